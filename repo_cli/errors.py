@@ -1,0 +1,36 @@
+"""The three ways a command may end other than well, and a helper that names the nearest valid word.
+
+Exit codes (also in the README): 0 done, 2 the user can mend it, 75 stopped by a signal with a complete
+checkpoint, 1 anything else.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Something the user can mend: one sentence that names the file, line or key; exit code 2, no traceback."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  {self.hint}" if self.hint else self.message
+
+
+class Stopped(Exception):
+    """A signal asked for the end; a complete checkpoint lies on disk, so the run can be resumed; exit code 75."""
+
+    exit_code = 75
+
+
+def nearest(name: str, candidates: Iterable[str]) -> str | None:
+    """The candidate most like `name`, or None when nothing is near enough to be worth suggesting."""
+    found = difflib.get_close_matches(name, list(candidates), n=1, cutoff=0.5)
+    return found[0] if found else None
