@@ -1,0 +1,1 @@
+"""Configuration: schema without torch, one composition, a frozen file that every rank reads."""

@@ -1,0 +1,73 @@
+"""Keys of data, world and the single stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from repo_cli.config.fields import key
+
+EVAL_SETS = ("online", "badcases")
+
+
+@dataclass
+class DataConfig:
+    path: str | None = key(None, "a file, a hub name, or world:<corpus>")
+    val_path: str | None = key(None, "held-out rows; null = a part of data.path")
+    val_fraction: float = key(0.05, "part held out when val_path is null", lo=0, hi=0.9)
+    limit: int | None = key(None, "use at most this many rows", lo=1)
+    on_bad_row: str = key("fail", "what a bad row does", choices=("fail", "skip"))
+    shuffle: bool = key(True, "new order of rows in each epoch")
+
+
+@dataclass
+class WorldConfig:
+    name: str = key("hotel", "which built-in world")
+    language: str = key("en", "the language that it speaks", choices=("en", "zh"))
+    seed: int = key(0, "all its scenarios and dialogues follow from this number", lo=0)
+
+
+@dataclass
+class SftConfig:
+    epochs: int = key(3, "passes over the data", lo=1)
+    batch_size: int = key(32, "samples in one optimizer step, over all ranks", lo=1)
+    max_steps: int | None = key(None, "end after this many steps; null = all epochs", lo=1)
+    number_weight: float = key(1.0, "loss weight of tokens with digits", above=0)
+    max_messages: int | None = key(None, "train on windows: system and the last k messages; null = whole", lo=1)
+
+
+@dataclass
+class TrainRmConfig:
+    epochs: int = key(1, "passes over the pairs", lo=1)
+    batch_size: int = key(32, "pairs in one optimizer step, over all ranks", lo=1)
+    max_steps: int | None = key(None, "end after this many steps; null = all epochs", lo=1)
+    center_coef: float = key(0.01, "weight of the squared sum of a pair's scores", lo=0)
+    calibration_fraction: float = key(0.1, "part of the pairs held out to measure mean and spread", above=0, hi=0.5)
+    label_smoothing: float = key(0.0, "share of pairs taken to be labelled wrongly", lo=0, hi=0.49)
+
+
+@dataclass
+class RlConfig:
+    steps: int = key(100, "rollout-and-update rounds", lo=1)
+    batch_size: int = key(64, "replies in one step, over all ranks", lo=1)
+    preflight: bool = key(True, "check ratios, rewards and gradients before the first step")
+    eval_every: int = key(0, "steps between two looks at development dialogues; 0 = never", lo=0)
+    eval_n: int = key(30, "dialogues in such a look", lo=1)
+
+
+@dataclass
+class EvalConfig:
+    systems: dict[str, Any] = key({}, "name of each system and its final/ directory", free=True)
+    sets: list[str] = key(["online", "badcases"], "what is evaluated", choices=EVAL_SETS)
+    n_online: int = key(30, "held-out dialogues with the counterpart", lo=1)
+    n_badcases: int = key(45, "held-out bad-case dialogues", lo=1)
+    raters: int = key(1, "independent readings of each dialogue", lo=1)
+    max_turns: int = key(10, "agent turns before a dialogue is cut", lo=1)
+    batch_size: int = key(64, "dialogues held at once", lo=1)
+    seed: int = key(0, "seed of sampling and counterpart", lo=0)
+    bootstrap: int = key(10000, "resamples behind an interval", lo=100)
+
+
+@dataclass
+class PipelineConfig:
+    steps: dict[str, Any] = key({}, "the steps in order: name -> {stage, set: {dotted.key: value}}", free=True)
