@@ -1,0 +1,60 @@
+"""The hotel world as the stages see it: scenarios, briefs, partners, corpora, hidden oracle.
+
+Corpora and oracle are imported on first use: a stage that only needs scenarios never loads the oracle, and no
+training code can reach a hidden rating by accident through a shared import.
+"""
+
+from __future__ import annotations
+
+import importlib
+from functools import cached_property
+from typing import Any
+
+from repo_cli.errors import UserError, nearest
+from repo_cli.worlds.base import BadCaseRating, Counterpart, DialogueRating, Message, Outcome, Scenario
+from repo_cli.worlds.hotel import scenario as scenarios
+
+
+class HotelWorld:
+    """Satisfies `worlds.base.World`; holds nothing but its language and seed."""
+
+    name = "hotel"
+
+    def __init__(self, language: str = "en", seed: int = 0) -> None:
+        self.language = language
+        self.seed = seed
+
+    @cached_property
+    def sizes(self) -> dict[str, int]:
+        """Default number of rows of each corpus."""
+        return dict(importlib.import_module("repo_cli.worlds.hotel.corpus").SIZES)
+
+    def scenario(self, index: int, split: str) -> Scenario:
+        """The scenario at `index` of "train", "dev" or "test"."""
+        return scenarios.scenario(index, split, self.seed, self.language)
+
+    def system_message(self, scenario: Scenario) -> Message:
+        """The agent's brief, without anything hidden."""
+        return scenarios.system_message(scenario)
+
+    def counterpart(self, scenario: Scenario, seed: int) -> Counterpart:
+        """The hotelier of one dialogue."""
+        from repo_cli.worlds.hotel.hotelier import Hotelier
+
+        return Hotelier(scenario, seed)
+
+    def rows(self, corpus: str, index: int) -> dict[str, Any]:
+        """Row `index` of a corpus; UserError for a corpus that this world does not have."""
+        if corpus not in self.sizes:
+            near = nearest(corpus, self.sizes)
+            hint = f"did you mean {near}?" if near else f"corpora: {', '.join(self.sizes)}"
+            raise UserError(f"data.path=world:{corpus}: the hotel world has no such corpus", hint=hint)
+        return importlib.import_module("repo_cli.worlds.hotel.corpus").row(corpus, index, self)
+
+    def rate(self, dialogue: list[Message], scenario: Scenario, outcome: Outcome | None) -> DialogueRating:
+        """The hidden rating of a dialogue; evaluation only."""
+        return importlib.import_module("repo_cli.worlds.hotel.oracle").rate(dialogue, scenario, outcome)
+
+    def rate_badcase(self, row: dict[str, Any], replies: list[str]) -> BadCaseRating:
+        """Whether `replies` mend the defects planted in a bad-case row; evaluation only."""
+        return importlib.import_module("repo_cli.worlds.hotel.oracle").rate_badcase(row, replies)
