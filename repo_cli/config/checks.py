@@ -1,0 +1,259 @@
+"""Checks across keys. `check` holds at composition; `missing_inputs` must be empty before a stage starts. No torch."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from repo_cli.config.build import free_part
+from repo_cli.config.schema import STAGES, Config
+from repo_cli.errors import UserError, nearest
+
+STEP = "step:"  # policy.parent=step:sft names another step of the pipeline
+NEEDS = {
+    "enhance": ("rm",),
+    "rm": ("rm",),
+    "judge": ("judge",),
+    "rules": ("rules",),
+    "judge_and_rules": ("judge", "rules"),
+    "weighted_sum": ("rm",),
+    "normalised_sum": ("rm",),
+}
+WORLD_DATA = "world:"
+
+
+def check(cfg: Config) -> None:
+    """Raises UserError for keys that clash with each other."""
+    if not re.fullmatch(r"[\w][\w .+-]*", cfg.name):
+        raise UserError(f"name={cfg.name} cannot be the name of a directory", hint="letters, digits, . + - _ only")
+    for part in (_check_policy, _check_algorithm, _check_reward, _check_training, _check_pipeline):
+        part(cfg)
+
+
+def _clash(message: str, hint: str) -> UserError:
+    return UserError(message, hint=hint)
+
+
+def _check_policy(cfg: Config) -> None:
+    policy = cfg.policy
+    if policy.path and policy.build:
+        raise _clash(
+            "policy.path and policy.build are both given: the base is either loaded or built",
+            "set policy.build=null, or leave policy.path out",
+        )
+    if policy.build:
+        if policy.build.num_heads % policy.build.num_kv_heads:
+            raise _clash(
+                f"policy.build.num_heads={policy.build.num_heads} is not a multiple of "
+                f"policy.build.num_kv_heads={policy.build.num_kv_heads}",
+                "every key-value head serves the same number of heads",
+            )
+        if policy.build.head_dim % 2:
+            raise _clash(f"policy.build.head_dim={policy.build.head_dim} is odd", "rotary embedding needs pairs")
+    if cfg.rollout.max_new_tokens >= policy.max_length:
+        raise _clash(
+            f"rollout.max_new_tokens={cfg.rollout.max_new_tokens} leaves no room for the dialogue in "
+            f"policy.max_length={policy.max_length}",
+            "raise policy.max_length or lower rollout.max_new_tokens",
+        )
+    if cfg.stage in ("rl", "train_rm", "dpo") and policy.train != "lora":
+        raise _clash(
+            f"policy.train={policy.train} does not go with the stage {cfg.stage}: its roles are adapters on one base",
+            "set policy.train=lora",
+        )
+
+
+def _check_algorithm(cfg: Config) -> None:
+    algorithm = cfg.algorithm
+    if algorithm.name == "grpo" and algorithm.group_size < 2:
+        raise _clash(
+            f"algorithm.group_size={algorithm.group_size} with algorithm.name=grpo: a group needs two replies",
+            "set algorithm.group_size=8, or algorithm=repo",
+        )
+    if algorithm.name == "repo" and algorithm.group_size != 1:
+        raise _clash(
+            f"algorithm.group_size={algorithm.group_size} with algorithm.name=repo: REPO has one reply per prompt",
+            "set algorithm.group_size=1, or algorithm=grpo",
+        )
+    if algorithm.name == "repo" and algorithm.kl_coef:
+        raise _clash(
+            f"algorithm.kl_coef={algorithm.kl_coef} with algorithm.name=repo: REPO has no reference model",
+            "set algorithm.kl_coef=0, or algorithm=ppo",
+        )
+    if algorithm.dual_clip is not None and algorithm.dual_clip <= 1 + algorithm.clip_high:
+        raise _clash(
+            f"algorithm.dual_clip={algorithm.dual_clip} is not above 1 + algorithm.clip_high="
+            f"{1 + algorithm.clip_high}: it would cut what the ordinary clip allows",
+            "3.0 is usual",
+        )
+    if cfg.stage != "rl":
+        return
+    if cfg.rl.batch_size % algorithm.group_size:
+        raise _clash(
+            f"rl.batch_size={cfg.rl.batch_size} is not a multiple of algorithm.group_size={algorithm.group_size}",
+            "rl.batch_size counts replies",
+        )
+    if algorithm.minibatches > cfg.rl.batch_size:
+        raise _clash(
+            f"algorithm.minibatches={algorithm.minibatches} is more than rl.batch_size={cfg.rl.batch_size}",
+            "each optimizer step needs a reply",
+        )
+    if algorithm.name != "grpo" and cfg.critic.warmup_steps >= cfg.rl.steps:
+        raise _clash(
+            f"critic.warmup_steps={cfg.critic.warmup_steps} leaves no step for the policy in rl.steps={cfg.rl.steps}",
+            "lower critic.warmup_steps or raise rl.steps",
+        )
+    if cfg.rollout.temperature == 0:
+        raise _clash("rollout.temperature=0 in the stage rl: greedy replies hold nothing to learn from", "set 1.0")
+
+
+def _check_reward(cfg: Config) -> None:
+    if len(cfg.rubric.scale) != 2 or cfg.rubric.scale[0] >= cfg.rubric.scale[1]:
+        raise _clash(f"rubric.scale={cfg.rubric.scale} must be [lowest, highest]", "for instance [1, 5]")
+    if cfg.judge.kind != "none" and not cfg.rubric.criteria:
+        raise _clash(
+            f"judge.kind={cfg.judge.kind} with rubric={cfg.rubric.name}: a judge needs criteria",
+            "set rubric=hotel, or judge=none",
+        )
+    if cfg.stage != "rl":
+        return
+    needs = NEEDS[cfg.reward.combine]
+    if "judge" in needs and cfg.judge.kind == "none":
+        raise _clash(
+            f"reward.combine={cfg.reward.combine} with judge.kind=none: there is no judge to ask",
+            "set judge=local judge.path=..., or another reward.combine",
+        )
+    if "rules" in needs and not cfg.rules.rules:
+        raise _clash(
+            f"reward.combine={cfg.reward.combine} with rules={cfg.rules.name}: there is no rule to apply",
+            "set rules=hotel_guardrails, or another reward.combine",
+        )
+    if cfg.reward.veto is not None and not cfg.rules.rules:
+        raise _clash(
+            f"reward.veto={cfg.reward.veto} with rules={cfg.rules.name}: only a hard rule can veto",
+            "set rules=hotel_guardrails, or reward.veto=null",
+        )
+    if cfg.reward.combine == "weighted_sum" and not any(
+        (cfg.reward.weights.rm, cfg.reward.weights.judge, cfg.reward.weights.rules)
+    ):
+        raise _clash("reward.weights are all 0: every reply would get the same reward", "give one of them a weight")
+
+
+def _check_training(cfg: Config) -> None:
+    if cfg.engine.precision == "bf16" and cfg.engine.autocast:
+        raise _clash(
+            "engine.precision=bf16 and engine.autocast=bfloat16 are both given: one of them is enough",
+            "engine.precision=bf16 keeps bf16 weights; engine.autocast=bfloat16 keeps fp32 weights",
+        )
+    sizes = {"sft": cfg.sft.batch_size, "train_rm": cfg.train_rm.batch_size, "rl": cfg.rl.batch_size}
+    size = sizes.get(cfg.stage)
+    if size is not None and size < cfg.launch.nproc:
+        raise _clash(
+            f"{cfg.stage}.batch_size={size} is less than launch.nproc={cfg.launch.nproc}",
+            "the batch is shared by all ranks, and each needs a sample",
+        )
+    if cfg.data.val_path and cfg.data.val_path == cfg.data.path:
+        raise _clash("data.val_path is the same as data.path", "held-out rows must not be trained on")
+
+
+def _check_pipeline(cfg: Config) -> None:
+    """Steps have a known stage, known keys, and refer only to steps before them."""
+    seen: list[str] = []
+    for name, step in cfg.pipeline.steps.items():
+        where = f"pipeline.steps.{name}"
+        if not isinstance(step, dict):
+            raise UserError(f"{where} must be a mapping with the key stage", hint="name: {stage: sft, set: {...}}")
+        if unknown := sorted(set(step) - {"stage", "set"}):
+            raise UserError(f"{where}.{unknown[0]} is not a configuration key", hint="keys of a step: stage, set")
+        stages = [stage for stage in STAGES if stage != "pipeline"]
+        if step.get("stage") not in stages:
+            guess = nearest(str(step.get("stage")), stages)
+            hint = f"allowed values: {', '.join(stages)}" + (f"; did you mean {guess}?" if guess else "")
+            raise UserError(f"{where}.stage={step.get('stage')} is not allowed", hint=hint)
+        settings = step.get("set") or {}
+        if not isinstance(settings, dict):
+            raise UserError(f"{where}.set must be a mapping of dotted keys", hint="set: {lora.r: 16}")
+        for dotted, value in settings.items():
+            _check_setting(where, str(dotted), value, seen)
+        seen.append(name)
+
+
+def _check_setting(where: str, dotted: str, value: Any, seen: list[str]) -> None:
+    if "." in dotted or dotted in ("name", "seed", "runs_dir", "cache_dir", "force"):
+        try:
+            free_part(dotted)
+        except UserError as error:
+            raise UserError(f"{where}.set: {error.message}", hint=error.hint) from None
+    for text in value.values() if isinstance(value, dict) else [value]:
+        if isinstance(text, str) and text.startswith(STEP) and text[len(STEP) :] not in seen:
+            hint = f"steps before it: {', '.join(seen) or 'none'}"
+            raise UserError(f"{where}.set: {dotted}={text} names no step before this one", hint=hint)
+
+
+def missing_inputs(cfg: Config) -> list[UserError]:
+    """What a stage still lacks before it can start; empty when it can. Looks at the disk, loads no model."""
+    found: list[UserError] = []
+    policy = cfg.policy
+    if cfg.stage == "pipeline":
+        if not cfg.pipeline.steps:
+            found.append(UserError("pipeline.steps is empty", hint="name an experiment: +experiment=demo"))
+        return found
+    if cfg.stage == "eval":
+        if not cfg.eval.systems and not policy.parent:
+            found.append(
+                UserError("eval.systems is empty", hint="eval.systems.mine=runs/rl/run/.../final, or policy.parent=...")
+            )
+        for name, path in cfg.eval.systems.items():
+            _path(found, f"eval.systems.{name}", str(path))
+    else:
+        _data(found, "data.path", cfg.data.path)
+        if cfg.data.val_path:
+            _data(found, "data.val_path", cfg.data.val_path)
+        if not (policy.path or policy.parent or policy.build):
+            found.append(UserError("policy.path is null, and so are policy.parent and policy.build"))
+    for dotted, value in (("policy.parent", policy.parent), ("policy.path", policy.path)):
+        if value:
+            _path(found, dotted, value, hub=dotted == "policy.path")
+    if cfg.stage == "rl":
+        _rl_inputs(found, cfg)
+    return found
+
+
+def _rl_inputs(found: list[UserError], cfg: Config) -> None:
+    needs_rm = "rm" in NEEDS[cfg.reward.combine]
+    needs_rm |= cfg.algorithm.name != "grpo" and cfg.critic.init == "rm"
+    if cfg.rm.path:
+        _path(found, "rm.path", cfg.rm.path)
+    elif needs_rm:
+        why = f"reward.combine={cfg.reward.combine}" if "rm" in NEEDS[cfg.reward.combine] else "critic.init=rm"
+        found.append(UserError(f"rm.path is null, and {why} needs a reward model", hint="make one: repo train-rm"))
+    if cfg.judge.kind == "local":
+        if cfg.judge.path:
+            _path(found, "judge.path", cfg.judge.path, hub=True)
+        else:
+            found.append(
+                UserError(
+                    "judge.path is null, and judge.kind=local needs a model",
+                    hint="judge.path=a final/ directory, a model directory or a hub name; or judge=none",
+                )
+            )
+
+
+def _data(found: list[UserError], dotted: str, value: str | None) -> None:
+    if not value:
+        found.append(UserError(f"{dotted} is null", hint="a file, a hub name, or world:<corpus>"))
+    elif not value.startswith(WORLD_DATA):
+        _path(found, dotted, value, hub=True)
+
+
+def _path(found: list[UserError], dotted: str, value: str, hub: bool = False) -> None:
+    if value.startswith(STEP):
+        hint = f"`repo pipeline +experiment=...` fills it in; for this stage alone give {dotted}=DIRECTORY"
+        found.append(UserError(f"{dotted}={value} names a step of a pipeline", hint=hint))
+    elif not Path(value).exists() and not (hub and re.fullmatch(r"[\w.-]+/[\w.-]+", value) and not _filelike(value)):
+        found.append(UserError(f"{dotted}={value}: no such file or directory"))
+
+
+def _filelike(value: str) -> bool:
+    return value.startswith((".", "/")) or value.endswith((".jsonl", ".json", ".parquet", ".csv"))
