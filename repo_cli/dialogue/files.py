@@ -24,13 +24,14 @@ from repo_cli.dialogue.rows import KINDS, Row, normalise, sniff
 from repo_cli.errors import UserError, nearest
 
 _SUFFIXES = (".jsonl", ".json", ".ndjson", ".parquet")
-_SHOWN = 5
+_SHOWN = 50
 
 
 @dataclass
 class LoadReport:
     """What was read: `read` rows in the file, `rows` good ones (one dialogue can give several prompts),
-    `bad` ones left out, counted by kind in `reasons`; `examples` are the first few, with file and line."""
+    `bad` ones left out, counted by kind in `reasons`; `examples` are the first of them, with file and
+    line; `notes` count what is no bad row but worth a word (turns too long, replies cut)."""
 
     path: str
     kind: str
@@ -38,6 +39,7 @@ class LoadReport:
     rows: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
+    notes: Counter[str] = field(default_factory=Counter)
 
     @property
     def bad(self) -> int:
@@ -54,7 +56,7 @@ class LoadReport:
         if self.bad:
             why = ", ".join(f"{n} {kind}" for kind, n in self.reasons.most_common())
             text += f"; {self.bad} bad rows left out ({why}); first: {self.examples[0]}"
-        return text
+        return text + "".join(f"; {n} {what}" for what, n in self.notes.items() if n)
 
 
 def load_rows(
@@ -156,10 +158,16 @@ def _read(path: str) -> Iterator[tuple[str, Any]]:
         yield from _read_saved(file)
     elif file.exists():
         yield from _read_parquet(file) if file.suffix == ".parquet" else _read_json(file)
-    elif file.suffix.lower() in _SUFFIXES or path.startswith((".", "/", "~")) or path.count("/") > 1:
+    elif file.suffix.lower() in _SUFFIXES or path.startswith((".", "/", "~")) or not _may_be_hub(path):
         raise _missing(file)
     else:
         yield from _read_hub(path)
+
+
+def _may_be_hub(path: str) -> bool:
+    """ "owner/name" or "name", and no directory of the owner's name lies here."""
+    owner, _, name = path.partition("/")
+    return "/" not in name and not (name and Path(owner).is_dir())
 
 
 def _missing(file: Path) -> UserError:

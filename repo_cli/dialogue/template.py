@@ -5,8 +5,9 @@ some demand that the user speaks first, some lose a system message that stands a
 reply have many names. `Template` asks the template itself, once, and then renders any valid dialogue with it:
 
 - no system role: the system text goes to the top of the first user turn, a blank line between them;
-- a user must speak first (or must speak at all): `OPENING`, a neutral user turn, is put before the agent's
-  first turn. It is the same in training and in rollouts, and stands in the context only: it is never learned;
+- an agent that writes first: after a system message, where the template allows it; else `OPENING`, a neutral
+  user turn, is put before it. So it is without a system message (transformers renders no empty dialogue). It
+  is the same in training and in rollouts, and stands in the context only: it is never learned;
 - the date that some templates print is held still (`FIXED_DATE`), so that tokens do not depend on the day
   of the run;
 - text of a message that spells a control token (`<|im_end|>`) is broken with a space: what a person, a
@@ -33,9 +34,8 @@ class Template:
     """Renders dialogues with a tokenizer's chat template.
 
     Attributes:
-        system_role, agent_first, agent_alone, agent_alone_bare: what the template can render as it is: a
-            system message; an agent turn before any user turn; an agent turn asked for after a system
-            message only, or after nothing.
+        system_role: whether the template renders a system message.
+        agent_opens: whether an agent turn can come, or be asked for, right after a system message.
         controls: control tokens that occur in rendered text, as text.
         end_text: what closes an assistant turn, from the end of its text up to and with the first control
             token ("" when the template closes turns with no control token at all).
@@ -102,15 +102,8 @@ class Template:
             text = m["content"].strip() if m["role"] == "assistant" else m["content"]
             shaped.append({"role": m["role"], "content": self.harmless(text)})
         system, turns = split_system(shaped)
-        if not turns:
-            needs_user = not (self.agent_alone if system else self.agent_alone_bare) or bool(
-                system and not self.system_role
-            )
-        else:
-            needs_user = turns[0]["role"] == "assistant" and not self.agent_first
-            # a system text to be folded needs a user turn at the top to go into
-            needs_user |= turns[0]["role"] == "assistant" and bool(system) and not self.system_role
-        if needs_user:
+        agent_opens = not turns or turns[0]["role"] == "assistant"
+        if agent_opens and not (system and self.agent_opens):
             turns.insert(0, self._opening)
         if system and not self.system_role:
             turns[0] = {"role": "user", "content": f"{system[0]['content']}\n\n{turns[0]['content']}"}
@@ -139,9 +132,7 @@ class Template:
                 hint="templates of vision models often take lists of parts; take a text model's template",
             )
         self.system_role = shows(system, user, reply, user2)
-        self.agent_first = shows(reply, user2) and (not self.system_role or shows(system, reply, user2))
-        self.agent_alone = self.system_role and shows(system)
-        self.agent_alone_bare = False  # transformers refuses an empty list, whatever the template would do
+        self.agent_opens = self.system_role and shows(system) and shows(system, reply, user2)
         closed = self._raw([user, reply], prompt=False)
         middle = self._raw([user, reply, user2], prompt=True)
         self.controls = [t for t in self._added if t in closed or t in middle]

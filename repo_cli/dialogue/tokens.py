@@ -28,6 +28,7 @@ from repo_cli.dialogue.messages import Message, is_learned, split_system, window
 from repo_cli.dialogue.template import OPENING, Template
 from repo_cli.errors import UserError
 
+_AT_ONCE = 512  # dialogues for which the tokenizer is called once
 _CACHE_LIMIT = 200_000  # pieces of text; cleared when full
 _PROBES = (
     "Hi there.",
@@ -158,21 +159,24 @@ class ChatFormat:
         """All learned agent turns of a dialogue, in as few samples as the template allows (one where the
         ids of each turn are a prefix of the next turn's context). Empty when nothing fits or nothing is to
         be learned."""
-        return next(iter(self.encode([messages], max_messages))).samples
+        return self.encode([messages], max_messages)[0].samples
 
     def encode(
         self, dialogues: Sequence[Sequence[Message]], max_messages: int | None = None
     ) -> list[Encoded]:
         """`training_samples` of many dialogues at once: one call of the tokenizer for all their new pieces
         of text."""
-        plans = [self._turns(d, max_messages) for d in dialogues]
-        self._learn(
-            piece
-            for plan in plans
-            for _, context, reply in plan
-            for piece in (*self._split(context), self._anchor + reply)
-        )
-        return [self._assemble(plan) for plan in plans]
+        encoded: list[Encoded] = []
+        for start in range(0, len(dialogues), _AT_ONCE):
+            plans = [self._turns(d, max_messages) for d in dialogues[start : start + _AT_ONCE]]
+            self._learn(
+                piece
+                for plan in plans
+                for _, context, reply in plan
+                for piece in (*self._split(context), self._anchor + reply)
+            )
+            encoded += [self._assemble(plan) for plan in plans]
+        return encoded
 
     # ---- inside
 
@@ -217,7 +221,8 @@ class ChatFormat:
                     f"(policy.max_length {self.max_length}, less {room} for the reply)",
                     hint="raise policy.max_length, or shorten the system message",
                 )
-            turns = turns[1:]
+            # the cut dialogue starts with a user turn: no template minds, and no opening is put before it
+            turns = turns[2:] if len(turns) > 2 and turns[1]["role"] == "assistant" else turns[1:]
             ids = self._ids(self.template.render(system + turns))
         return ids
 
