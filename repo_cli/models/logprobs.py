@@ -1,0 +1,93 @@
+"""Log-probabilities of given tokens, computed only where they matter.
+
+The hidden states of the whole batch come first; the output layer, whose logits over a vocabulary of 150k
+would fill the memory, is then applied to the selected positions alone and in chunks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+CHUNK_LOGITS = 2**26  # logits held at once: 256 MiB in float32
+
+
+def position_ids(attention: Tensor) -> Tensor:
+    """Position of each real token counted from the first real one; [batch, time] -> [batch, time].
+
+    The same for left and right padding; padded places get 0 or the last position, which nothing reads.
+    """
+    return (attention.long().cumsum(-1) - 1).clamp(min=0)
+
+
+def last_token_index(attention: Tensor) -> Tensor:
+    """Index of the last real token of each row, for either padding side; [batch, time] -> [batch]."""
+    steps = torch.arange(attention.shape[1], device=attention.device)
+    return (attention.long() * (steps + 1)).argmax(dim=1)
+
+
+def _one_chunk(
+    lm_head: Callable[[Tensor], Tensor],
+    hidden: Tensor,
+    targets: Tensor,
+    temperature: float,
+    want_entropy: bool,
+) -> tuple[Tensor, Tensor]:
+    logits = lm_head(hidden).float()
+    if temperature != 1.0:
+        logits = logits / temperature
+    log_total = logits.logsumexp(-1)
+    logps = logits.gather(-1, targets.unsqueeze(-1)).squeeze(-1) - log_total
+    if not want_entropy:
+        return logps, logps.detach()
+    free = logits.detach()
+    entropy = log_total.detach() - (torch.softmax(free, -1) * free).sum(-1)
+    return logps, entropy
+
+
+def token_logps(
+    lm_head: Callable[[Tensor], Tensor],
+    hidden: Tensor,
+    ids: Tensor,
+    mask: Tensor,
+    temperature: float = 1.0,
+    want_entropy: bool = False,
+    chunk_logits: int = CHUNK_LOGITS,
+    vocab_size: int | None = None,
+) -> tuple[Tensor, Tensor | None]:
+    """log p(ids[t] | ids[<t]) where mask[t] is 1, else 0.
+
+    hidden: [batch, time, hidden_size]; ids, mask: [batch, time]; returns logps and entropy [batch, time] in
+    float32 (entropy in nats, detached; None unless wanted). The state at t-1 predicts token t, so position 0
+    has no log-prob: a mask there is ignored.
+    """
+    wanted = mask[:, 1:].bool()
+    states, targets = hidden[:, :-1][wanted], ids[:, 1:][wanted]
+    rows = max(1, chunk_logits // (vocab_size or 1)) if vocab_size else max(1, len(states))
+    save_memory = len(states) > rows and torch.is_grad_enabled() and states.requires_grad
+    parts, entropies = [], []
+    for start in range(0, max(1, len(states)), rows):
+        args = (
+            lm_head,
+            states[start : start + rows],
+            targets[start : start + rows],
+            temperature,
+            want_entropy,
+        )
+        logps, entropy = (
+            checkpoint(_one_chunk, *args, use_reentrant=False) if save_memory else _one_chunk(*args)
+        )
+        parts.append(logps)
+        entropies.append(entropy)
+    return _scatter(torch.cat(parts), wanted), (
+        _scatter(torch.cat(entropies), wanted) if want_entropy else None
+    )
+
+
+def _scatter(values: Tensor, wanted: Tensor) -> Tensor:
+    """Values at the wanted places of [batch, time-1], zeros elsewhere, and a zero column for position 0."""
+    full = values.new_zeros(wanted.shape).masked_scatter(wanted, values)
+    return torch.nn.functional.pad(full, (1, 0))
