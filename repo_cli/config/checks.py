@@ -164,8 +164,8 @@ def _check_pipeline(cfg: Config) -> None:
         where = f"pipeline.steps.{name}"
         if not isinstance(step, dict):
             raise UserError(f"{where} must be a mapping with the key stage", hint="name: {stage: sft, set: {...}}")
-        if unknown := sorted(set(step) - {"stage", "set"}):
-            raise UserError(f"{where}.{unknown[0]} is not a configuration key", hint="keys of a step: stage, set")
+        if unknown := sorted(set(step) - {"stage", "set", "cache"}):
+            raise UserError(f"{where}.{unknown[0]} is not a configuration key", hint="keys of a step: stage, set, cache")
         stages = [stage for stage in STAGES if stage != "pipeline"]
         if step.get("stage") not in stages:
             guess = nearest(str(step.get("stage")), stages)
@@ -191,18 +191,26 @@ def _check_setting(where: str, dotted: str, value: Any, seen: list[str]) -> None
             raise UserError(f"{where}.set: {dotted}={text} names no step before this one", hint=hint)
 
 
-def missing_inputs(cfg: Config) -> list[UserError]:
+class MissingInput(UserError):
+    """Something that a stage needs before it starts. `given`: the user named a path that does not exist."""
+
+    def __init__(self, message: str, hint: str | None = None, given: bool = False) -> None:
+        super().__init__(message, hint)
+        self.given = given
+
+
+def missing_inputs(cfg: Config) -> list[MissingInput]:
     """What a stage still lacks before it can start; empty when it can. Looks at the disk, loads no model."""
-    found: list[UserError] = []
+    found: list[MissingInput] = []
     policy = cfg.policy
     if cfg.stage == "pipeline":
         if not cfg.pipeline.steps:
-            found.append(UserError("pipeline.steps is empty", hint="name an experiment: +experiment=demo"))
+            found.append(MissingInput("pipeline.steps is empty", hint="name an experiment: +experiment=demo"))
         return found
     if cfg.stage == "eval":
         if not cfg.eval.systems and not policy.parent:
             found.append(
-                UserError("eval.systems is empty", hint="eval.systems.mine=runs/rl/run/.../final, or policy.parent=...")
+                MissingInput("eval.systems is empty", hint="eval.systems.mine=runs/rl/run/.../final, or policy.parent=...")
             )
         for name, path in cfg.eval.systems.items():
             _path(found, f"eval.systems.{name}", str(path))
@@ -211,7 +219,7 @@ def missing_inputs(cfg: Config) -> list[UserError]:
         if cfg.data.val_path:
             _data(found, "data.val_path", cfg.data.val_path)
         if not (policy.path or policy.parent or policy.build):
-            found.append(UserError("policy.path is null, and so are policy.parent and policy.build"))
+            found.append(MissingInput("policy.path is null, and so are policy.parent and policy.build"))
     for dotted, value in (("policy.parent", policy.parent), ("policy.path", policy.path)):
         if value:
             _path(found, dotted, value, hub=dotted == "policy.path")
@@ -220,40 +228,42 @@ def missing_inputs(cfg: Config) -> list[UserError]:
     return found
 
 
-def _rl_inputs(found: list[UserError], cfg: Config) -> None:
+def _rl_inputs(found: list[MissingInput], cfg: Config) -> None:
     needs_rm = "rm" in NEEDS[cfg.reward.combine]
     needs_rm |= cfg.algorithm.name != "grpo" and cfg.critic.init == "rm"
     if cfg.rm.path:
         _path(found, "rm.path", cfg.rm.path)
     elif needs_rm:
         why = f"reward.combine={cfg.reward.combine}" if "rm" in NEEDS[cfg.reward.combine] else "critic.init=rm"
-        found.append(UserError(f"rm.path is null, and {why} needs a reward model", hint="make one: repo train-rm"))
+        found.append(MissingInput(f"rm.path is null, and {why} needs a reward model", hint="make one: repo train-rm"))
     if cfg.judge.kind == "local":
         if cfg.judge.path:
             _path(found, "judge.path", cfg.judge.path, hub=True)
         else:
             found.append(
-                UserError(
+                MissingInput(
                     "judge.path is null, and judge.kind=local needs a model",
                     hint="judge.path=a final/ directory, a model directory or a hub name; or judge=none",
                 )
             )
 
 
-def _data(found: list[UserError], dotted: str, value: str | None) -> None:
+def _data(found: list[MissingInput], dotted: str, value: str | None) -> None:
     if not value:
-        found.append(UserError(f"{dotted} is null", hint="a file, a hub name, or world:<corpus>"))
+        found.append(MissingInput(f"{dotted} is null", hint="a file, a hub name, or world:<corpus>"))
     elif not value.startswith(WORLD_DATA):
         _path(found, dotted, value, hub=True)
 
 
-def _path(found: list[UserError], dotted: str, value: str, hub: bool = False) -> None:
+def _path(found: list[MissingInput], dotted: str, value: str, hub: bool = False) -> None:
     if value.startswith(STEP):
         hint = f"`repo pipeline +experiment=...` fills it in; for this stage alone give {dotted}=DIRECTORY"
-        found.append(UserError(f"{dotted}={value} names a step of a pipeline", hint=hint))
-    elif not Path(value).exists() and not (hub and re.fullmatch(r"[\w.-]+/[\w.-]+", value) and not _filelike(value)):
-        found.append(UserError(f"{dotted}={value}: no such file or directory"))
+        found.append(MissingInput(f"{dotted}={value} names a step of a pipeline", hint=hint))
+    elif not Path(value).exists() and not (hub and _hub_name(value)):
+        found.append(MissingInput(f"{dotted}={value}: no such file or directory", given=True))
 
 
-def _filelike(value: str) -> bool:
-    return value.startswith((".", "/")) or value.endswith((".jsonl", ".json", ".parquet", ".csv"))
+def _hub_name(value: str) -> bool:
+    """owner/name or name: what a hub could know."""
+    filelike = value.startswith((".", "/")) or value.endswith((".jsonl", ".json", ".parquet", ".csv", ".txt"))
+    return not filelike and re.fullmatch(r"[\w.-]+(/[\w.-]+)?", value) is not None

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from repo_cli.config.build import from_dict, unknown_key
-from repo_cli.config.checks import check
+from repo_cli.config.checks import STEP, check
 from repo_cli.config.overrides import Override, Places, override_text, parse
 from repo_cli.config.schema import STAGES, Config
 from repo_cli.errors import UserError, nearest
@@ -43,13 +43,21 @@ def entries(places: Places | None = None) -> list[str]:
     return [stage for stage in STAGES if (shipped / f"{stage}.yaml").is_file()]
 
 
-def compose(stage: str, overrides: Sequence[str] | None = None, config_dir: str | Path | None = None) -> Config:
+def compose(
+    stage: str,
+    overrides: Sequence[str] | None = None,
+    config_dir: str | Path | None = None,
+    step: str | None = None,
+    products: Mapping[str, str | Path] | None = None,
+) -> Config:
     """The validated configuration of one stage.
 
     Args:
         stage: sft, dpo, train_rm (train-rm), rl, eval or pipeline.
         overrides: in Hydra's syntax.
         config_dir: a directory of the user's own groups, options and experiments.
+        step: the step of the experiment whose settings are taken; None = the one that bears the stage's name.
+        products: what earlier steps made (name -> final/), put in where a setting says `step:NAME`.
     Raises:
         UserError: whatever the user can mend, in one message that names the key.
     """
@@ -63,7 +71,8 @@ def compose(stage: str, overrides: Sequence[str] | None = None, config_dir: str 
         raise UserError(f"{stage} is not a stage", hint=hint)
     typed = parse(overrides or [], places)
     raw = _hydra(stage, typed, places)
-    part = parse(_stage_part(raw, stage), places, source=f"pipeline.steps.{stage}.set")
+    step = step or stage
+    part = parse(_step_part(raw, stage, step, products or {}), places, source=f"pipeline.steps.{step}.set")
     if part:
         raw = _hydra(stage, part + typed, places)
     return _finish(raw, stage)
@@ -91,9 +100,10 @@ def load_frozen(path: str | Path) -> Config:
         raise UserError(f"{path}: {error.message}", hint=error.hint) from None
 
 
-def to_yaml(cfg: Config) -> str:
-    """The configuration as YAML, keys in the schema's order."""
-    return yaml.safe_dump(dataclasses.asdict(cfg), sort_keys=False, allow_unicode=True, width=110)
+def to_yaml(cfg: Config, without: Sequence[str] = ()) -> str:
+    """The configuration as YAML, keys in the schema's order; `without` leaves out top-level keys."""
+    data = {name: value for name, value in dataclasses.asdict(cfg).items() if name not in without}
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
 
 
 def _hydra(stage: str, overrides: list[Override], places: Places) -> Any:
@@ -143,17 +153,25 @@ def _translated(error: Exception, stage: str, groups: dict[str, str], places: Pl
     return UserError(f"the configuration cannot be composed: {_first_line(error)}")
 
 
-def _stage_part(raw: Any, stage: str) -> list[str]:
-    """The experiment's settings for this stage, as overrides."""
+def _step_part(raw: Any, stage: str, step: str, products: Mapping[str, str | Path]) -> list[str]:
+    """The experiment's settings for one step, as overrides."""
     from omegaconf import OmegaConf
 
-    steps = OmegaConf.select(raw, "pipeline.steps")
-    step = steps.get(stage) if steps is not None and hasattr(steps, "get") else None
-    if stage == "pipeline" or step is None:
+    steps = OmegaConf.to_container(OmegaConf.select(raw, "pipeline.steps") or OmegaConf.create(), resolve=False)
+    found = steps.get(step) if isinstance(steps, dict) else None
+    settings = found.get("set") if isinstance(found, dict) else None
+    if stage == "pipeline" or not isinstance(settings, dict):
         return []
-    step = OmegaConf.to_container(step, resolve=False)
-    settings = step.get("set") if isinstance(step, dict) else None
-    return [override_text(dotted, value) for dotted, value in (settings or {}).items()]
+    return [override_text(str(dotted), _filled(value, products)) for dotted, value in settings.items()]
+
+
+def _filled(value: Any, products: Mapping[str, str | Path]) -> Any:
+    """`step:NAME`, anywhere in a value, as what that step made; left as it is while the step is not done."""
+    if isinstance(value, dict):
+        return {name: _filled(item, products) for name, item in value.items()}
+    if isinstance(value, str) and value.startswith(STEP) and value.removeprefix(STEP) in products:
+        return str(products[value.removeprefix(STEP)])
+    return value
 
 
 def _finish(raw: Any, stage: str) -> Config:

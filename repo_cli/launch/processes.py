@@ -1,0 +1,257 @@
+"""`launch(stage, cfg)`: runs a stage in this process, or starts N ranks of it and looks after them. No torch.
+
+The launching process makes the run directory and freezes the configuration there; ranks read that file. Rank 0
+keeps the terminal; the others write to `logs/rank-N.log`. When a rank fails, the rest are ended, and the failure
+that came first is the one reported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from repo_cli.config import Config, load_frozen, missing_inputs
+from repo_cli.errors import Stopped, UserError
+from repo_cli.launch.failures import Failure, RankFailed, first, mendable, write_traceback
+from repo_cli.launch.ports import free_port
+
+MODULES = {
+    "sft": "repo_cli.stages.sft",
+    "dpo": "repo_cli.stages.dpo",
+    "train_rm": "repo_cli.stages.train_rm",
+    "rl": "repo_cli.stages.rl",
+    "eval": "repo_cli.stages.evaluate",
+}
+GRACE_S = 5.0  # how long the other ranks may take to end by themselves after one has failed
+STOP_GRACE_S = 120.0  # how long ranks may take to save after a signal
+
+
+def launch(stage: str, cfg: Config, run_dir: Path | None = None, overrides: Sequence[str] = ()) -> Path:
+    """Runs one stage to its end.
+
+    Args:
+        run_dir: an existing run directory with its frozen config.yaml; None = a new one.
+        overrides: as the user typed them, for the record.
+    Returns:
+        The stage's product: the run's `final/`, or the run directory for eval.
+    Raises:
+        UserError, Stopped: as the stage raised them. RankFailed: a rank died of something else.
+    """
+    lacking = missing_inputs(cfg)
+    if lacking:
+        raise lacking[0]
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and "RANK" in os.environ:
+        return _join(stage, cfg, overrides)
+    run_dir = run_dir or create_run_dir(cfg, overrides)
+    if cfg.launch.nproc == 1:
+        return run_stage(stage, cfg, run_dir)
+    return run_ranks(stage, cfg, run_dir)
+
+
+def create_run_dir(cfg: Config, overrides: Sequence[str]) -> Path:
+    """A fresh run directory with the frozen configuration in it."""
+    from repo_cli.training.rundir import RunDir
+
+    try:
+        return Path(RunDir.create(cfg, list(overrides)).path)
+    except OSError as error:
+        known = mendable(error)
+        if known is None and isinstance(error, FileExistsError | NotADirectoryError):
+            known = UserError(f"runs_dir={cfg.runs_dir} cannot be a directory: {error.strerror}: {error.filename}")
+        if known is None:
+            raise
+        raise known from None
+
+
+def run_stage(stage: str, cfg: Config, run_dir: Path) -> Path:
+    """The stage in this very process; what the user cannot mend goes to log.txt with its traceback."""
+    module = importlib.import_module(MODULES[stage])
+    try:
+        return Path(module.run(cfg, run_dir))
+    except (UserError, Stopped):
+        raise
+    except BaseException as error:
+        if mendable(error) is None and write_traceback(run_dir / "log.txt", traceback.format_exc()):
+            error.add_note(f"traceback: {run_dir / 'log.txt'}")
+        raise
+
+
+def _join(stage: str, cfg: Config, overrides: Sequence[str]) -> Path:
+    """As one rank of torchrun or srun: rank 0 makes the run directory, all read its frozen configuration."""
+    from repo_cli.training import distributed
+
+    distributed.init(cfg)
+    made: str | None = None
+    problem: Exception | None = None
+    if distributed.rank() == 0:
+        try:
+            made = str(create_run_dir(cfg, overrides))
+        except Exception as error:
+            problem = error
+    distributed.same_error(problem)
+    run_dir = Path(distributed.broadcast_object(made))
+    return run_stage(stage, load_frozen(run_dir), run_dir)
+
+
+@dataclass
+class Rank:
+    """One started process and what it reports at its end."""
+
+    index: int
+    process: subprocess.Popen[bytes]
+    log: Path | None
+    reader: threading.Thread | None = None
+    text: list[str] = field(default_factory=list)
+
+    def failure(self) -> Failure | None:
+        """None for a rank that ended well."""
+        code = self.process.returncode
+        if self.reader:
+            self.reader.join(timeout=2)
+        if self.text and self.text[0].strip():
+            return Failure(**json.loads(self.text[0]))
+        if code == 0:
+            return None
+        if code is not None and code < 0:
+            why = f"ended by {signal.Signals(-code).name}"
+            why += " (out of memory?)" if -code == signal.SIGKILL else ""
+        else:
+            why = f"ended with exit code {code}"
+        return Failure(self.index, 1, why, None, _tail(self.log), time.time())
+
+
+def run_ranks(stage: str, cfg: Config, run_dir: Path) -> Path:
+    """Starts `launch.nproc` ranks, waits for them, and raises what the first failing one reported."""
+    port = free_port(cfg.launch.master_port)
+    ranks: list[Rank] = []
+    with _forward_signals(ranks) as asked:
+        try:
+            for index in range(cfg.launch.nproc):
+                ranks.append(_start(index, stage, cfg, run_dir, port))
+            failed = _wait(ranks, asked)
+        finally:
+            for rank in ranks:
+                _kill(rank)
+    failures = [failure for rank in ranks if rank.index in failed and (failure := rank.failure())]
+    if failures:
+        worst = first(failures)
+        if worst.code == 1:
+            for failure in [worst] + [f for f in failures if f is not worst]:
+                write_traceback(run_dir / "log.txt", f"--- rank {failure.rank} ---\n{failure.detail}")
+        error = worst.to_error()
+        if isinstance(error, RankFailed):
+            error.add_note(f"traceback: {run_dir / 'log.txt'}")
+        raise error
+    return run_dir if stage == "eval" else run_dir / "final"
+
+
+def _start(index: int, stage: str, cfg: Config, run_dir: Path, port: int) -> Rank:
+    threads = cfg.engine.threads or max(1, _cpus() // cfg.launch.nproc)
+    read, write = os.pipe()  # not a file: the report must come through when the disk is full
+    env = dict(os.environ)
+    env.update(
+        RANK=str(index),
+        LOCAL_RANK=str(index),
+        WORLD_SIZE=str(cfg.launch.nproc),
+        LOCAL_WORLD_SIZE=str(cfg.launch.nproc),
+        MASTER_ADDR="127.0.0.1",
+        MASTER_PORT=str(port),
+        REPO_REPORT_FD=str(write),
+        PYTHONPATH=os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), env.get("PYTHONPATH")])),
+    )
+    env.setdefault("OMP_NUM_THREADS", str(threads))
+    log: Path | None = None
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.close, write)
+        out = None
+        if index:
+            log = run_dir / "logs" / f"rank-{index}.log"
+            log.parent.mkdir(exist_ok=True)
+            out = stack.enter_context(log.open("wb"))
+        # a session of its own: Ctrl-C reaches the ranks through us alone, once
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "repo_cli.launch.worker", str(run_dir), stage],
+            env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out, pass_fds=(write,), start_new_session=True,
+        )  # fmt: skip
+    rank = Rank(index, process, log)
+
+    def listen() -> None:
+        with os.fdopen(read, encoding="utf-8") as pipe:
+            rank.text.append(pipe.read())
+
+    rank.reader = threading.Thread(target=listen, daemon=True)
+    rank.reader.start()
+    return rank
+
+
+def _wait(ranks: list[Rank], asked: list[float]) -> set[int]:
+    """Until every rank has ended; returns those that ended badly by themselves (not those we ended)."""
+    failed: set[int] = set()
+    deadline: float | None = None
+    while True:
+        running = [rank for rank in ranks if rank.process.poll() is None]
+        failed |= {rank.index for rank in ranks if rank not in running and rank.process.returncode != 0}
+        if not running:
+            return failed
+        now = time.monotonic()
+        if failed and deadline is None:
+            deadline = now + (STOP_GRACE_S if asked else GRACE_S)
+        if asked and deadline is None:
+            deadline = asked[0] + STOP_GRACE_S
+        if deadline is not None and now > deadline:
+            if not failed:
+                failed = {rank.index for rank in running}
+            return failed
+        time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def _forward_signals(ranks: list[Rank]) -> Iterator[list[float]]:
+    """Passes SIGTERM, SIGINT and SIGUSR1 on to the ranks; yields the times at which that happened."""
+    asked: list[float] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+
+    def forward(number: int, _frame: object) -> None:
+        asked.append(time.monotonic())
+        for rank in ranks:
+            with contextlib.suppress(ProcessLookupError):
+                rank.process.send_signal(number)
+
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+    before = {number: signal.signal(number, forward) for number in numbers}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _kill(rank: Rank) -> None:
+    """Ends a rank and whatever it started; its session is its own, so nothing else is hit."""
+    if rank.process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(rank.process.pid, signal.SIGKILL)
+        rank.process.wait()
+
+
+def _cpus() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _tail(log: Path | None, lines: int = 30) -> str:
+    if log is None or not log.is_file():
+        return ""
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])

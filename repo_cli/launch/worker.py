@@ -1,0 +1,55 @@
+"""One rank: `python -m repo_cli.launch.worker RUN_DIR STAGE`, started by `launch/processes.py`.
+
+Reads the frozen configuration, runs the stage, and reports a failure through the pipe REPO_REPORT_FD. Ends by
+itself when the launching process is gone.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+from repo_cli.config import load_frozen
+from repo_cli.launch.failures import Failure
+from repo_cli.launch.processes import MODULES
+
+
+def main(run_dir: Path, stage: str) -> int:
+    """Runs the stage as this rank; returns the exit code."""
+    rank = int(os.environ.get("RANK", "0"))
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    try:
+        importlib.import_module(MODULES[stage]).run(load_frozen(run_dir), run_dir)
+    except BaseException as error:
+        failure = Failure.of(error, rank, time.time())
+        _report(failure)
+        return failure.code
+    return 0
+
+
+def _report(failure: Failure) -> None:
+    text = json.dumps(failure.to_dict())
+    number = os.environ.get("REPO_REPORT_FD")
+    if number is None:
+        print(failure.detail, file=sys.stderr)
+        return
+    with os.fdopen(int(number), "w", encoding="utf-8") as pipe:
+        pipe.write(text)
+
+
+def _end_with_parent(parent: int, every_s: float = 2.0) -> None:
+    while os.getppid() == parent:
+        time.sleep(every_s)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    code = main(Path(sys.argv[1]), sys.argv[2])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # a process group whose other ranks are gone would hang in its own farewell
