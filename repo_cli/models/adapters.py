@@ -1,7 +1,7 @@
 """LoRA adapters on one base, one for each role, through PEFT; which one is active is always set explicitly.
 
-PEFT puts its layers into the base in place, so the base stays the module tree that everybody uses; the PeftModel
-around it is kept only to add, read and write adapters.
+PEFT puts its layers into the base in place, so the base stays the module tree that everybody uses; the
+PeftModel around it is kept only to add, read and write adapters.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ EXPERT_KEYS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_
 
 
 class AdapterSet:
-    """The adapters on `base`; `active` is the name of the one in the forward pass, or None for the base alone."""
+    """The adapters on `base`; `active` names the one in the forward pass, None the base alone."""
 
     def __init__(self, base: nn.Module, base_path: str) -> None:
         self.base = base
@@ -103,8 +103,8 @@ class AdapterSet:
             self._params[target]
         ):
             raise UserError(
-                f"the {target} adapter (r={b.r}, alpha={b.lora_alpha}) cannot start from the {source} adapter "
-                f"(r={a.r}, alpha={a.lora_alpha})",
+                f"the {target} adapter (r={b.r}, alpha={b.lora_alpha}) cannot start from "
+                f"the {source} adapter (r={a.r}, alpha={a.lora_alpha})",
                 hint=f"give both the same rank, alpha and targets, or start the {target} fresh",
             )
         with torch.no_grad():
@@ -112,7 +112,7 @@ class AdapterSet:
                 new.copy_(old)
 
     def save(self, role: str, folder: Path) -> None:
-        """adapter_model.safetensors and adapter_config.json, as plain peft reads them. Refuses empty tensors."""
+        """adapter_model.safetensors and adapter_config.json, as plain peft reads them; no empty tensors."""
         from peft import get_peft_model_state_dict
         from safetensors.torch import save_file
 
@@ -131,7 +131,7 @@ class AdapterSet:
         config.inference_mode = trains
 
     def load(self, role: str, folder: Path) -> None:
-        """Values from an adapter directory. UserError when its tensors are not exactly those of this adapter."""
+        """Values from an adapter directory; UserError when its tensors are not exactly this adapter's."""
         from peft import set_peft_model_state_dict
         from safetensors.torch import load_file
 
@@ -168,7 +168,8 @@ def refuse_experts(base: nn.Module) -> None:
     for key in EXPERT_KEYS:
         if (getattr(text_config, key, None) or 0) > 1:
             raise UserError(
-                f"the base is a mixture of experts ({key}={getattr(text_config, key)}): only dense models take adapters",
+                f"the base is a mixture of experts ({key}={getattr(text_config, key)}): "
+                "only dense models take adapters",
                 hint="choose a dense model, or policy.train=full",
             )
 

@@ -28,7 +28,7 @@ HEAD_FILE = "head.safetensors"
 
 
 class Backbone(nn.Module):
-    """See the module's docstring. All tensors are [batch, time] unless said; ids and masks on the base's device."""
+    """See the module's docstring. Tensors are [batch, time] unless said, on the base's device."""
 
     def __init__(
         self,
@@ -134,9 +134,10 @@ class Backbone(nn.Module):
         init_from: Path | str | None = None,
         head: bool = False,
     ) -> None:
-        """A new adapter (and scalar head). With `init_from` (an adapter's `final/`) shape and values come from there.
+        """A new adapter (and scalar head); with `init_from` (a `final/`) shape and values come from there.
 
-        Raises UserError when init_from is no LoRA adapter, was trained on another base, or lacks a wanted head.
+        Raises UserError when init_from is no LoRA adapter, was trained on another base, or lacks a wanted
+        head.
         """
         if role in ("full", "none") or "." in role:
             raise ValueError(f"{role!r} cannot be the name of an adapter")
@@ -173,8 +174,8 @@ class Backbone(nn.Module):
                 raise UserError(f"{folder}: holds a whole model, not an adapter")
             if manifest.base_hash != self.base_hash:
                 raise UserError(
-                    f"{folder}: was trained on another base ({manifest.base}, hash {manifest.base_hash[:12]}) "
-                    f"than this run's ({self.base_path}, hash {self.base_hash[:12]})",
+                    f"{folder}: was trained on another base "
+                    f"({manifest.base}, hash {manifest.base_hash[:12]}) than this run's ({self.base_path}, hash {self.base_hash[:12]})",
                     hint="train it again on this base, or start from the base that it was trained on",
                 )
         return folder
@@ -187,7 +188,7 @@ class Backbone(nn.Module):
         self.heads[role].load_state_dict(load_file(str(folder / HEAD_FILE)))
 
     def copy_role(self, source: str, target: str) -> None:
-        """Values of one role's adapter and head into another's (the critic starts as the RM). Before its engine is made."""
+        """One role's values into another's (the critic starts as the RM); before the target's engine is made."""
         self.adapters.copy(source, target)
         if target in self.heads:
             self.heads[target].load_state_dict(self.heads[source].state_dict())
@@ -199,7 +200,7 @@ class Backbone(nn.Module):
         return role in self.heads
 
     def use(self, role: str | None) -> None:
-        """Make `role` the one in the forward pass, and its parameters the only ones that can get a gradient."""
+        """Put `role` into the forward pass; its parameters are then the only ones that can get a gradient."""
         if self._merged:
             raise RuntimeError("the base is merged for generation: nothing else may use it until that ends")
         name = None if role in (None, "full") else role
@@ -216,7 +217,7 @@ class Backbone(nn.Module):
         self._role = role
 
     def trainable(self, role: str) -> list[nn.Parameter]:
-        """The role's own parameters: adapter and head; for "full" every parameter of the base (no adapters then)."""
+        """The role's own parameters: adapter and head; for "full" all of the base (no adapters then)."""
         if role == "full":
             if self.roles():
                 raise UserError("policy.train=full cannot be used together with adapters on the same base")
@@ -241,7 +242,7 @@ class Backbone(nn.Module):
     # -- computing -----------------------------------------------------------------------------------------
 
     def autocast(self) -> AbstractContextManager:
-        """torch.autocast as engine.autocast says; every forward pass here runs in it, and so must generation."""
+        """torch.autocast as engine.autocast says; all passes here run in it, and so must generation."""
         return torch.autocast(
             self.device.type,
             dtype=self.autocast_dtype or torch.bfloat16,
@@ -254,7 +255,8 @@ class Backbone(nn.Module):
         extra: dict[str, Tensor] = {}
         if not bool(attention[:, 0].all()):  # padded on the left
             extra = {"attention_mask": attention.long(), "position_ids": position_ids(attention)}
-        # Padded on the right only: no real token ever looks at the padding, so no mask is needed (and none is faster).
+        # Padded on the right only: no real token ever looks at the padding, so no mask is needed (and none
+        # is faster).
         with self.autocast():
             return self.base.get_decoder()(input_ids=ids, use_cache=False, **extra).last_hidden_state
 
@@ -265,14 +267,14 @@ class Backbone(nn.Module):
     def logps(
         self, role: str | None, ids: Tensor, attention: Tensor, mask: Tensor, temperature: float = 1.0
     ) -> Tensor:
-        """log p(token t | tokens < t) in float32 where mask is 1, else 0; logits are divided by `temperature`."""
+        """log p(token t | tokens < t), float32, where mask is 1, else 0; of logits / temperature."""
         hidden = self.hidden(role, ids, attention)
         return token_logps(self._lm_head, hidden, ids, mask, temperature, vocab_size=self.vocab_size)[0]
 
     def logps_entropy(
         self, role: str | None, ids: Tensor, attention: Tensor, mask: Tensor, temperature: float = 1.0
     ) -> tuple[Tensor, Tensor]:
-        """`logps`, and the entropy (nats, no gradient) of the distribution that each masked token was drawn from."""
+        """`logps`, and the entropy (nats, no gradient) of the distribution each masked token came from."""
         hidden = self.hidden(role, ids, attention)
         logps, entropy = token_logps(
             self._lm_head, hidden, ids, mask, temperature, True, vocab_size=self.vocab_size
@@ -287,15 +289,15 @@ class Backbone(nn.Module):
         return self._lm_head(hidden[rows, last_token_index(attention)]).float()
 
     def values(self, role: str, ids: Tensor, attention: Tensor) -> Tensor:
-        """V[b, t] = value of the state before token t is emitted, read from the hidden state of token t-1; V[:, 0] = 0.
+        """V[b, t] = value of the state before token t is emitted, read from the hidden state of token t-1.
 
-        So values line up with logps, rewards and masks: all speak of the action "token t".
+        So values line up with logps, rewards and masks: all speak of the action "token t". V[:, 0] = 0.
         """
         hidden = self.hidden(role, ids, attention)
         return nn.functional.pad(self.heads[role](hidden[:, :-1]), (1, 0))
 
     def score(self, role: str, ids: Tensor, attention: Tensor) -> Tensor:
-        """The head at each row's last real token (found by the attention mask, never by token id); [batch]."""
+        """The head at each row's last real token, found by the attention mask, never by an id; [batch]."""
         hidden = self.hidden(role, ids, attention)
         rows = torch.arange(len(ids), device=ids.device)
         return self.heads[role](hidden[rows, last_token_index(attention)])
@@ -304,7 +306,7 @@ class Backbone(nn.Module):
 
     @contextmanager
     def gathered(self) -> Iterator[None]:
-        """Within: all parameters are whole on every rank (ZeRO-3 keeps them in parts). All ranks must enter."""
+        """Within: all parameters are whole on every rank (ZeRO-3 splits them). All ranks must enter."""
         if self._gathered or not self.gatherers:
             yield
             return
@@ -319,7 +321,7 @@ class Backbone(nn.Module):
 
     @contextmanager
     def merged(self, role: str | None, dtype: torch.dtype | None = None) -> Iterator[nn.Module]:
-        """The base with the role's adapter in its weights, for generation; afterwards the base is bit-identical again.
+        """The base with the role's adapter in its weights, for generation; then bit-identical again.
 
         Within, only the yielded model may be used. dtype: decode in this dtype meanwhile.
         """
@@ -335,8 +337,10 @@ class Backbone(nn.Module):
                 self._merged = False
 
     def save_role(self, role: str, folder: Path | str) -> None:
-        """Write the role into `folder`, tokenizer included: an adapter as plain peft reads it (and head.safetensors),
-        or for "full" the whole model as transformers reads it. All ranks call; rank 0 writes."""
+        """Write the role and the tokenizer into `folder`. All ranks call; rank 0 writes.
+
+        An adapter as plain peft reads it, and head.safetensors; "full": a model as transformers reads it.
+        """
         from safetensors.torch import save_file
 
         folder = Path(folder)

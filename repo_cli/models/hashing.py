@@ -1,7 +1,8 @@
 """One hash for a base model: its architecture and its weights, the same in memory and on disk.
 
-Adapters, heads and judges are only right on the base they were trained on; the hash in their manifest says which.
-The weights are hashed as they lie in the files (not as loaded), so a base opened in bfloat16 keeps its hash.
+Adapters, heads and judges are only right on the base they were trained on; the hash in their manifest says
+which. The weights are hashed as they lie in the files (not as loaded), so a base opened in bfloat16 keeps
+its hash.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def _add_tensor(digest: Any, name: str, tensor: Tensor) -> None:
 
 
 def hash_model(model: nn.Module) -> str:
-    """Hash of a model in memory that has no files yet (tied weights counted once, as save_pretrained does)."""
+    """Hash of a model in memory that has no files yet (tied weights once, as save_pretrained does)."""
     digest = hashlib.sha256(_config_bytes(model.config))
     tied = set(getattr(model, "all_tied_weights_keys", None) or {})
     state = model.state_dict()
@@ -63,7 +64,8 @@ def hash_model(model: nn.Module) -> str:
 def hash_model_dir(folder: Path | str, config: Any | None = None, cache_dir: Path | str | None = None) -> str:
     """Hash of the model in a directory of safetensors files.
 
-    A large model takes minutes, so with `cache_dir` the result is kept there under the files' sizes and times.
+    A large model takes minutes, so with `cache_dir` the result is kept there under the files' sizes and
+    times.
     """
     from safetensors import safe_open
     from transformers import AutoConfig

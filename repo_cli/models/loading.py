@@ -1,4 +1,4 @@
-"""Opens a base model from a hub name, a directory or a `final/`, always with an explicit dtype and safetensors."""
+"""Opens a base model from a hub name, a directory or a `final/`: explicit dtype, safetensors only."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Start:
 def resolve_start(path: str | None, parent: str | None) -> Start | None:
     """From `policy.path` and `policy.parent`; None when neither is set (the model is then built).
 
-    A parent of kind "full" is itself the base; an adapter names its base in the manifest (or, for a plain peft
-    directory, in adapter_config.json); `policy.path` stands in when that base has moved.
+    A parent of kind "full" is itself the base; an adapter names its base in the manifest (or, for a plain
+    peft directory, in adapter_config.json); `policy.path` stands in when that base has moved.
     """
     if parent is None:
         return Start(path) if path else None
@@ -114,7 +114,8 @@ def check_base(model: Any, start: Start, cache_dir: str | None) -> str:
     found = hash_model_dir(base_folder(model, start.base), model.config, cache_dir)
     if start.base_hash and start.base_hash != found:
         raise UserError(
-            f"{start.adapter}: was trained on another base than {start.base} (hash {start.base_hash[:12]}, here {found[:12]})",
+            f"{start.adapter}: was trained on another base than {start.base} "
+            f"(hash {start.base_hash[:12]}, here {found[:12]})",
             hint="give policy.path the base that it was trained on",
         )
     return found

@@ -1,4 +1,4 @@
-"""`manifest.json` of a `final/` directory: what it is, on which base it stands and where it came from. No torch."""
+"""`manifest.json` of a `final/`: what it is, on which base it stands, where it came from. No torch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ KINDS = ("full", "adapter", "rm", "critic", "judge")
 @dataclass
 class Manifest:
     """kind: one of KINDS; base: directory or hub name of the base model; base_hash: see models/hashing.py;
-    parent: the `final/` this one was trained from; files: sha256 of each file; extra: calibration, metrics."""
+    parent: the `final/` this one was trained from; files: sha256 of each file; extra: calibration,
+    metrics."""
 
     kind: str
     base: str
@@ -121,7 +122,8 @@ def _card(manifest: Manifest) -> str:
         opens = 'AutoModelForCausalLM.from_pretrained("<this directory>")'
         what = "A whole causal language model."
     else:
-        opens = f'PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{manifest.base}"), "<this directory>")'
+        base = f'AutoModelForCausalLM.from_pretrained("{manifest.base}")'
+        opens = f'PeftModel.from_pretrained({base}, "<this directory>")'
         what = f"A LoRA adapter ({manifest.kind})" + (
             " with a scalar head in head.safetensors." if "head.safetensors" in manifest.files else "."
         )

@@ -1,8 +1,8 @@
 """The adapter folded into the base weights while text is generated, and the base restored bit for bit.
 
-PEFT's own unmerge subtracts again, which leaves about a tenth of the weights changed and the error growing; here
-the untouched tensors are kept and put back. On an accelerator they wait in host memory (two copies of a large
-base would not fit); on the CPU the two simply change places.
+PEFT's own unmerge subtracts again, which leaves about a tenth of the weights changed and the error growing;
+here the untouched tensors are kept and put back. On an accelerator they wait in host memory (two copies of a
+large base would not fit); on the CPU the two simply change places.
 """
 
 from __future__ import annotations

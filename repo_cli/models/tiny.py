@@ -14,20 +14,25 @@ import torch
 PAD, TURN_START, TURN_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 
 CHATML = (
-    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
+    "{{ message['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 
-# Words carry their leading space, so that a name reads the same in the brief and in a reply; a number never does
-# (" 388" and "¥388" then share their tokens, which makes copying a price easier to learn).
-_WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+# Words carry their leading space, so that a name reads the same in the brief and in a reply; a number never
+# does (" 388" and "¥388" then share their tokens, which makes copying a price easier to learn).
+_WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|%s"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 DIGITS = {"split": r"\p{N}", "group3": r"\p{N}{1,3}"}
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int, digits: str = "split") -> Any:
     """A byte-level BPE tokenizer with the ChatML template; pad is never the end of a turn.
 
-    digits: "split" makes each digit a token of its own; "group3" lets numbers of up to three digits become one.
+    digits: "split" makes each digit a token of its own; "group3" lets numbers of up to three digits become
+    one.
     """
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast

@@ -1,7 +1,7 @@
 """The processes of one run: start the group, add over it, gather over it. One process works like many.
 
-Environment variables as every launcher sets them: RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT. Without
-them the run is a world of one that needs no port and no file.
+Environment variables as every launcher sets them: RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT.
+Without them the run is a world of one that needs no port and no file.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The training engine: one DeepSpeed engine for one role's parameters on the shared base.
 
-RL makes it twice, for policy and critic, on the same frozen base; a step of one cannot move the other. The caller
-hands over micro-batches of any number and size and a loss that is a SUM; the gradient is that sum over all micro-
-batches and ranks divided by one denominator, so it does not depend on how the batch was split.
+RL makes it twice, for policy and critic, on the same frozen base; a step of one cannot move the other. The
+caller hands over micro-batches of any number and size and a loss that is a SUM; the gradient is that sum
+over all micro- batches and ranks divided by one denominator, so it does not depend on how the batch was
+split.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ class NonFiniteLoss(Exception):
 class RoleModule(nn.Module):
     """What DeepSpeed sees of one role.
 
-    Up to ZeRO-2 these are the role's own parameters and nothing else: the frozen base is not DeepSpeed's business
-    (it is neither cast, broadcast nor hooked, and may keep its own dtype). ZeRO-3 partitions the base as well, so
-    there the whole backbone is inside.
+    Up to ZeRO-2 these are the role's own parameters and nothing else: the frozen base is not DeepSpeed's
+    business (it is neither cast, broadcast nor hooked, and may keep its own dtype). ZeRO-3 partitions the
+    base as well, so there the whole backbone is inside.
     """
 
     def __init__(self, backbone: Any, role: str, whole: bool) -> None:
@@ -69,8 +70,9 @@ class TrainEngine:
     """See the module's docstring.
 
     backbone: models.Backbone; role: "policy", "critic", "rm", ... or "full"; lr: in place of cfg.optim.lr;
-    total_steps: needed by the linear and cosine schedules; dropout: whether dropout acts in training steps (RL
-    keeps it off, so that old and new log-probs agree). Initialise roles (copy_role) before making the engine.
+    total_steps: needed by the linear and cosine schedules; dropout: whether dropout acts in training steps
+    (RL keeps it off, so that old and new log-probs agree). Initialise roles (copy_role) before making the
+    engine.
     """
 
     def __init__(
@@ -132,9 +134,9 @@ class TrainEngine:
     def step(self, micros: Iterable[M], loss_fn: LossFn, denominator: float) -> dict[str, float]:
         """One optimizer step on micro-batches (this rank's), all ranks together.
 
-        loss_fn(micro) -> (loss summed over the micro-batch's items, stats). denominator: the number of items over
-        all ranks. Stats are sums too and come back divided by the denominator; a key ending in _max or _min comes
-        back as the maximum or minimum. Returns loss, grad_norm (before clipping), lr, and the stats.
+        loss_fn(micro) -> (loss summed over the micro-batch's items, stats). denominator: the number of items
+        over all ranks. Stats are sums too and come back divided by the denominator; a key ending in _max or _min
+        comes back as the maximum or minimum. Returns loss, grad_norm (before clipping), lr, and the stats.
 
         Raises NonFiniteLoss on every rank, before anything is updated.
         """
@@ -191,16 +193,16 @@ class TrainEngine:
     # -- whole state ---------------------------------------------------------------------------------------
 
     def save(self, folder: Path | str) -> None:
-        """The exact state into `folder`: safetensors, and tensors that torch.load reads with weights_only=True."""
+        """The exact state into `folder`, in safetensors and tensors read with weights_only=True."""
         engine_state.save(self, Path(folder))
 
     def load(self, folder: Path | str) -> None:
-        """The state back. UserError when it was saved with another role, ZeRO stage, precision or number of ranks."""
+        """The state back. UserError when it was saved with another role, ZeRO stage, precision, nproc."""
         engine_state.load(self, Path(folder))
 
     @contextmanager
     def _whole_weights(self) -> Iterator[None]:
-        """ZeRO-3: this engine's module hooks off, and all parameters gathered unless another engine did it."""
+        """ZeRO-3: this engine's module hooks off, all parameters gathered unless another engine did it."""
         import deepspeed
 
         offload = self.engine.optimizer.parameter_offload

@@ -1,8 +1,8 @@
 """The exact state of a training engine on disk, in a format of our own.
 
-model.safetensors holds the role's parameters, whole. optimizer-rank-00000.pt holds one rank's share of the optimizer
-(DeepSpeed's flat float32 partitions and Adam's moments): plain tensors, read with weights_only=True, so that a
-checkpoint from elsewhere can run no code. engine.json says what it belongs to.
+model.safetensors holds the role's parameters, whole. optimizer-rank-00000.pt holds one rank's share of the
+optimizer (DeepSpeed's flat float32 partitions and Adam's moments): plain tensors, read with
+weights_only=True, so that a checkpoint from elsewhere can run no code. engine.json says what it belongs to.
 """
 
 from __future__ import annotations
@@ -20,17 +20,9 @@ from repo_cli.training import distributed as group
 
 def _masters(train: Any) -> list[Tensor]:
     """The float32 tensors that Adam really updates on this rank; keys of its state."""
-    wrapper = train.engine.optimizer
-    for name in (
-        "fp32_partitioned_groups_flat",
-        "single_partition_of_fp32_groups",
-        "fp32_groups_flat_partition",
-        "fp32_groups_flat",
-    ):
-        found = getattr(wrapper, name, None)  # ZeRO-3, ZeRO-1/2, bf16 with ZeRO-1, bf16 with ZeRO-0
-        if found is not None:
-            return list(found)
-    return list(train.parameters)
+    if train.stage == 3:  # there the optimizer's own groups are empty between steps
+        return list(train.engine.optimizer.fp32_partitioned_groups_flat)
+    return [parameter for param_group in train.inner.param_groups for parameter in param_group["params"]]
 
 
 def _describe(train: Any) -> dict[str, Any]:
@@ -43,7 +35,7 @@ def _describe(train: Any) -> dict[str, Any]:
 
 
 def save(train: Any, folder: Path) -> None:
-    """All ranks call. Frozen parameters are not saved: the base is named by the manifest and the configuration."""
+    """All ranks call. Frozen parameters are not saved: the configuration names the base."""
     from safetensors.torch import save_file
 
     main = group.is_main()

@@ -10,7 +10,8 @@ def lr_at(
 ) -> float:
     """Learning rate of update number `step` (from 0): linear warm-up, then constant, linear or cosine to 0.
 
-    The first update already moves (base / warmup_steps). linear and cosine need total_steps; past it the rate is 0.
+    The first update already moves (base / warmup_steps). linear and cosine need total_steps; past it the
+    rate is 0.
     """
     if step < warmup_steps:
         return base * (step + 1) / warmup_steps

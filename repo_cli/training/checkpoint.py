@@ -1,0 +1,195 @@
+"""Checkpoints that are either complete or not there: written aside, marked last, then moved into place.
+
+`checkpoints/step-000100/` counts only with its `COMPLETE` file, which lists every other file's size and hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from repo_cli.errors import UserError
+from repo_cli.training.rundir import disk_errors, fsync_path, fsync_tree
+
+MARKER = "COMPLETE"
+
+
+def step_of(path: Path) -> int:
+    """100 for step-000100; -1 for anything else."""
+    name = path.name
+    return int(name[5:]) if name.startswith("step-") and name[5:].isdigit() else -1
+
+
+def save_checkpoint(folder: Path, step: int, write: Callable[[Path], None], keep_last: int = 2) -> Path:
+    """All ranks call. `write(directory)` is called on every rank and puts its files there.
+
+    Raises UserError (on every rank) when the disk is full or not writable; the checkpoints before stay as
+    they are.
+    """
+    from repo_cli.training import distributed as group
+
+    target, fresh = folder / f"step-{step:06d}", folder / f".step-{step:06d}.tmp"
+
+    def everywhere(action: Callable[[], None], main_only: bool) -> None:
+        problem: Exception | None = None
+        if group.is_main() or not main_only:
+            try:
+                with disk_errors(folder):
+                    action()
+            except Exception as error:
+                problem = error
+        try:
+            group.same_error(problem)
+        except Exception:
+            if group.is_main():
+                shutil.rmtree(fresh, ignore_errors=True)
+            raise
+
+    def begin() -> None:
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+
+    def finish() -> None:
+        files = {p.relative_to(fresh).as_posix(): _entry(p) for p in sorted(fresh.rglob("*")) if p.is_file()}
+        fsync_tree(fresh)
+        marker = fresh / MARKER
+        marker.write_text(json.dumps({"step": step, "files": files}, indent=1) + "\n", encoding="utf-8")
+        fsync_path(marker)
+        fsync_path(fresh)
+        aside = folder / f".step-{step:06d}.old"
+        if target.exists():  # an unfinished or older try at the same step
+            shutil.rmtree(aside, ignore_errors=True)
+            target.rename(aside)
+        fresh.rename(target)
+        fsync_path(folder)
+        shutil.rmtree(aside, ignore_errors=True)
+        _prune(folder, keep_last)
+
+    everywhere(begin, main_only=True)
+    everywhere(lambda: write(fresh), main_only=False)
+    everywhere(finish, main_only=True)
+    return target
+
+
+def _entry(path: Path) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    with open(path, "rb") as handle:
+        while block := handle.read(1 << 22):
+            digest.update(block)
+    return {"size": path.stat().st_size, "sha256": digest.hexdigest()}
+
+
+def _prune(folder: Path, keep_last: int) -> None:
+    complete = sorted((p for p in folder.glob("step-*") if (p / MARKER).is_file()), key=step_of)
+    for path in complete[:-keep_last]:
+        (path / MARKER).unlink()  # first, so that a half-deleted one never counts
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def latest_complete(folder: Path) -> Path | None:
+    """The newest checkpoint with its marker and all its files in full size; others are passed over."""
+    for path in sorted(folder.glob("step-*"), key=step_of, reverse=True):
+        if step_of(path) >= 0 and _looks_whole(path):
+            return path
+    return None
+
+
+def _looks_whole(path: Path) -> bool:
+    try:
+        files = json.loads((path / MARKER).read_text(encoding="utf-8"))["files"]
+        return all((path / name).stat().st_size == entry["size"] for name, entry in files.items())
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def check_checkpoint(path: Path) -> int:
+    """The step of a checkpoint about to be read; UserError when it is incomplete or a file has changed."""
+    if not (path / MARKER).is_file():
+        raise UserError(
+            f"{path}: no {MARKER} file, so this checkpoint was never finished",
+            hint="--resume auto takes the last finished one",
+        )
+    try:
+        note = json.loads((path / MARKER).read_text(encoding="utf-8"))
+        for name, entry in note["files"].items():
+            if _entry(path / name) != entry:
+                raise UserError(
+                    f"{path / name}: differs from what was saved",
+                    hint="the file is damaged; remove this checkpoint",
+                )
+        return int(note["step"])
+    except FileNotFoundError as error:
+        raise UserError(f"{error.filename}: missing from the checkpoint") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path / MARKER}: cannot be read ({error})") from error
+
+
+# -- random numbers and small state --------------------------------------------------------------------------
+
+
+def save_rng(folder: Path) -> None:
+    """This rank's random number states (torch, CUDA, numpy, Python), readable with weights_only=True."""
+    import numpy as np
+    import torch
+
+    from repo_cli.training import distributed as group
+
+    kind, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
+    state: dict[str, Any] = {
+        "torch": torch.get_rng_state(),
+        "numpy": [
+            str(kind),
+            torch.from_numpy(keys.astype("int64")),
+            int(position),
+            int(has_gauss),
+            float(gauss),
+        ],
+        "python": json.dumps(random.getstate()),
+    }
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state()
+    torch.save(state, folder / f"rng-rank-{group.rank():05d}.pt")
+
+
+def load_rng(folder: Path) -> None:
+    """The states back; call it last, after all that may draw. UserError when this rank has none there."""
+    import numpy as np
+    import torch
+
+    from repo_cli.training import distributed as group
+
+    file = folder / f"rng-rank-{group.rank():05d}.pt"
+    if not file.is_file():
+        raise UserError(
+            f"{folder}: no random number state for rank {group.rank()}",
+            hint="resume with the same launch.nproc",
+        )
+    state = torch.load(file, weights_only=True)
+    torch.set_rng_state(state["torch"])
+    kind, keys, position, has_gauss, gauss = state["numpy"]
+    np.random.set_state((kind, keys.numpy().astype("uint32"), position, has_gauss, gauss))
+    version, numbers, gauss_next = json.loads(state["python"])
+    random.setstate((version, tuple(numbers), gauss_next))
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["cuda"])
+
+
+def write_state(folder: Path, state: dict[str, Any]) -> None:
+    """The stage's own small state (step, epoch, data cursor) as state.json; rank 0 writes."""
+    from repo_cli.training import distributed as group
+
+    if group.is_main():
+        (folder / "state.json").write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
+
+
+def read_state(folder: Path) -> dict[str, Any]:
+    file = folder / "state.json"
+    if not file.is_file():
+        raise UserError(f"{folder}: no state.json in this checkpoint")
+    state: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return state

@@ -1,0 +1,177 @@
+"""The directory of one run: unique, never shared between launches. No torch.
+
+runs/<stage>/<name>/<time>-<id>/  config.yaml  overrides.txt  environment.json  log.txt  metrics.jsonl
+                                  rollouts/  checkpoints/  final/
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import platform
+import secrets
+import shutil
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from repo_cli import __version__
+from repo_cli.errors import UserError
+
+PACKAGES = (
+    "torch",
+    "transformers",
+    "peft",
+    "deepspeed",
+    "hydra-core",
+    "omegaconf",
+    "datasets",
+    "safetensors",
+)
+
+
+@contextmanager
+def disk_errors(path: Path | str) -> Iterator[None]:
+    """Turns what a disk can answer (full, read-only, no permission, a file in the way) into a UserError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise UserError(
+                f"{path}: the disk is full", hint="free some room, or set runs_dir to another disk"
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise UserError(
+                f"{path}: no permission to write there", hint="set runs_dir to a place of your own"
+            ) from error
+        if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+            raise UserError(
+                f"{path}: a file is in the way of a directory", hint="set runs_dir to another place"
+            ) from error
+        raise
+
+
+class RunDir:
+    """Paths of one run; `create` makes a fresh one, `RunDir(path)` opens one that is there."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        if not (self.path / "config.yaml").is_file():
+            raise UserError(f"{path}: not a run directory (no config.yaml there)")
+        self.config = self.path / "config.yaml"
+        self.metrics = self.path / "metrics.jsonl"
+        self.log_file = self.path / "log.txt"
+        self.rollouts = self.path / "rollouts"
+        self.checkpoints = self.path / "checkpoints"
+        self.final = self.path / "final"
+
+    @classmethod
+    def create(cls, cfg: Any, overrides: Iterable[str] = ()) -> RunDir:
+        """A new directory with the frozen configuration. Raises UserError when it cannot be made."""
+        from repo_cli.config.compose import save_frozen
+
+        if not cfg.name or cfg.name.startswith(".") or any(c in cfg.name for c in "/\\\0"):
+            raise UserError(f"name={cfg.name!r} cannot be the name of a directory")
+        parent = Path(cfg.runs_dir).expanduser() / cfg.stage / cfg.name
+        with disk_errors(parent):
+            parent.mkdir(parents=True, exist_ok=True)
+            path = parent / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+            path.mkdir()  # not exist_ok: a run never shares its directory
+            save_frozen(cfg, path / "config.yaml")
+            (path / "overrides.txt").write_text("".join(f"{o}\n" for o in overrides), encoding="utf-8")
+            (path / "environment.json").write_text(
+                json.dumps(environment(), indent=1) + "\n", encoding="utf-8"
+            )
+            (path / "log.txt").touch()
+        return cls(path)
+
+    def log_handler(self) -> logging.Handler:
+        """A handler that appends to log.txt."""
+        handler = logging.FileHandler(self.log_file, encoding="utf-8")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        return handler
+
+    @contextmanager
+    def writing_final(self) -> Iterator[Path]:
+        """A directory to write the product into; it becomes final/ in one move when all went well."""
+        fresh = self.path / "final.tmp"
+        with disk_errors(self.final):
+            shutil.rmtree(fresh, ignore_errors=True)
+            fresh.mkdir()
+            try:
+                yield fresh
+                fsync_tree(fresh)
+                if self.final.exists():
+                    shutil.rmtree(self.final)
+                fresh.rename(self.final)
+                fsync_path(self.path)
+            except BaseException:
+                shutil.rmtree(fresh, ignore_errors=True)
+                raise
+
+
+def find_run(cfg: Any) -> RunDir | None:
+    """The run that `resume` means: a path (of a run or a checkpoint in it), or with "auto" the newest run of
+    this stage and name that has a complete checkpoint and no final/; None when there is none (a fresh start).
+    """
+    from repo_cli.training.checkpoint import latest_complete
+
+    if cfg.resume is None:
+        return None
+    if cfg.resume != "auto":
+        path = Path(cfg.resume).expanduser()
+        for candidate in (path, path.parent.parent):
+            if (candidate / "config.yaml").is_file():
+                return RunDir(candidate)
+        raise UserError(f"resume={cfg.resume}: not a run directory, nor a checkpoint inside one")
+    parent = Path(cfg.runs_dir).expanduser() / cfg.stage / cfg.name
+    runs = sorted(
+        (p for p in parent.glob("*") if (p / "config.yaml").is_file()), key=lambda p: p.name, reverse=True
+    )
+    for path in runs:
+        run = RunDir(path)
+        if not run.final.exists() and latest_complete(run.checkpoints) is not None:
+            return run
+    return None
+
+
+def environment() -> dict[str, Any]:
+    """Versions and machine, for the record (no secrets: only named variables)."""
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = None
+    return {
+        "repo": __version__,
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "packages": versions,
+        "command": [os.path.basename(sys.argv[0]), *sys.argv[1:]],
+        "environment": {
+            k: os.environ[k] for k in ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES") if k in os.environ
+        },
+    }
+
+
+def fsync_path(path: Path) -> None:
+    """Make sure that a file, or the names in a directory, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def fsync_tree(folder: Path) -> None:
+    for path in sorted(folder.rglob("*")):
+        fsync_path(path)
+    fsync_path(folder)

@@ -1,0 +1,53 @@
+"""A polite end: the first signal asks the loop to stop after its step, the second ends at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+from types import FrameType, TracebackType
+from typing import Any
+
+SIGNALS = ("SIGTERM", "SIGINT", "SIGUSR1")
+
+
+class StopFlag:
+    """`with StopFlag() as stop:` ... `if stop.agreed(): save a checkpoint; raise Stopped`.
+
+    SIGTERM (a scheduler's end), SIGINT (Ctrl-C) and SIGUSR1 (a scheduler's warning before the end) set it.
+    """
+
+    def __init__(self) -> None:
+        self.signal: str | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> StopFlag:
+        for name in SIGNALS:
+            number = getattr(signal, name, None)
+            if number is not None:
+                self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.signal is not None:
+            # Not sys.exit: the loop may be inside a C++ call or a collective that will never come back.
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
+        self.signal = signal.Signals(number).name
+
+    @property
+    def set(self) -> bool:
+        """This rank has been asked to stop."""
+        return self.signal is not None
+
+    def agreed(self) -> bool:
+        """Any rank has been asked to stop. All ranks call, at the same place of the loop."""
+        from repo_cli.training import distributed as group
+
+        return bool(group.all_max(1 if self.set else 0))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,112 @@
+"""What a run writes down: metrics.jsonl (always), TensorBoard, tables of replies, alarms. Rank 0 only."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from repo_cli.training.rundir import RunDir, disk_errors
+
+log = logging.getLogger("repo")
+
+
+class Tracker:
+    """One line a step in metrics.jsonl, the same numbers in TensorBoard.
+
+    active: False on every rank but the first. from_step: when resuming, lines of later steps are taken out
+    first, so that a step never stands there twice.
+    """
+
+    def __init__(self, run: RunDir, cfg: Any, active: bool = True, from_step: int | None = None) -> None:
+        self.run, self.cfg, self.active = run, cfg, active
+        self._board: Any = None
+        if active and from_step is not None:
+            _cut(run.metrics, from_step)
+
+    def log(self, step: int, values: Mapping[str, Any]) -> None:
+        """Numbers of one step (names like reward/rm, timing/update_s). NaN and infinity become null."""
+        if not self.active or step % self.cfg.tracker.log_every:
+            return
+        numbers = {key: _plain(value) for key, value in values.items()}
+        row = {"step": step, "time": round(time.time(), 3), **numbers}
+        with disk_errors(self.run.metrics), open(self.run.metrics, "a", encoding="utf-8") as handle:
+            handle.write(json.dumps(row, ensure_ascii=False) + "\n")
+        board = self._tensorboard()
+        if board is not None:
+            for key, number in numbers.items():
+                if isinstance(number, (int, float)):
+                    board.add_scalar(key, number, step)
+
+    def rollouts(self, step: int, rows: Iterable[Mapping[str, Any]]) -> None:
+        """A table of replies with all their scores, the first rollouts_keep: rollouts/step-000100.jsonl."""
+        every, keep = self.cfg.tracker.rollouts_every, self.cfg.tracker.rollouts_keep
+        if not self.active or not every or not keep or step % every:
+            return
+        with disk_errors(self.run.rollouts):
+            self.run.rollouts.mkdir(exist_ok=True)
+            with open(self.run.rollouts / f"step-{step:06d}.jsonl", "w", encoding="utf-8") as handle:
+                for index, row in enumerate(rows):
+                    if index >= keep:
+                        break
+                    handle.write(
+                        json.dumps({k: _plain(v) for k, v in row.items()}, ensure_ascii=False) + "\n"
+                    )
+
+    def alarm(self, text: str) -> None:
+        """Something that a person should see: to the log as a warning, which the terminal shows too."""
+        if self.active:
+            log.warning(text)
+
+    def _tensorboard(self) -> Any:
+        if self._board is None and self.cfg.tracker.tensorboard:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._board = SummaryWriter(str(self.run.path / "tensorboard"))
+        return self._board
+
+    def close(self) -> None:
+        if self._board is not None:
+            self._board.close()
+            self._board = None
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can hold: one-element tensors become numbers, non-finite numbers null."""
+    if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
+        value = value.item()
+    elif hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value if value is None or isinstance(value, (str, int, bool)) else str(value)
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The rows of a metrics.jsonl; a last line cut short by a crash is left out."""
+    rows: list[dict[str, Any]] = []
+    if path.is_file():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                rows.append(json.loads(line))
+            except ValueError:
+                continue
+    return rows
+
+
+def _cut(path: Path, from_step: int) -> None:
+    if not path.is_file():
+        return
+    kept = [row for row in read_metrics(path) if row.get("step", 0) <= from_step]
+    fresh = path.with_suffix(".tmp")
+    with disk_errors(path):
+        fresh.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in kept), encoding="utf-8")
+        fresh.replace(path)
