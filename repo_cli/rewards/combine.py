@@ -1,0 +1,107 @@
+"""How the three reward sources become one number: one small pure function for each value of `reward.combine`.
+
+All take (rm, judge, rules), `[batch]` each, NaN = not scored, and `Mix`. They return `[batch]`, NaN where nothing was
+scored that the function reads; such a reply takes no part in the update, since missing is never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from repo_cli.rewards.enhancement import enhance
+
+Moments = dict[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Mix:
+    """What a combination may read besides the scores.
+
+    n, min_gain: see `enhance`. weights: of the sums, by source. moments: (mean, std) of each source over the global
+    batch, for `normalised_sum`; None = over the rows at hand.
+    """
+
+    n: float = 2.0
+    min_gain: float = 0.0
+    weights: dict[str, float] = field(default_factory=lambda: {"rm": 1.0, "judge": 1.0, "rules": 1.0})
+    moments: Moments | None = None
+
+
+def enhanced(rm: Tensor, judge: Tensor, rules: Tensor, mix: Mix) -> Tensor:
+    """REPO: judge and rules scale the reward model's score."""
+    return enhance(rm, judge, rules, mix.n, mix.min_gain)
+
+
+def rm_alone(rm: Tensor, judge: Tensor, rules: Tensor, mix: Mix) -> Tensor:
+    return rm
+
+
+def judge_alone(rm: Tensor, judge: Tensor, rules: Tensor, mix: Mix) -> Tensor:
+    return judge
+
+
+def rules_alone(rm: Tensor, judge: Tensor, rules: Tensor, mix: Mix) -> Tensor:
+    return rules
+
+
+def judge_and_rules(rm: Tensor, judge: Tensor, rules: Tensor, mix: Mix) -> Tensor:
+    """Their plain sum: what the enhancement would add, without the reward model."""
+    return _sum_of_scored([judge, rules])
+
+
+def weighted_sum(rm: Tensor, judge: Tensor, rules: Tensor, mix: Mix) -> Tensor:
+    """Sum of the sources times their weights; a source that is not scored is left out."""
+    w = mix.weights
+    return _sum_of_scored([w["rm"] * rm, w["judge"] * judge, w["rules"] * rules])
+
+
+def normalised_sum(rm: Tensor, judge: Tensor, rules: Tensor, mix: Mix) -> Tensor:
+    """As `weighted_sum`, each source first brought to mean 0 and deviation 1 (after GDPO, arXiv 2601.05242).
+
+    A source without variance adds nothing.
+    """
+    parts = []
+    for name, x in (("rm", rm), ("judge", judge), ("rules", rules)):
+        mean, std = (mix.moments or {}).get(name) or moments_of(x)
+        flat = not std > 1e-6
+        parts.append(mix.weights[name] * (x - mean) * (0.0 if flat else 1.0 / max(std, 1e-6)))
+    return _sum_of_scored(parts)
+
+
+def moments_of(x: Tensor) -> tuple[float, float]:
+    """(mean, population standard deviation) over the entries that are scored; (0, 0) when there is none."""
+    seen = x[~x.isnan()].double()
+    return (float(seen.mean()), float(seen.std(correction=0))) if len(seen) else (0.0, 0.0)
+
+
+def _sum_of_scored(parts: list[Tensor]) -> Tensor:
+    stacked = torch.stack(parts)
+    return torch.where(stacked.isnan().all(dim=0), torch.nan, stacked.nansum(dim=0))
+
+
+Combiner = Callable[[Tensor, Tensor, Tensor, Mix], Tensor]
+
+COMBINERS: dict[str, Combiner] = {
+    "enhance": enhanced,
+    "rm": rm_alone,
+    "judge": judge_alone,
+    "rules": rules_alone,
+    "judge_and_rules": judge_and_rules,
+    "weighted_sum": weighted_sum,
+    "normalised_sum": normalised_sum,
+}
+
+#: Sources that each combination reads: what is not read need not be built or scored.
+READS: dict[str, frozenset[str]] = {
+    "enhance": frozenset({"rm", "judge", "rules"}),
+    "rm": frozenset({"rm"}),
+    "judge": frozenset({"judge"}),
+    "rules": frozenset({"rules"}),
+    "judge_and_rules": frozenset({"judge", "rules"}),
+    "weighted_sum": frozenset({"rm", "judge", "rules"}),
+    "normalised_sum": frozenset({"rm", "judge", "rules"}),
+}

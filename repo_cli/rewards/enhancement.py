@@ -1,0 +1,43 @@
+"""Reward enhancement, the heart of REPO (arXiv 2510.04214): judge and rules scale the reward model's score."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def correction(judge: Tensor, rules: Tensor, n: float) -> Tensor:
+    """E = clip(E_judge + E_rules, -n, n), `[batch]`; a part that is NaN (not scored) is left out."""
+    if not n > 0:
+        raise ValueError(f"n must be above 0, not {n}")
+    scored = torch.where(judge.isnan(), 0.0, judge) + torch.where(rules.isnan(), 0.0, rules)
+    return scored.clamp(-n, n)
+
+
+def enhance(rm: Tensor, judge: Tensor, rules: Tensor, n: float, min_gain: float = 0.0) -> Tensor:
+    """R = R_rm + max(|R_rm|, min_gain) * E / n, which with min_gain 0 is the paper's R_rm * (1 +- E/n).
+
+    Args:
+        rm, judge, rules: `[batch]`. NaN in `judge` or `rules` means not scored: that part is left out of E, and
+            with both left out E = 0.
+        n: E saturates at -n and n. min_gain: least |R_rm| that the correction works on (ours; 0 is the paper).
+
+    Returns:
+        `[batch]` of rm's dtype. Non-decreasing in E for every R_rm; with min_gain 0 the sign never flips.
+
+    Raises:
+        ValueError: `rm` holds a NaN or infinity, shapes differ, or n <= 0.
+    """
+    if not rm.shape == judge.shape == rules.shape:
+        raise ValueError(f"shapes differ: rm {tuple(rm.shape)}, judge {tuple(judge.shape)}, rules {tuple(rules.shape)}")
+    if not torch.isfinite(rm).all():
+        raise ValueError(f"the reward model's score is not finite for rows {(~torch.isfinite(rm)).nonzero().flatten().tolist()}")
+    share = correction(judge.to(rm.dtype), rules.to(rm.dtype), n) / n
+    return rm + rm.abs().clamp(min=min_gain) * share
+
+
+def apply_veto(total: Tensor, hard_broken: Tensor, veto: float | None) -> Tensor:
+    """min(R, -veto) where a hard rule is broken (`hard_broken` bool `[batch]`); veto None changes nothing."""
+    if veto is None:
+        return total
+    return torch.where(hard_broken.bool(), total.clamp(max=-veto), total)

@@ -1,0 +1,190 @@
+"""Checks that counts, percentages, dates and room types in a reply are those of the brief."""
+
+from __future__ import annotations
+
+import re
+
+from repo_cli.rewards.rule_check_base import check
+from repo_cli.rewards.rule_reading import CLEAR, Finding, NotScored, Reading, Situation, near
+
+_PERCENT = re.compile(r"(?i)(\d+(?:\.\d+)?)\s*(?:%|per ?cent\b|pct\b)|百分之\s*(\d+(?:\.\d+)?|[一二三四五六七八九十]+)")
+_ZH_DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")}
+_COUNTED_EN = (
+    r"searches|bookings|reservations|guests|views|visitors|visits|travell?ers|people|orders|clicks|couples|families|"
+    r"hotels|rooms|room nights|competitors|calls|enquiries|inquiries"
+)
+_COUNT = re.compile(
+    rf"(?i)(?<![\d./-])(\d[\d,]*)\s+(?:\w+\s+){{0,2}}?(?:{_COUNTED_EN})\b"
+    r"|(?<![\d./月-])(\d+)\s*(?:多|余)?\s*(?:次|人次|位|个(?:客人|人|订单)|名(?:客人|旅客)|单|间夜|家(?:酒店|店)?|间|条|组)"
+)
+_SHARE = re.compile(r"(?i)(?<!\d)(\d+) (?:out of|in every|of every) (\d+)\b|(?<!\d)(\d+)个(?:客人|人)?里?有?(\d+)个")
+
+
+def _zh_number(text: str) -> float:
+    """一 .. 九十九, or digits."""
+    if re.fullmatch(r"\d+(?:\.\d+)?", text):
+        return float(text)
+    tens, _, ones = text.rpartition("十")
+    if "十" not in text:
+        return float(_ZH_DIGITS.get(text, 0))
+    return float((_ZH_DIGITS.get(tens, 1) if tens else 1) * 10 + _ZH_DIGITS.get(ones, 0))
+
+
+def _numbers_in(text: str) -> list[float]:
+    return [float(x.replace(",", "")) for x in re.findall(r"\d[\d,]*(?:\.\d+)?", text)]
+
+
+def _known_numbers(at: Situation) -> list[float]:
+    """Numbers that are not prices: of the facts, of the hotel, of the stay, and those the partner said."""
+    known = at.fact_values()
+    hotel = at.scenario.get("hotel")
+    for source in (hotel if isinstance(hotel, dict) else {}, at.scenario):
+        known += [float(v) for k, v in source.items() if isinstance(v, int | float) and k not in ("id",)]
+    return known + [n for text in at.partner_turns for n in _numbers_in(text)]
+
+
+@check()
+def figures_grounded(r: Reading) -> Finding | None:
+    """A percentage or a count ("82% of guests", "126 searches") that is not in the facts, the brief or the talk.
+
+    A percentage may also be the difference between two known prices, rounded.
+    """
+    if not r.at.scenario:
+        raise NotScored("no scenario")
+    known = _known_numbers(r.at)
+    current = r.at.maybe("current_price")
+    prices = [v for k in ("target_price", "acceptable_price", "floor_ask") if (v := r.at.maybe(k)) is not None]
+    prices += [*r.at.fact_values("competitor_price"), *r.at.partner_amounts, *(a.value for a in r.plain_amounts)]
+    cuts = [100 * (current - p) / current for p in prices] if current else []
+    applies = False
+    for m in _PERCENT.finditer(r.text):
+        applies = True
+        value = float(m[1]) if m[1] else _zh_number(m[2])
+        if not near(value, known) and not near(value, cuts, 1.0):
+            return r.found(m.span(), f"{value:g}% has no source")
+    for m in _SHARE.finditer(r.text):
+        return r.found(m.span(), "a share without a source")
+    spans = [a.span for a in r.plain_amounts]
+    for m in _COUNT.finditer(r.text):
+        number = next(g for g in m.groups() if g)
+        value, start = float(number.replace(",", "")), m.start()
+        if any(a <= start < b for a, b in spans) and not near(value, r.at.fact_values()):
+            # read as money ("360 rooms only" does not occur; "350 a room" does): other checks see to it
+            if re.match(r"\d[\d,]*\s*(?:yuan|cny|rmb|元|块)", r.text[start:]):
+                continue
+        applies = True
+        if value > 1 and not near(value, known):
+            return r.found(m.span(), f"{value:g} is not in the facts")
+    return CLEAR if applies else None
+
+
+_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+_MONTH_WORD = (
+    r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|"
+    r"nov(?:ember)?|dec(?:ember)?)"
+)
+_DATE_NUMERIC = re.compile(
+    r"(?<![\d/.-])(\d{1,2})([/-])(\d{1,2})(?![\d/-]|\.\d|\s*(?:%|per ?cent|yuan|cny|rmb|minutes?|mins?|days?|nights?|"
+    r"rooms?|hours?|words?|people|guests?|off\b|less\b|more\b|元|块|个|分钟|天|晚|间|小时|折))"
+)
+_DATE_WORD = re.compile(rf"(?i)\b{_MONTH_WORD}\.? (\d{{1,2}})(?:st|nd|rd|th)?\b(?!\s*(?:yuan|cny|%))")
+_WORD_DATE = re.compile(rf"(?i)\b(\d{{1,2}})(?:st|nd|rd|th)?(?: of)? {_MONTH_WORD}\b")
+_MAY = re.compile(r"\bMay (\d{1,2})(?:st|nd|rd|th)?\b(?!\s*(?:yuan|CNY|%))|\b(\d{1,2})(?:st|nd|rd|th)?(?: of)? May\b")
+_ZH_NUM = r"(\d{1,2}|[一二三四五六七八九十]{1,3})"
+_DATE_ZH = re.compile(rf"{_ZH_NUM}月{_ZH_NUM}(?:[日号])?(?:\s*(?:到|至|和|、|-|~|—)\s*{_ZH_NUM}[日号])?")
+
+Day = tuple[int, int]
+
+
+def dates_in(text: str) -> list[tuple[Day, tuple[int, int]]]:
+    """The dates that a text names, as ((month, day), span)."""
+    found: list[tuple[Day, tuple[int, int]]] = []
+    for m in _DATE_NUMERIC.finditer(text):
+        if m[2] == "/" or (len(m[1]) == 2 and len(m[3]) == 2):  # "06-18" is a date, "2-3" a range
+            found.append(((int(m[1]), int(m[3])), m.span()))
+    for m in _DATE_WORD.finditer(text):
+        found.append(((_MONTHS.index(m[1][:3].lower()) + 1, int(m[2])), m.span()))
+    for m in _WORD_DATE.finditer(text):
+        found.append(((_MONTHS.index(m[2][:3].lower()) + 1, int(m[1])), m.span()))
+    for m in _MAY.finditer(text):
+        found.append(((5, int(m[1] or m[2])), m.span()))
+    for m in _DATE_ZH.finditer(text):
+        month = int(_zh_number(m[1]))
+        found.append(((month, int(_zh_number(m[2]))), m.span()))
+        if m[3]:
+            found.append(((month, int(_zh_number(m[3]))), m.span()))
+    return [(day, span) for day, span in found if 1 <= day[0] <= 12 and 1 <= day[1] <= 31]
+
+
+def _brief_days(at: Situation) -> list[Day]:
+    raw = at.scenario.get("dates")
+    days = []
+    for text in raw if isinstance(raw, list | tuple) else []:
+        m = re.search(r"(\d{1,2})-(\d{1,2})$", str(text))
+        if m:
+            days.append((int(m[1]), int(m[2])))
+    if not days:
+        raise NotScored("the scenario has no dates")
+    return days
+
+
+@check()
+def dates_in_brief(r: Reading) -> Finding | None:
+    """A date outside the brief's dates, which the partner has not named either."""
+    days = _brief_days(r.at)
+    first, last = days[0], days[-1]
+    said = {day for text in r.at.partner_turns for day, _ in dates_in(text)}
+    said |= {(int(m[1]), int(m[2])) for f in r.at.facts if (m := re.match(r"(\d\d)-(\d\d)$", str(f.get("when", ""))))}
+    named = dates_in(r.text)
+    for day, span in named:
+        # a stay over New Year begins late and ends early
+        inside = first <= day <= last if first <= last else day >= first or day <= last
+        if not inside and day not in said and day not in days:
+            return r.found(span, f"{day[0]}-{day[1]} is outside the brief")
+    return CLEAR if named else None
+
+
+_ROOM_WORDS = (
+    "standard superior deluxe executive premium premier luxury classic economy compact business family garden "
+    "courtyard attic terrace balcony sea-view seaview ocean-view city-view mountain-view lake-view honeymoon "
+    "presidential junior soundproof transit early-check-in accessible bunk studio loft king queen twin double single "
+    "triple quad suite villa penthouse dormitory cabin pool"
+).split()
+_ROOM_EN = re.compile(
+    rf"(?i)\b((?:{'|'.join(_ROOM_WORDS)})(?:[ -](?:{'|'.join(_ROOM_WORDS)}))*)(\s+(?:bed)?rooms?)?\b"
+)
+_SURE_NOUNS = {"suite", "villa", "penthouse", "dormitory"}
+_BEDS = {"king", "queen", "twin", "double", "single", "triple", "studio", *_SURE_NOUNS}
+_ZH_ROOM_WORDS = (
+    "标准 标 豪华 高级 商务 行政 尊享 舒适 经济 特惠 家庭 亲子 大床 双床 单人 双人 三人 四人 上下铺 套 别墅 海景 湖景 山景 江景 "
+    "城景 园景 花园 庭院 阁楼 露台 阳台 复式 榻榻米 景观 静音 中转 蜜月 总统 泳池 精致 紧凑 迷你"
+).split()
+_ZH_WORD = "|".join(sorted(_ZH_ROOM_WORDS, key=len, reverse=True))
+_ROOM_ZH = re.compile(rf"((?:{_ZH_WORD})+)(?:房间|客房|床房|房|间|套房)|(家庭套房|总统套房|独栋别墅)")
+
+
+@check()
+def room_in_brief(r: Reading) -> Finding | None:
+    """A room type that is not the brief's and that the partner has not named."""
+    own = str(r.at.scenario.get("room_type") or "").lower()
+    if not own:
+        raise NotScored("the scenario has no room_type")
+    hotel = r.at.scenario.get("hotel")
+    name = str(hotel.get("name", "")) if isinstance(hotel, dict) else ""
+    text = r.text.replace(name, " " * len(name)) if name else r.text
+    allowed = own + " " + " ".join(r.at.partner_turns).lower()
+    applies = False
+    for m in _ROOM_EN.finditer(text):
+        words = re.split(r"[ -]", m[1].lower())
+        named = bool(m[2]) or (len(words) > 1 and bool(_BEDS & set(words))) or bool(_SURE_NOUNS & set(words))
+        if not named:
+            continue
+        applies = True
+        if any(word not in allowed for word in words):
+            return r.found(m.span(), f"the brief has {own}")
+    for m in _ROOM_ZH.finditer(text):
+        applies = True
+        words = re.findall(_ZH_WORD, m.group())
+        if any(word not in allowed for word in words):
+            return r.found(m.span(), f"the brief has {own}")
+    return CLEAR if applies else None

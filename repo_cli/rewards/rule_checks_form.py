@@ -1,0 +1,126 @@
+"""Checks on the form of a reply: length, language, questions, repetition, opening."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from repo_cli.rewards.rule_check_base import check
+from repo_cli.rewards.rule_reading import CLEAR, Finding, Reading, count_cjk, script_of
+
+_WORD = re.compile(r"[A-Za-z0-9]+(?:['.,/:-][A-Za-z0-9]+)*")
+
+
+def size(text: str, language: str | None) -> int:
+    """Words of a text; in Chinese the characters, a number or Latin word counting as one."""
+    words = len(_WORD.findall(text))
+    return count_cjk(text) + words if language == "zh" else words + count_cjk(text)
+
+
+@check()
+def length(r: Reading, *, max_words: int = 60, max_chars: int = 80, min_words: int = 1) -> Finding | None:
+    """Longer than `max_words` words (in Chinese `max_chars` characters), or shorter than `min_words`."""
+    language = script_of(r.text) or r.at.language
+    long = max_chars if language == "zh" else max_words
+    found = size(r.text, language)
+    if found > long:
+        return r.whole(f"{found} where {long} are allowed")
+    if found < min_words:
+        return r.whole(f"{found} where {min_words} are wanted")
+    return CLEAR
+
+
+@check()
+def max_questions(r: Reading, *, limit: int = 1) -> Finding | None:
+    """More than `limit` questions; "?!" and "??" are one."""
+    marks = list(re.finditer(r"[?？][?？!！]*", r.text))
+    return r.found(marks[limit].span(), f"{len(marks)} questions") if len(marks) > limit else CLEAR
+
+
+@check()
+def language(r: Reading, *, most_foreign: float = 0.3) -> Finding | None:
+    """A reply in another language than the partner's (Chinese or not), by its share of letters.
+
+    Names of the brief (hotel, room, platforms) are left out of the count.
+    """
+    wanted = r.at.language
+    if wanted not in ("en", "zh"):
+        return None
+    text = r.text
+    hotel = r.at.scenario.get("hotel")
+    names = [hotel.get("name"), hotel.get("district")] if isinstance(hotel, dict) else []
+    names += [r.at.scenario.get("room_type"), *(f.get("who") for f in r.at.facts)]
+    for name in sorted((n for n in names if isinstance(n, str) and n), key=len, reverse=True):
+        text = text.replace(name, " ")
+    cjk = count_cjk(text)
+    latin = len(re.findall(r"[A-Za-z]{2,}", re.sub(r"\b(?:CNY|RMB|AI|OK|ok)\b", " ", text)))
+    if cjk + latin == 0:
+        return None
+    foreign = (cjk if wanted == "en" else latin) / (cjk + latin)
+    return r.whole(f"{foreign:.0%} not {wanted}") if foreign > most_foreign else CLEAR
+
+
+def _grams(text: str, n: int = 3) -> list[tuple[str, ...]]:
+    """Word trigrams; a Chinese character is a word."""
+    words = re.findall(r"[㐀-鿿]|[a-z0-9]+(?:'[a-z]+)?", text.lower())
+    return [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]
+
+
+@check()
+def repeats_earlier(r: Reading, *, share: float = 0.7, min_grams: int = 4) -> Finding | None:
+    """At least `share` of the reply's trigrams stand in one earlier turn of the agent."""
+    mine = _grams(r.text)
+    if len(mine) < min_grams or not r.at.agent_turns:
+        return None
+    for earlier in r.at.agent_turns:
+        seen = set(_grams(earlier))
+        if sum(gram in seen for gram in mine) / len(mine) >= share:
+            return r.whole("said before")
+    return CLEAR
+
+
+@check()
+def no_stutter(r: Reading, *, times: int = 3) -> Finding | None:
+    """One word `times` in a row, or one trigram `times` over: text that has come apart."""
+    words = re.findall(r"[㐀-鿿]|[a-z0-9]+(?:'[a-z]+)?", r.text.lower())
+    run = 1
+    for before, word in zip(words, words[1:], strict=False):
+        run = run + 1 if word == before else 1
+        if run >= times:
+            return r.whole(f"{word!r} again and again")
+    most = Counter(_grams(r.text)).most_common(1)
+    if most and most[0][1] >= times:
+        return r.whole(f"{' '.join(most[0][0])!r} {most[0][1]} times")
+    return CLEAR
+
+
+@check()
+def ends_sentence(r: Reading) -> Finding | None:
+    """The reply breaks off: it does not end with an end mark."""
+    text = r.text.rstrip().rstrip("\"'”’」）)")
+    if not text:
+        return None
+    return CLEAR if text[-1] in ".!?…。！？~～" else r.found((max(0, len(r.text) - 12), len(r.text)), "breaks off")
+
+
+_WHO = {
+    "en": re.compile(r"(?i)\b(?:platform|assistant|partner team|booking site|OTA|on behalf of)\b"),
+    "zh": re.compile(r"平台|助理|助手|合作方|商务"),
+}
+_WHY = {
+    "en": re.compile(r"(?i)\b(?:rates?|prices?|pricing|nights?|dates?|rooms?|listing)\b"),
+    "zh": re.compile(r"价格|房价|价钱|房型|房间|客房|几晚|这两晚|日期|大床|双床|标间|标准间|套房|\d+月\d+[日号]|\d\d-\d\d"),
+}
+
+
+@check()
+def opening_identity(r: Reading) -> Finding | None:
+    """The first reply of the agent does not say who is speaking and what it is about."""
+    if r.at.agent_turns:
+        return None
+    languages = {r.at.language, script_of(r.text)} & {"en", "zh"} or {"en"}
+    who = any(_WHO[x].search(r.text) for x in languages)
+    why = any(_WHY[x].search(r.text) for x in languages)
+    if who and why:
+        return CLEAR
+    return r.whole("does not say " + " or ".join(w for w, said in (("who", who), ("why", why)) if not said))

@@ -1,0 +1,208 @@
+"""Checks against the state of the dialogue: asks, refusals, open offers, agreements and exits."""
+
+from __future__ import annotations
+
+import re
+
+from repo_cli.negotiation import is_acceptance, is_ask
+from repo_cli.rewards.rule_check_base import check
+from repo_cli.rewards.rule_reading import CLEAR, Finding, NotScored, Reading, near
+
+#: Words with which an agent takes a price or records it.
+_TAKES = re.compile(
+    r"(?i)\b(?:agree[ds]?|accept(?:ed|s)?|deal|done|confirm(?:ed|ing|s)?|record(?:ed|ing)?|not(?:ed|e (?:it|that|down))|"
+    r"submit|book(?:ed)? in|put (?:it |that )?(?:down|in|through)|works (?:for|well|with)|(?:that|it|\d+(?: \w+)?) works|"
+    r"we (?:can |will |'ll )?(?:do|take) (?:it|that|\d+)|tak(?:e|ing) (?:it|that|your|the|\d+)|go(?:ing)?(?: ahead)? with|"
+    r"settled?|fine (?:for|with|by)|happy (?:with|to)|good for us|that is (?:fine|good|great)|so (?:it is|we have))\b"
+    r"|接受|成交|同意|确认|记录|记下|登记|提交|就按|按您说的|没问题|就这么定|定在|就定|那就|说定|收到"
+)
+_CLOSES = re.compile(
+    r"(?i)\b(?:thank(?:s| you)|leave (?:it|this|things) (?:here|there|at that|as)|no further|not (?:write|message|contact|"
+    r"bother|disturb|trouble|ask)|won't (?:write|message|contact|bother|disturb|trouble|ask)|stop here|clos(?:e|ing) "
+    r"(?:this|here|the)|nothing changes|stays? (?:as (?:it is|is)|the same|unchanged|at \d+)|unchanged|wish(?:ing)? you|"
+    r"goodbye|good (?:day|season|evening)|all the best|take care|have a (?:good|nice|great))\b"
+    r"|感谢|谢谢|不打扰|不再(?:打扰|联系|发|提)|先这样|到这里|到此|祝|保持不变|维持(?:原价|现价)|一切照旧|不变|再见"
+)
+#: Words that ask for less than what stands.
+_LOWER = re.compile(
+    r"(?i)\b(?:(?:a (?:bit|little|touch)|any|even|still|slightly|go|some) (?:lower|less|cheaper)|(?:come|go) down|"
+    r"bring (?:it )?down|(?:could|can|would|will) you (?:please )?(?:reduce|drop|lower)|one more step)\b"
+    r"|再(?:低|降|便宜|少|让)|便宜(?:点|些)|低(?:一)?点|降(?:一)?点|让(?:一)?点"
+)
+
+
+def _asks(r: Reading) -> bool:
+    return bool(is_ask(r.text, r.at.language))
+
+
+def _takes(r: Reading) -> bool:
+    return bool(_TAKES.search(r.text)) or bool(is_acceptance(r.text))
+
+
+def _below(r: Reading, price: float) -> Finding | None:
+    """The first amount under `price` that is not a fact of the brief nor a gap between two amounts in play."""
+    current = r.at.maybe("current_price")
+    gaps = [abs(current - a.value) for a in r.plain_amounts] + [current - price] if current is not None else []
+    for amount in r.amounts:
+        if amount.value < price - 0.51 and not near(amount.value, [*r.at.fact_values(), *gaps]):
+            return r.found(amount.span, f"{amount.value:g} is below {price:g}")
+    return None
+
+
+@check()
+def no_ask(r: Reading) -> Finding | None:
+    """The reply asks for a price, where `when:` says that it must not."""
+    return r.whole("asks for a price") if _asks(r) else CLEAR
+
+
+@check()
+def no_ask_after_refusals(r: Reading, *, refusals: int = 2) -> Finding | None:
+    """A price is asked for after so many refusals, or after a hard refusal or an opt-out."""
+    state = r.at.state
+    if state.refusals < refusals and not state.hard_refusal and not state.opted_out:
+        return None
+    return r.whole(f"asks after {state.refusals} refusals") if _asks(r) else CLEAR
+
+
+@check()
+def max_asks(r: Reading, *, limit: int | None = None) -> Finding | None:
+    """One price ask more than `limit` (default: the scenario's max_asks, else 3)."""
+    most = limit if limit is not None else r.at.maybe("max_asks")
+    most = 3 if most is None else most
+    if r.at.state.asks < most:
+        return None
+    return r.whole(f"ask number {r.at.state.asks + 1}, {most:g} are allowed") if _asks(r) else CLEAR
+
+
+def _agreed(r: Reading) -> float | None:
+    price = r.at.state.agreed_price
+    return float(price) if isinstance(price, int | float) else None
+
+
+@check()
+def agreed_price_kept(r: Reading) -> Finding | None:
+    """A price stands agreed, and the reply names other amounts without it."""
+    agreed = _agreed(r)
+    if agreed is None or not r.plain_amounts:
+        return None
+    nights = r.at.maybe("nights") or 1
+    said = [a for a in r.plain_amounts if a.kind != "net"]
+    if near(agreed, [a.value for a in said]) or near(agreed * nights, [a.value for a in said]):
+        return CLEAR
+    current = r.at.maybe("current_price")
+    harmless = [*r.at.fact_values(), *([current, current - agreed] if current is not None else [])]
+    wrong = next((a for a in said if not near(a.value, harmless)), None)
+    return r.found(wrong.span, f"{wrong.value:g} where {agreed:g} is agreed") if wrong else CLEAR
+
+
+@check()
+def no_retrade(r: Reading) -> Finding | None:
+    """A price stands agreed, and the reply asks for a lower one."""
+    agreed = _agreed(r)
+    if agreed is None:
+        return None
+    below = _below(r, agreed)
+    if not _asks(r) and not (below and _LOWER.search(r.text)):
+        return CLEAR
+    if below:
+        return below
+    lower = _LOWER.search(r.text)
+    return r.found(lower.span(), "asks again after an agreement") if lower else CLEAR
+
+
+@check(finds="success")
+def recaps_agreement(r: Reading) -> Finding | None:
+    """A price stands agreed, and the reply names exactly it, without asking for less.
+
+    Applies as long as the agent has not done so since.
+    """
+    agreed = _agreed(r)
+    if agreed is None or r.at.state.opted_out:
+        return None
+    done = bool(r.at.agent_turns) and _recapped(r, agreed)
+    if done:
+        return None
+    named = next((a for a in r.plain_amounts if near(a.value, [agreed])), None)
+    if named is None or _below(r, agreed) or _LOWER.search(r.text):
+        return CLEAR
+    return r.found(named.span, f"{agreed:g} is kept")
+
+
+def _recapped(r: Reading, agreed: float) -> bool:
+    """Whether the agent's last turn already took or recapped the agreed price."""
+    last = r.at.agent_turns[-1]
+    return bool(_TAKES.search(last)) and near(agreed, [a.value for a in r.at.amounts(last)])
+
+
+def _open_offer(r: Reading) -> float | None:
+    state = r.at.state
+    if not state.partner_offer_open or not isinstance(state.partner_offer, int | float) or _agreed(r) is not None:
+        return None
+    return float(state.partner_offer)
+
+
+@check(finds="success")
+def accepts_good_offer(r: Reading) -> Finding | None:
+    """The partner's open offer is within `acceptable_price`, and the reply takes it with the right figure."""
+    limit = r.at.number("acceptable_price")
+    offer = _open_offer(r)
+    if offer is None or offer > limit + 0.01:
+        return None
+    named = next((a for a in r.plain_amounts if near(a.value, [offer])), None)
+    if named is None or not _takes(r) or _below(r, offer) or _LOWER.search(r.text):
+        return CLEAR
+    return r.found(named.span, f"takes {offer:g}")
+
+
+@check()
+def no_bad_deal(r: Reading) -> Finding | None:
+    """The partner's open offer is above `acceptable_price`, and the reply takes it."""
+    limit = r.at.number("acceptable_price")
+    offer = _open_offer(r)
+    if offer is None or offer <= limit + 0.01:
+        return None
+    takes = _TAKES.search(r.text)
+    named = near(offer, [a.value for a in r.plain_amounts])
+    if takes and named and not _asks(r) and not re.search(r"(?i)\b(?:not|cannot|can't|but)\b|不|但|没法", r.text):
+        return r.found(takes.span(), f"takes {offer:g}, above {limit:g}")
+    return CLEAR
+
+
+@check(finds="success")
+def right_exit(r: Reading, *, refusals: int = 2) -> Finding | None:
+    """After a hard refusal, an opt-out or `refusals` refusals the reply closes: thanks or good-bye, no ask, no question.
+
+    Does not apply while an offer within `acceptable_price` stands, or once a price is agreed.
+    """
+    state = r.at.state
+    over = state.hard_refusal or state.opted_out or state.refusals >= refusals
+    if not over or _agreed(r) is not None:
+        return None
+    offer, limit = _open_offer(r), r.at.maybe("acceptable_price")
+    if offer is not None and limit is not None and offer <= limit and not state.opted_out:
+        return None
+    closes = _CLOSES.search(r.text)
+    if closes is None or _asks(r) or re.search(r"[?？]", r.text):
+        return CLEAR
+    return r.found(closes.span(), "closes")
+
+
+@check()
+def one_clear_figure(r: Reading) -> Finding | None:
+    """The reply asks for a price without naming one, or names two that could both be meant.
+
+    Facts, the current price and what the partner said are no asks.
+    """
+    if not _asks(r):
+        return None
+    current = r.at.maybe("current_price")
+    if current is None:
+        raise NotScored("the scenario has no current_price")
+    nights = r.at.maybe("nights") or 1
+    known = [current, *r.at.fact_values()]
+    asked = {round(a.value) for a in r.amounts if not near(a.value, known)}
+    asked |= {round(a.value) for a in r.plain_amounts if near(a.value, r.at.fact_values())} if not asked else set()
+    asked = {v for v in asked if not any(v != w and near(v, [w * nights, abs(current - w)], 1.0) for w in asked)}
+    if len(asked) == 1:
+        return CLEAR
+    return r.whole("asks without a figure" if not asked else f"several figures: {sorted(asked)}")

@@ -1,0 +1,210 @@
+"""What a check sees: the situation (scenario without its hidden part, history, dialogue state) and one reply in it.
+
+A situation is read once and can be shared by many replies; everything in it is computed on first use.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+from repo_cli.negotiation import dialogue_state, read_prices
+
+HIDDEN = "hotel_hidden"  # for the simulator and the hidden oracle alone; no reward may read it
+
+Span = tuple[int, int]
+
+_CJK = re.compile(r"[㐀-䶿一-鿿豈-﫿]")
+_SENTENCE_END = re.compile(r"[.!?;](?=\s|$)|[。！？；\n]")
+
+
+class NotScored(Exception):
+    """A check cannot judge here (say, the scenario lacks a price); the rule then adds nothing and is listed."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check says where it applies: whether it found what it looks for, and where."""
+
+    hit: bool
+    text: str = ""
+    span: Span = (0, 0)
+    note: str = ""
+
+
+CLEAR = Finding(False)
+
+
+@lru_cache(maxsize=8192)
+def cached_prices(text: str, language: str | None, current: float | None, offer: float | None) -> tuple[Any, ...]:
+    return tuple(read_prices(text, language=language, current=current, offer=offer))
+
+
+def script_of(text: str) -> str | None:
+    """ "zh" or "en" by the letters of a text; None when it has none."""
+    cjk = len(_CJK.findall(text))
+    latin = len(re.findall(r"[A-Za-z]+", text))
+    if not cjk and not latin:
+        return None
+    return "zh" if cjk > latin else "en"
+
+
+def count_cjk(text: str) -> int:
+    return len(_CJK.findall(text))
+
+
+def amounts_of(price: Any) -> tuple[float, ...]:
+    """The absolute amounts a read price names: none for changes, ratios and non-prices."""
+    value = price.value
+    if price.kind in ("price", "net", "approx", "range"):
+        values = value if isinstance(value, list | tuple) else (value,)
+        return tuple(float(v) for v in values if isinstance(v, int | float))
+    if price.kind == "bound" and value and not str(value[0]).startswith("delta"):
+        return (float(value[1]),)
+    return ()
+
+
+@dataclass(frozen=True)
+class Amount:
+    """One absolute amount of money in a text. `implied` = worked out from a change or a ratio of the current price."""
+
+    value: float
+    span: Span
+    kind: str
+    implied: bool = False
+
+
+class Situation:
+    """Scenario (public part), history and what follows from them.
+
+    Raises NotScored from the properties whose data are missing.
+    """
+
+    def __init__(
+        self, scenario: dict[str, Any] | None, history: Iterable[dict[str, Any]], language: str | None = None
+    ) -> None:
+        self.scenario = {key: value for key, value in (scenario or {}).items() if key != HIDDEN}
+        self.history = [dict(m) for m in history if m.get("role") in ("user", "assistant")]
+        self.language = language or self.scenario.get("language") or self._spoken()
+
+    def _spoken(self) -> str | None:
+        for message in reversed(self.history):
+            if message["role"] == "user" and (found := script_of(str(message["content"]))):
+                return found
+        return None
+
+    @cached_property
+    def state(self) -> Any:
+        return dialogue_state(self.history, self.scenario)
+
+    @property
+    def agent_turns(self) -> list[str]:
+        return [str(m["content"]) for m in self.history if m["role"] == "assistant"]
+
+    @property
+    def partner_turns(self) -> list[str]:
+        return [str(m["content"]) for m in self.history if m["role"] == "user"]
+
+    def number(self, key: str) -> float:
+        """A number of the scenario; NotScored when it is absent."""
+        value = self.scenario.get(key)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise NotScored(f"the scenario has no {key}")
+        return float(value)
+
+    def maybe(self, key: str) -> float | None:
+        value = self.scenario.get(key)
+        return None if isinstance(value, bool) or not isinstance(value, int | float) else float(value)
+
+    @property
+    def facts(self) -> list[dict[str, Any]]:
+        facts = self.scenario.get("facts")
+        return [f for f in facts if isinstance(f, dict)] if isinstance(facts, list) else []
+
+    def fact_values(self, kind: str | None = None) -> list[float]:
+        return [
+            float(f["value"])
+            for f in self.facts
+            if isinstance(f.get("value"), int | float) and (kind is None or f.get("type") == kind)
+        ]
+
+    def prices(self, text: str) -> tuple[Any, ...]:
+        return cached_prices(text, self.language, self.maybe("current_price"), self._last_offer)
+
+    @cached_property
+    def _last_offer(self) -> float | None:
+        offer = getattr(self.state, "partner_offer", None)
+        return float(offer) if isinstance(offer, int | float) else None
+
+    def amounts(self, text: str) -> list[Amount]:
+        """The amounts of money a text names, in order, changes and ratios worked out on the current price."""
+        current = self.maybe("current_price")
+        found: list[Amount] = []
+        for price in self.prices(text):
+            span = (int(price.span[0]), int(price.span[1]))
+            found += [Amount(v, span, price.kind) for v in amounts_of(price)]
+            if current is not None and isinstance(price.value, int | float):
+                if price.kind == "delta":
+                    found.append(Amount(current + price.value, span, "delta", implied=True))
+                elif price.kind == "ratio":
+                    found.append(Amount(current * price.value, span, "ratio", implied=True))
+        return found
+
+    @cached_property
+    def partner_amounts(self) -> frozenset[float]:
+        return frozenset(a.value for text in self.partner_turns for a in self.amounts(text))
+
+    @cached_property
+    def agent_amounts(self) -> frozenset[float]:
+        return frozenset(a.value for text in self.agent_turns for a in self.amounts(text))
+
+
+class Reading:
+    """One reply in its situation."""
+
+    def __init__(self, reply: str, situation: Situation) -> None:
+        self.text = reply
+        self.at = situation
+
+    @cached_property
+    def amounts(self) -> list[Amount]:
+        return self.at.amounts(self.text)
+
+    @property
+    def plain_amounts(self) -> list[Amount]:
+        """Those named outright."""
+        return [a for a in self.amounts if not a.implied]
+
+    @cached_property
+    def sentences(self) -> list[Span]:
+        """Spans of the sentences; an end mark inside a number ("6.5") ends nothing."""
+        spans, start = [], 0
+        for end in _SENTENCE_END.finditer(self.text):
+            spans.append((start, end.end()))
+            start = end.end()
+        if start < len(self.text):
+            spans.append((start, len(self.text)))
+        return spans
+
+    def sentence_of(self, span: Span) -> Span:
+        return next((s for s in self.sentences if s[0] <= span[0] < s[1]), (0, len(self.text)))
+
+    def cut(self, span: Span) -> str:
+        return self.text[span[0] : span[1]]
+
+    def found(self, span: Span, note: str = "") -> Finding:
+        return Finding(True, self.cut(span), span, note)
+
+    def whole(self, note: str = "") -> Finding:
+        return Finding(True, self.text, (0, len(self.text)), note)
+
+
+def near(value: float, known: Iterable[float], tolerance: float = 0.51) -> bool:
+    """Whether some known number equals `value` up to rounding to whole units."""
+    return any(abs(value - k) <= tolerance for k in known)
+
+
+Check = Callable[..., "Finding | None"]

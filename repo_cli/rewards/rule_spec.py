@@ -1,0 +1,236 @@
+"""One rule as data: reading it from YAML, and refusing what is wrong with file, rule and field named."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from repo_cli.errors import UserError, nearest
+
+SEVERITIES = ("hard", "soft")
+ENGINES = ("re2", "regex")
+KEYS = (
+    "about", "category", "severity", "forbid", "require", "check", "when", "on_match", "on_miss", "engine",
+    "timeout_s", "examples",
+)  # fmt: skip
+WHEN_KEYS = ("stage", "intent", "first_turn", "agreed", "min_refusals", "min_asks", "language")
+EXAMPLE_KEYS = ("text", "scenario", "history", "language")
+
+
+@dataclass(frozen=True)
+class Example:
+    """A text that must pass or fail its rule, with its situation (None = the set's example scenario, no history)."""
+
+    text: str
+    scenario: dict[str, Any] | None = None
+    history: tuple[dict[str, Any], ...] = ()
+    language: str | None = None
+
+
+@dataclass(frozen=True)
+class RuleSpec:
+    """A rule as read. Exactly one of forbid, require, check is set; patterns by language, None = every language."""
+
+    id: str
+    about: str
+    category: str
+    severity: str
+    forbid: dict[str | None, tuple[str, ...]] | None
+    require: dict[str | None, tuple[str, ...]] | None
+    check: dict[str, Any] | None
+    when: dict[str, Any]
+    on_match: float
+    on_miss: float
+    engine: str
+    timeout_s: float
+    examples: dict[str, tuple[Example, ...]] = field(default_factory=dict)
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML that refuses a key given twice: of two rules with one id the first would vanish without a word."""
+
+
+def _unique_mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        if key_node.value in seen:
+            line = key_node.start_mark.line + 1
+            raise yaml.MarkedYAMLError(problem=f"{key_node.value!r} is given twice (line {line})")
+        seen.add(key_node.value)
+    loader.flatten_mapping(node)
+    return yaml.SafeLoader.construct_mapping(loader, node, deep)
+
+
+_UniqueKeyLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """A YAML file as a mapping; UserError names file and line."""
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as UTF-8 text: {error}") from None
+    try:
+        data = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise UserError(f"{path}{line}: broken YAML: {error.problem}") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: broken YAML: {error}") from None
+    if not isinstance(data, dict):
+        raise UserError(f"{path}: a mapping is wanted at the top, not {type(data).__name__}")
+    return data
+
+
+def check_keys(given: Mapping[Any, Any], known: tuple[str, ...], where: str) -> None:
+    """Refuse an unknown key, naming the nearest known one."""
+    for key in given:
+        if key not in known:
+            near = nearest(str(key), known)
+            raise UserError(
+                f"{where}: unknown key {key!r}",
+                hint=(f"did you mean {near!r}? " if near else "") + f"known: {', '.join(known)}",
+            )
+
+
+def _text(value: Any, where: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise UserError(f"{where}: a text is wanted, not {value!r}")
+    return value
+
+
+def _number(value: Any, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise UserError(f"{where}: a finite number is wanted, not {value!r}")
+    return float(value)
+
+
+def _choice(value: Any, allowed: tuple[str, ...], where: str) -> str:
+    if value not in allowed:
+        raise UserError(f"{where}: {value!r} is not one of {', '.join(allowed)}")
+    return str(value)
+
+
+def _patterns(value: Any, where: str) -> dict[str | None, tuple[str, ...]]:
+    """`[p, ...]` or `p` (every language), or `{en: [p, ...], zh: [...]}`."""
+    if isinstance(value, Mapping):
+        if not value:
+            raise UserError(f"{where}: no pattern given")
+        out: dict[str | None, tuple[str, ...]] = {}
+        for language, part in value.items():
+            out[_text(language, where)] = _patterns(part, f"{where}.{language}")[None]
+        return out
+    items = [value] if isinstance(value, str) else value
+    if not isinstance(items, list | tuple) or not items:
+        raise UserError(f"{where}: a pattern, a list of patterns, or patterns by language are wanted, not {value!r}")
+    return {None: tuple(_text(item, f"{where}[{i}]") for i, item in enumerate(items))}
+
+
+def _when(value: Any, where: str) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise UserError(f"{where}: a mapping of conditions is wanted, not {value!r}", hint="when: {stage: [S3, S5]}")
+    check_keys(value, WHEN_KEYS, where)
+    out: dict[str, Any] = {}
+    for key, wanted in value.items():
+        at = f"{where}.{key}"
+        if key in ("stage", "intent", "language"):
+            items = [wanted] if isinstance(wanted, str) else wanted
+            if not isinstance(items, list | tuple) or not items:
+                raise UserError(f"{at}: a list is wanted, not {wanted!r}")
+            out[key] = tuple(_text(item, at) for item in items)
+        elif key in ("first_turn", "agreed"):
+            if not isinstance(wanted, bool):
+                raise UserError(f"{at}: true or false is wanted, not {wanted!r}")
+            out[key] = wanted
+        else:
+            out[key] = _number(wanted, at)
+    return out
+
+
+def _example(value: Any, where: str) -> Example:
+    if isinstance(value, str):
+        return Example(value)
+    if not isinstance(value, Mapping):
+        raise UserError(f"{where}: a text or {{text, scenario, history, language}} is wanted, not {value!r}")
+    check_keys(value, EXAMPLE_KEYS, where)
+    if not isinstance(value.get("text"), str):
+        raise UserError(f"{where}.text: a text is wanted, not {value.get('text')!r}")
+    history = value.get("history") or []
+    if not isinstance(history, list | tuple):
+        raise UserError(f"{where}.history: a list of messages is wanted")
+    turns = []
+    for i, turn in enumerate(history):
+        if not isinstance(turn, Mapping) or not {"role", "content"} <= set(turn):
+            raise UserError(f"{where}.history[{i}]: {{role, content}} is wanted, not {turn!r}")
+        turns.append(dict(turn))
+    scenario = value.get("scenario")
+    return Example(value["text"], dict(scenario) if scenario else None, tuple(turns), value.get("language"))
+
+
+def _examples(value: Any, where: str) -> dict[str, tuple[Example, ...]]:
+    if value is None:
+        return {"pass": (), "fail": ()}
+    if not isinstance(value, Mapping):
+        raise UserError(f"{where}: {{pass: [...], fail: [...]}} is wanted, not {value!r}")
+    check_keys(value, ("pass", "fail"), where)
+    out: dict[str, tuple[Example, ...]] = {}
+    for kind in ("pass", "fail"):
+        items = value.get(kind) or []
+        if not isinstance(items, list | tuple):
+            raise UserError(f"{where}.{kind}: a list is wanted, not {items!r}")
+        out[kind] = tuple(_example(item, f"{where}.{kind}[{i}]") for i, item in enumerate(items))
+    return out
+
+
+def parse_rule(rule_id: str, raw: Any, file: str) -> RuleSpec:
+    """A rule from its mapping.
+
+    Raises UserError naming file, rule and field: unknown key, missing weight, wrong type, or not exactly one of
+    forbid, require, check.
+    """
+    where = f"{file}: rule {rule_id}"
+    if not isinstance(raw, Mapping):
+        raise UserError(f"{where}: a mapping is wanted, not {raw!r}")
+    check_keys(raw, KEYS, where)
+    kinds = [kind for kind in ("forbid", "require", "check") if raw.get(kind) is not None]
+    if len(kinds) != 1:
+        said = " and ".join(kinds) or "none of them"
+        raise UserError(f"{where}: exactly one of forbid, require, check is wanted, not {said}")
+    kind = kinds[0]
+    weights = {key: _number(raw[key], f"{where}.{key}") for key in ("on_match", "on_miss") if raw.get(key) is not None}
+    needed = {"forbid": "on_match", "require": "on_miss"}.get(kind)
+    if needed and needed not in weights:
+        raise UserError(f"{where}.{needed}: a rule with `{kind}` needs this weight")
+    if not weights:
+        raise UserError(f"{where}: on_match or on_miss (a weight) is wanted")
+    check = None
+    if kind == "check":
+        value = {"name": raw["check"]} if isinstance(raw["check"], str) else raw["check"]
+        if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
+            raise UserError(f"{where}.check: {{name: ..., arguments}} is wanted, not {raw['check']!r}")
+        check = dict(value)
+    return RuleSpec(
+        id=rule_id,
+        about=str(raw.get("about", "")),
+        category=str(raw.get("category", "")),
+        severity=_choice(raw.get("severity"), SEVERITIES, f"{where}.severity"),
+        forbid=_patterns(raw["forbid"], f"{where}.forbid") if kind == "forbid" else None,
+        require=_patterns(raw["require"], f"{where}.require") if kind == "require" else None,
+        check=check,
+        when=_when(raw.get("when"), f"{where}.when"),
+        on_match=weights.get("on_match", 0.0),
+        on_miss=weights.get("on_miss", 0.0),
+        engine=_choice(raw.get("engine", "re2"), ENGINES, f"{where}.engine"),
+        timeout_s=_number(raw.get("timeout_s", 0.05), f"{where}.timeout_s"),
+        examples=_examples(raw.get("examples"), f"{where}.examples"),
+    )

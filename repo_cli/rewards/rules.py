@@ -1,0 +1,298 @@
+"""Rule sets: patterns and checks written in YAML, scored on a reply without any model (E_rules of REPO).
+
+    rules = RuleSet.load("conf/rules/hotel_guardrails.yaml")
+    result = rules.score("At 350 we will put you on the first page.", scenario, history)
+    result.total, result.fired        # -2.0, [("G01", "hard", -2.0, "will put you on the first page", (7, 40))]
+
+A rule is one of
+    forbid   patterns that must not occur; `on_match` is added once when one does
+    require  patterns of which one must occur; `on_miss` is added when none does
+    check    a named check of the library (`rule_checks_*.py`); `on_match` is added when it finds what it looks for,
+             `on_miss` when it applies and finds nothing
+No rule ever sees `scenario["hotel_hidden"]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from repo_cli.errors import UserError
+from repo_cli.rewards.rule_checks import bind
+from repo_cli.rewards.rule_patterns import Pattern, PatternBank, PatternTimeout, fold
+from repo_cli.rewards.rule_reading import Finding, NotScored, Reading, Situation, script_of
+from repo_cli.rewards.rule_spec import Example, RuleSpec, check_keys, parse_rule, read_yaml
+
+TOP_KEYS = ("name", "language", "rules", "example_scenario")
+
+Scenario = Mapping[str, Any]
+History = Sequence[Mapping[str, Any]]
+
+
+class Fired(NamedTuple):
+    """A rule that added its weight. `text` is what it was found in (empty when something is missing)."""
+
+    rule: str
+    severity: str
+    weight: float
+    text: str
+    span: tuple[int, int]
+
+
+@dataclass
+class RuleResult:
+    """Total of the weights, the rules that fired, those of them that are violations, and (rule, reason) not scored."""
+
+    total: float = 0.0
+    fired: list[Fired] = field(default_factory=list)
+    violations: list[Fired] = field(default_factory=list)
+    not_scored: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def hard_broken(self) -> bool:
+        return any(v.severity == "hard" for v in self.violations)
+
+
+@dataclass
+class ExampleResult:
+    """One example that was run. `also` = other rules that it breaks; a good pass example breaks none."""
+
+    rule: str
+    kind: str
+    text: str
+    ok: bool
+    why: str
+    also: list[str]
+
+
+@dataclass
+class ExampleReport:
+    """Every example of a rule set, run."""
+
+    results: list[ExampleResult]
+    without: list[str]
+
+    @property
+    def failures(self) -> list[ExampleResult]:
+        return [r for r in self.results if not r.ok]
+
+    @property
+    def ok(self) -> bool:
+        return not self.failures
+
+
+class _Rule:
+    """A rule ready to run: its specification, pattern indices in the bank, or its bound check."""
+
+    def __init__(self, spec: RuleSpec, where: str) -> None:
+        self.spec = spec
+        self.patterns: list[int] = []
+        self.finds = "violation"
+        self.check: Callable[[Reading], Finding | None] | None = None
+        if spec.check is not None:
+            entry, self.check = bind(spec.check, f"{where}: rule {spec.id}")
+            self.finds = entry.finds
+
+
+class RuleSet:
+    """A checked and compiled rule set. Made by `load` (a file) or `from_config` (a mapping)."""
+
+    def __init__(self, data: Mapping[str, Any], file: str) -> None:
+        check_keys(data, TOP_KEYS, file)
+        self.file = file
+        self.name = str(data.get("name") or "unnamed")
+        languages = data.get("language") or []
+        self.languages: list[str] = [languages] if isinstance(languages, str) else [str(x) for x in languages]
+        raw = data.get("rules") or {}
+        if not isinstance(raw, Mapping):
+            raise UserError(f"{file}: rules: a mapping from id to rule is wanted, not {type(raw).__name__}")
+        # a rule set to null is switched off (rules.rules.G41=null)
+        specs = [parse_rule(str(key), value, file) for key, value in raw.items() if value is not None]
+        self.rules = [_Rule(spec, file) for spec in specs]
+        self.by_id = {rule.spec.id: rule for rule in self.rules}
+        self.bank = PatternBank(self._collect_patterns())
+        self._example_scenarios = self._scenarios(data.get("example_scenario"))
+
+    @classmethod
+    def load(cls, path: str | Path) -> RuleSet:
+        """Read, check and compile a rule file; UserError names file, rule and field."""
+        return cls(read_yaml(path), str(path))
+
+    @classmethod
+    def from_config(cls, config: Any) -> RuleSet:
+        """From a mapping, or from the `rules` group of the configuration."""
+        data = config if isinstance(config, Mapping) else {k: getattr(config, k) for k in TOP_KEYS if hasattr(config, k)}
+        return cls(data, "rules")
+
+    def _collect_patterns(self) -> list[Pattern]:
+        patterns: list[Pattern] = []
+        for rule in self.rules:
+            spec = rule.spec
+            for kind, table in (("forbid", spec.forbid), ("require", spec.require)):
+                for language, sources in (table or {}).items():
+                    where = f"{self.file}: rule {spec.id}.{kind}" + (f".{language}" if language else "")
+                    for source in sources:
+                        rule.patterns.append(len(patterns))
+                        patterns.append(Pattern(spec.id, source, language, spec.engine, spec.timeout_s, where))
+        return patterns
+
+    def _scenarios(self, raw: Any) -> dict[str | None, dict[str, Any]]:
+        if not raw:
+            return {}
+        if not isinstance(raw, Mapping):
+            raise UserError(f"{self.file}: example_scenario: a mapping is wanted, not {raw!r}")
+        if all(isinstance(v, Mapping) and len(str(k)) <= 3 for k, v in raw.items()):
+            return {str(k): dict(v) for k, v in raw.items()}
+        return {None: dict(raw)}
+
+    def score(
+        self, reply: str, scenario: Scenario, history: History, language: str | None = None
+    ) -> RuleResult:
+        """What the rules say of a reply.
+
+        Args:
+            reply: the agent's text. scenario: domain.md's mapping (its `hotel_hidden` is never read).
+            history: messages before the reply, `{role, content}`. language: the partner's; default the scenario's,
+                else that of the partner's last words.
+        """
+        return self.score_in(Situation(dict(scenario or {}), [dict(m) for m in history or ()], language), reply)
+
+    def score_in(self, situation: Situation, reply: str) -> RuleResult:
+        """As `score`, in a situation that many replies share."""
+        result = RuleResult()
+        reading = Reading(reply, situation)
+        folded = fold(reply)
+        hits = set(self.bank.hits(folded))
+        active = {situation.language, script_of(reply)} - {None}
+        for rule in self.rules:
+            try:
+                if not _holds(rule.spec.when, situation):
+                    continue
+                if rule.check is not None:
+                    found = rule.check(reading)
+                    if found is not None:
+                        _add_check(result, rule, found)
+                else:
+                    self._add_patterns(result, rule, reply, folded, hits, active)
+            except (NotScored, PatternTimeout) as reason:
+                result.not_scored.append((rule.spec.id, str(reason)))
+        return result
+
+    def _add_patterns(
+        self, result: RuleResult, rule: _Rule, reply: str, folded: str, hits: set[int], active: set[str | None]
+    ) -> None:
+        serving = [
+            i for i in rule.patterns if not active or (lang := self.bank.patterns[i].language) is None or lang in active
+        ]
+        if not serving:
+            return
+        span: tuple[int, int] | None = None
+        slow = set(self.bank.slow)
+        for index in serving:
+            if index in hits or index in slow:
+                span = self.bank.span(index, folded)
+                if span is not None:
+                    break
+        spec = rule.spec
+        text = reply[span[0] : span[1]] if span else ""
+        if spec.forbid is not None:
+            if span:
+                _fire(result, spec, spec.on_match, text, span, violation=True)
+            elif spec.on_miss:
+                _fire(result, spec, spec.on_miss, "", (0, 0), violation=False)
+        elif span is None:
+            _fire(result, spec, spec.on_miss, "", (0, 0), violation=True)
+        elif spec.on_match:
+            _fire(result, spec, spec.on_match, text, span, violation=False)
+
+    def score_many(self, items: Iterable[Mapping[str, Any]]) -> list[RuleResult]:
+        """`score` for items {scenario, history, reply}; items that share a history object share its reading."""
+        situations: dict[tuple[int, int], Situation] = {}
+        out = []
+        for item in items:
+            key = (id(item.get("scenario")), id(item.get("history")))
+            if key not in situations:
+                situations[key] = Situation(item.get("scenario"), item.get("history") or ())
+            out.append(self.score_in(situations[key], item["reply"]))
+        return out
+
+    def check_examples(self) -> ExampleReport:
+        """Run every example. A pass example must not break its rule, a fail example must; an outcome rule's pass
+        example must earn its `on_match`, its fail example must miss it."""
+        results, without = [], []
+        for rule in self.rules:
+            if not any(rule.spec.examples.values()):
+                without.append(rule.spec.id)
+            for kind in ("pass", "fail"):
+                results += [self._run_example(rule, kind, example) for example in rule.spec.examples.get(kind, ())]
+        return ExampleReport(results, without)
+
+    def example_situation(self, example: Example) -> Situation:
+        """The situation of an example: its own scenario, else the set's for its language."""
+        language = example.language or (example.scenario or {}).get("language") or script_of(example.text)
+        scenario = example.scenario
+        if scenario is None:
+            table = self._example_scenarios
+            scenario = table.get(language, table.get(None, {}))
+        return Situation(scenario, example.history, example.language)
+
+    def _run_example(self, rule: _Rule, kind: str, example: Example) -> ExampleResult:
+        result = self.score_in(self.example_situation(example), example.text)
+        name = rule.spec.id
+        broken = any(v.rule == name for v in result.violations)
+        skipped = next((why for r, why in result.not_scored if r == name), None)
+        earned = any(f.rule == name for f in result.fired) and not broken
+        if skipped is not None:
+            ok, why = False, f"not scored: {skipped}"
+        elif kind == "fail":
+            ok, why = broken, "" if broken else "the rule does not fire"
+        elif rule.finds == "success":
+            ok, why = earned, "" if earned else "the rule is missed" if broken else "the rule does not apply"
+        else:
+            span = next((v.text for v in result.violations if v.rule == name), "")
+            ok, why = not broken, f"the rule fires on {span!r}" if broken else ""
+        also = sorted({v.rule for v in result.violations} - {name})
+        return ExampleResult(name, kind, example.text, ok, why, also)
+
+
+def _fire(
+    result: RuleResult, spec: RuleSpec, weight: float, text: str, span: tuple[int, int], violation: bool
+) -> None:
+    fired = Fired(spec.id, spec.severity, weight, text, span)
+    result.total += weight
+    result.fired.append(fired)
+    if violation:
+        result.violations.append(fired)
+
+
+def _add_check(result: RuleResult, rule: _Rule, found: Finding) -> None:
+    spec, bad_hit = rule.spec, rule.finds == "violation"
+    if found.hit:
+        if bad_hit or spec.on_match:
+            _fire(result, spec, spec.on_match, found.text, found.span, violation=bad_hit)
+    elif not bad_hit or spec.on_miss:
+        _fire(result, spec, spec.on_miss, "", (0, 0), violation=not bad_hit)
+
+
+def _holds(when: Mapping[str, Any], at: Situation) -> bool:
+    """Whether all the conditions of a rule hold in a situation."""
+    for key, wanted in when.items():
+        if key == "stage":
+            holds = at.state.stage in wanted
+        elif key == "intent":
+            holds = at.state.partner_intent in wanted
+        elif key == "first_turn":
+            holds = wanted == (not at.agent_turns)
+        elif key == "agreed":
+            holds = wanted == (at.state.agreed_price is not None)
+        elif key == "min_refusals":
+            holds = at.state.refusals >= wanted
+        elif key == "min_asks":
+            holds = at.state.asks >= wanted
+        else:
+            holds = at.language in wanted
+        if not holds:
+            return False
+    return True
