@@ -4,4 +4,15 @@ from repo_cli.config.checks import STEP, MissingInput, missing_inputs
 from repo_cli.config.compose import compose, conf_dir, load_frozen, save_frozen, to_yaml
 from repo_cli.config.schema import STAGES, Config
 
-__all__ = ["STAGES", "STEP", "Config", "MissingInput", "compose", "conf_dir", "load_frozen", "missing_inputs", "save_frozen", "to_yaml"]
+__all__ = [
+    "STAGES",
+    "STEP",
+    "Config",
+    "MissingInput",
+    "compose",
+    "conf_dir",
+    "load_frozen",
+    "missing_inputs",
+    "save_frozen",
+    "to_yaml",
+]

@@ -26,7 +26,9 @@ WORLD_DATA = "world:"
 def check(cfg: Config) -> None:
     """Raises UserError for keys that clash with each other."""
     if not re.fullmatch(r"[\w][\w .+-]*", cfg.name):
-        raise UserError(f"name={cfg.name} cannot be the name of a directory", hint="letters, digits, . + - _ only")
+        raise UserError(
+            f"name={cfg.name} cannot be the name of a directory", hint="letters, digits, . + - _ only"
+        )
     for part in (_check_policy, _check_algorithm, _check_reward, _check_training, _check_pipeline):
         part(cfg)
 
@@ -50,7 +52,9 @@ def _check_policy(cfg: Config) -> None:
                 "every key-value head serves the same number of heads",
             )
         if policy.build.head_dim % 2:
-            raise _clash(f"policy.build.head_dim={policy.build.head_dim} is odd", "rotary embedding needs pairs")
+            raise _clash(
+                f"policy.build.head_dim={policy.build.head_dim} is odd", "rotary embedding needs pairs"
+            )
     if cfg.rollout.max_new_tokens >= policy.max_length:
         raise _clash(
             f"rollout.max_new_tokens={cfg.rollout.max_new_tokens} leaves no room for the dialogue in "
@@ -105,7 +109,9 @@ def _check_algorithm(cfg: Config) -> None:
             "lower critic.warmup_steps or raise rl.steps",
         )
     if cfg.rollout.temperature == 0:
-        raise _clash("rollout.temperature=0 in the stage rl: greedy replies hold nothing to learn from", "set 1.0")
+        raise _clash(
+            "rollout.temperature=0 in the stage rl: greedy replies hold nothing to learn from", "set 1.0"
+        )
 
 
 def _check_reward(cfg: Config) -> None:
@@ -137,7 +143,9 @@ def _check_reward(cfg: Config) -> None:
     if cfg.reward.combine == "weighted_sum" and not any(
         (cfg.reward.weights.rm, cfg.reward.weights.judge, cfg.reward.weights.rules)
     ):
-        raise _clash("reward.weights are all 0: every reply would get the same reward", "give one of them a weight")
+        raise _clash(
+            "reward.weights are all 0: every reply would get the same reward", "give one of them a weight"
+        )
 
 
 def _check_training(cfg: Config) -> None:
@@ -163,9 +171,13 @@ def _check_pipeline(cfg: Config) -> None:
     for name, step in cfg.pipeline.steps.items():
         where = f"pipeline.steps.{name}"
         if not isinstance(step, dict):
-            raise UserError(f"{where} must be a mapping with the key stage", hint="name: {stage: sft, set: {...}}")
+            raise UserError(
+                f"{where} must be a mapping with the key stage", hint="name: {stage: sft, set: {...}}"
+            )
         if unknown := sorted(set(step) - {"stage", "set", "cache"}):
-            raise UserError(f"{where}.{unknown[0]} is not a configuration key", hint="keys of a step: stage, set, cache")
+            raise UserError(
+                f"{where}.{unknown[0]} is not a configuration key", hint="keys of a step: stage, set, cache"
+            )
         stages = [stage for stage in STAGES if stage != "pipeline"]
         if step.get("stage") not in stages:
             guess = nearest(str(step.get("stage")), stages)
@@ -203,6 +215,8 @@ def missing_inputs(cfg: Config) -> list[MissingInput]:
     """What a stage still lacks before it can start; empty when it can. Looks at the disk, loads no model."""
     found: list[MissingInput] = []
     policy = cfg.policy
+    if cfg.resume and cfg.resume != "auto":
+        _path(found, "resume", cfg.resume)
     if cfg.stage == "pipeline":
         if not cfg.pipeline.steps:
             found.append(MissingInput("pipeline.steps is empty", hint="name an experiment: +experiment=demo"))
@@ -210,7 +224,10 @@ def missing_inputs(cfg: Config) -> list[MissingInput]:
     if cfg.stage == "eval":
         if not cfg.eval.systems and not policy.parent:
             found.append(
-                MissingInput("eval.systems is empty", hint="eval.systems.mine=runs/rl/run/.../final, or policy.parent=...")
+                MissingInput(
+                    "eval.systems is empty",
+                    hint="eval.systems.mine=runs/rl/run/.../final, or policy.parent=...",
+                )
             )
         for name, path in cfg.eval.systems.items():
             _path(found, f"eval.systems.{name}", str(path))
@@ -234,8 +251,12 @@ def _rl_inputs(found: list[MissingInput], cfg: Config) -> None:
     if cfg.rm.path:
         _path(found, "rm.path", cfg.rm.path)
     elif needs_rm:
-        why = f"reward.combine={cfg.reward.combine}" if "rm" in NEEDS[cfg.reward.combine] else "critic.init=rm"
-        found.append(MissingInput(f"rm.path is null, and {why} needs a reward model", hint="make one: repo train-rm"))
+        why = (
+            f"reward.combine={cfg.reward.combine}" if "rm" in NEEDS[cfg.reward.combine] else "critic.init=rm"
+        )
+        found.append(
+            MissingInput(f"rm.path is null, and {why} needs a reward model", hint="make one: repo train-rm")
+        )
     if cfg.judge.kind == "local":
         if cfg.judge.path:
             _path(found, "judge.path", cfg.judge.path, hub=True)

@@ -24,8 +24,14 @@ from repo_cli.errors import UserError, nearest
 
 _SECRET = re.compile(r"\$\{oc\.env:\s*['\"]?(\w*(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL)\w*)", re.I)
 _PATHS = ("runs_dir", "cache_dir", "resume")
-_NESTED_PATHS = (("policy", "path"), ("policy", "parent"), ("rm", "path"), ("judge", "path"))
-_NESTED_PATHS += (("data", "path"), ("data", "val_path"))
+_NESTED_PATHS = (
+    ("policy", "path"),
+    ("policy", "parent"),
+    ("rm", "path"),
+    ("judge", "path"),
+    ("data", "path"),
+    ("data", "val_path"),
+)
 
 
 def conf_dir() -> Path:
@@ -34,7 +40,9 @@ def conf_dir() -> Path:
     for place in (here.parents[1] / "conf", here.parents[2] / "conf"):
         if (place / "common.yaml").is_file():
             return place
-    raise UserError(f"the configuration directory is missing beside {here.parents[1]}", hint="install repo-cli again")
+    raise UserError(
+        f"the configuration directory is missing beside {here.parents[1]}", hint="install repo-cli again"
+    )
 
 
 def entries(places: Places | None = None) -> list[str]:
@@ -69,8 +77,12 @@ def compose(
         guess = nearest(stage, entries(places))
         hint = f"stages: {', '.join(entries(places))}" + (f"; did you mean {guess}?" if guess else "")
         raise UserError(f"{stage} is not a stage", hint=hint)
+    from omegaconf import OmegaConf
+
     typed = parse(overrides or [], places)
     raw = _hydra(stage, typed, places)
+    if step is not None and step not in (OmegaConf.select(raw, "pipeline.steps") or {}):
+        raise UserError(f"pipeline.steps holds no step {step}")
     step = step or stage
     part = parse(_step_part(raw, stage, step, products or {}), places, source=f"pipeline.steps.{step}.set")
     if part:
@@ -91,7 +103,9 @@ def load_frozen(path: str | Path) -> Config:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file", hint="a run directory holds its frozen config.yaml") from None
+        raise UserError(
+            f"{path}: no such file", hint="a run directory holds its frozen config.yaml"
+        ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not readable as YAML: {_first_line(error)}") from None
     try:
@@ -157,7 +171,9 @@ def _step_part(raw: Any, stage: str, step: str, products: Mapping[str, str | Pat
     """The experiment's settings for one step, as overrides."""
     from omegaconf import OmegaConf
 
-    steps = OmegaConf.to_container(OmegaConf.select(raw, "pipeline.steps") or OmegaConf.create(), resolve=False)
+    steps = OmegaConf.to_container(
+        OmegaConf.select(raw, "pipeline.steps") or OmegaConf.create(), resolve=False
+    )
     found = steps.get(step) if isinstance(steps, dict) else None
     settings = found.get("set") if isinstance(found, dict) else None
     if stage == "pipeline" or not isinstance(settings, dict):

@@ -27,7 +27,9 @@ class PolicyBuild:
 @dataclass
 class PolicyConfig:
     name: str = key("tiny", "label in reports and directories")
-    path: str | None = key(None, "hub name or directory of the base; null when it is built or comes with the parent")
+    path: str | None = key(
+        None, "hub name or directory of the base; null when it is built or comes with the parent"
+    )
     parent: str | None = key(None, "a final/ or run directory to start from")
     train: str = key("lora", "what is trained", choices=("lora", "full"))
     dtype: str = key("auto", "dtype of the base's weights", choices=("auto", "float32", "bfloat16"))
@@ -71,7 +73,9 @@ class AlgorithmConfig:
     lam: float = key(0.95, "GAE's lambda", lo=0, hi=1)
     clip_low: float = key(0.2, "the ratio is not let below 1 - clip_low", above=0, hi=1)
     clip_high: float = key(0.2, "the ratio is not let above 1 + clip_high", above=0)
-    dual_clip: float | None = key(None, "for negative advantages, a floor of dual_clip * A; null = off", above=1)
+    dual_clip: float | None = key(
+        None, "for negative advantages, a floor of dual_clip * A; null = off", above=1
+    )
     value_clip: float = key(0.2, "a value moves at most this far in one update", above=0)
     epochs: int = key(1, "passes over each rollout batch", lo=1)
     minibatches: int = key(1, "optimizer steps in one pass", lo=1)
@@ -101,7 +105,9 @@ class OptimConfig:
     beta2: float = key(0.999, "AdamW's second decay", lo=0, hi=0.99999)
     eps: float = key(1e-8, "AdamW's epsilon", above=0)
     weight_decay: float = key(0.0, "AdamW's weight decay", lo=0)
-    schedule: str = key("constant", "learning rate after the warm-up", choices=("constant", "linear", "cosine"))
+    schedule: str = key(
+        "constant", "learning rate after the warm-up", choices=("constant", "linear", "cosine")
+    )
     warmup_steps: int = key(0, "steps of linear warm-up", lo=0)
 
 

@@ -44,7 +44,10 @@ class RulesConfig:
 
     name: str = key("none", "label in reports")
     language: list[str] = key([], "languages that the patterns are written for")
-    rules: dict[str, Any] = key({}, "the rules by id", free=True)
+    rules: dict[str, Any] = key({}, "the rules by id; null switches one off", free=True)
+    example_scenario: dict[str, Any] = key(
+        {}, "the scenario that the rules' own examples are run in", free=True
+    )
 
 
 @dataclass

@@ -33,7 +33,9 @@ class SftConfig:
     batch_size: int = key(32, "samples in one optimizer step, over all ranks", lo=1)
     max_steps: int | None = key(None, "end after this many steps; null = all epochs", lo=1)
     number_weight: float = key(1.0, "loss weight of tokens with digits", above=0)
-    max_messages: int | None = key(None, "train on windows: system and the last k messages; null = whole", lo=1)
+    max_messages: int | None = key(
+        None, "train on windows: system and the last k messages; null = whole", lo=1
+    )
 
 
 @dataclass
@@ -42,7 +44,9 @@ class TrainRmConfig:
     batch_size: int = key(32, "pairs in one optimizer step, over all ranks", lo=1)
     max_steps: int | None = key(None, "end after this many steps; null = all epochs", lo=1)
     center_coef: float = key(0.01, "weight of the squared sum of a pair's scores", lo=0)
-    calibration_fraction: float = key(0.1, "part of the pairs held out to measure mean and spread", above=0, hi=0.5)
+    calibration_fraction: float = key(
+        0.1, "part of the pairs held out to measure mean and spread", above=0, hi=0.5
+    )
     label_smoothing: float = key(0.0, "share of pairs taken to be labelled wrongly", lo=0, hi=0.49)
 
 
@@ -70,4 +74,6 @@ class EvalConfig:
 
 @dataclass
 class PipelineConfig:
-    steps: dict[str, Any] = key({}, "the steps in order: name -> {stage, set: {dotted.key: value}}", free=True)
+    steps: dict[str, Any] = key(
+        {}, "the steps in order: name -> {stage, set: {dotted.key: value}}", free=True
+    )

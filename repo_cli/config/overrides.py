@@ -6,16 +6,21 @@ or without `+`. What Hydra would answer in its own words is answered here in our
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from repo_cli.config.build import free_part, leaf_keys, unknown_key
+from repo_cli.config.build import free_part, leaf_keys
 from repo_cli.errors import UserError, nearest
 
 ADDED_GROUPS = ("experiment",)  # groups that no defaults list holds: they are added, not changed
-OPEN_MAPPINGS = ("eval.systems", "policy.template_kwargs", "pipeline.steps")  # entries may be added without `+`
+OPEN_MAPPINGS = (
+    "eval.systems",
+    "policy.template_kwargs",
+    "pipeline.steps",
+)  # entries may be added without `+`
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,9 @@ def _quoted(value: Any) -> str:
     if isinstance(value, int | float):
         return repr(value)
     if isinstance(value, dict):
-        return "{" + ",".join(f"{_quoted(str(name))}:{_quoted(item)}" for name, item in value.items()) + "}"
+        # keys cannot be quoted in this grammar, only escaped
+        pairs = [(re.sub(r"([\\()\[\]{}:=, \t])", r"\\\1", str(name)), item) for name, item in value.items()]
+        return "{" + ",".join(f"{name}:{_quoted(item)}" for name, item in pairs) + "}"
     if isinstance(value, list | tuple):
         return "[" + ",".join(_quoted(item) for item in value) + "]"
     return _quoted_text(str(value))
@@ -136,7 +143,9 @@ def _parse_one(text: str, places: Places, source: str) -> Override:
         raise UserError(where + error.message, hint=error.hint) from None
     if parsed.is_delete():
         if free is None or free == key:
-            raise UserError(f"{where}{text}: only an entry of a mapping can be removed", hint=f"set it: {key}=null")
+            raise UserError(
+                f"{where}{text}: only an entry of a mapping can be removed", hint=f"set it: {key}=null"
+            )
         return Override(key, None, text)
     if free in (None, key) or free in OPEN_MAPPINGS:
         return Override(key, None, "++" + bare)
@@ -147,7 +156,9 @@ def _group(key: str, parsed: Any, text: str, places: Places, where: str) -> Over
     options = places.options(key)
     value = parsed.value() if not parsed.is_delete() else None
     if isinstance(value, dict) or parsed.is_delete():
-        raise UserError(f"{where}{text}: {key} takes the name of a file", hint=f"allowed: {', '.join(options)}")
+        raise UserError(
+            f"{where}{text}: {key} takes the name of a file", hint=f"allowed: {', '.join(options)}"
+        )
     names = value if isinstance(value, list) else [value]
     for name in names:
         if str(name) not in options:

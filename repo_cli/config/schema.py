@@ -51,7 +51,9 @@ class Config:
     seed: int = key(0, "seed of weights, data order and sampling", lo=0, hi=2**31 - 1)
     runs_dir: str = key("runs", "where run directories are made")
     cache_dir: str = key("~/.cache/repo", "where built bases are kept between runs")
-    resume: str | None = key(None, "null, auto (newest run of this stage and name), or a run or checkpoint directory")
+    resume: str | None = key(
+        None, "null, auto (newest run of this stage and name), or a run or checkpoint directory"
+    )
     force: bool = key(False, "pipeline: run steps again that are already done")
     policy: PolicyConfig = section(PolicyConfig)
     critic: CriticConfig = section(CriticConfig)

@@ -68,9 +68,13 @@ def mendable(error: BaseException) -> UserError | None:
         if isinstance(link, UserError):
             return link
         if isinstance(link, OSError) and link.errno in _NO_ROOM:
-            return UserError(f"no space left on the disk{_where(link)}", hint="make room, or move runs_dir and cache_dir")
+            return UserError(
+                f"no space left on the disk{_where(link)}", hint="make room, or move runs_dir and cache_dir"
+            )
         if isinstance(link, OSError) and link.errno in _NO_PERMISSION:
-            return UserError(f"no permission to use it{_where(link)}", hint="choose another runs_dir or cache_dir")
+            return UserError(
+                f"no permission to use it{_where(link)}", hint="choose another runs_dir or cache_dir"
+            )
         text = str(link).lower()
         if "no space left on device" in text or "os error 28" in text:  # as safetensors and torch word it
             return UserError("no space left on the disk", hint="make room, or move runs_dir and cache_dir")

@@ -20,7 +20,8 @@ def free_port(wanted: int = 0) -> int:
             probe.bind(("", wanted))
         except PermissionError:
             raise UserError(
-                f"launch.master_port={wanted} needs more rights than this user has", hint="take one above 1023, or 0"
+                f"launch.master_port={wanted} needs more rights than this user has",
+                hint="take one above 1023, or 0",
             ) from None
         except OSError:
             raise UserError(

@@ -63,15 +63,7 @@ def create_run_dir(cfg: Config, overrides: Sequence[str]) -> Path:
     """A fresh run directory with the frozen configuration in it."""
     from repo_cli.training.rundir import RunDir
 
-    try:
-        return Path(RunDir.create(cfg, list(overrides)).path)
-    except OSError as error:
-        known = mendable(error)
-        if known is None and isinstance(error, FileExistsError | NotADirectoryError):
-            known = UserError(f"runs_dir={cfg.runs_dir} cannot be a directory: {error.strerror}: {error.filename}")
-        if known is None:
-            raise
-        raise known from None
+    return RunDir.create(cfg, overrides).path
 
 
 def run_stage(stage: str, cfg: Config, run_dir: Path) -> Path:
@@ -182,8 +174,13 @@ def _start(index: int, stage: str, cfg: Config, run_dir: Path, port: int) -> Ran
         # a session of its own: Ctrl-C reaches the ranks through us alone, once
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "repo_cli.launch.worker", str(run_dir), stage],
-            env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out, pass_fds=(write,), start_new_session=True,
-        )  # fmt: skip
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            pass_fds=(write,),
+            start_new_session=True,
+        )
     rank = Rank(index, process, log)
 
     def listen() -> None:

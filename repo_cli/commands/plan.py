@@ -1,0 +1,125 @@
+"""`--dry-run`: the resolved configuration and what would be launched. Starts nothing, imports no torch."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from repo_cli.config import Config, compose, missing_inputs
+
+LONG_PARTS = (("rules", "rules"), ("rubric", "criteria"), ("sop", "stages"), ("pipeline", "steps"))
+
+
+def show_plan(cfg: Config, overrides: list[str], config_dir: Path | None = None) -> None:
+    """Prints configuration, plan, and what is still missing.
+
+    Raises:
+        UserError: a path that the user gave does not exist; a step of the pipeline does not compose.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(Syntax(brief_yaml(cfg), "yaml", background_color="default"))
+    if cfg.stage == "pipeline":
+        console.print(_steps(cfg, overrides, config_dir))
+    else:
+        console.print(_one(cfg))
+    lacking = missing_inputs(cfg)
+    for problem in lacking:
+        if problem.given:
+            raise problem
+    for problem in lacking:
+        console.print(Text(f"still to be given: {problem.message}", style="yellow"))
+        if problem.hint:
+            console.print(Text(f"  {problem.hint}", style="yellow"))
+    console.print(Text("dry run: nothing was started", style="green"))
+
+
+def brief_yaml(cfg: Config) -> str:
+    """The configuration with the long free-form parts counted instead of written out."""
+    data: dict[str, Any] = dataclasses.asdict(cfg)
+    for group, name in LONG_PARTS:
+        entries = data[group][name]
+        if entries:
+            data[group][name] = f"({len(entries)} entries: {', '.join(map(str, list(entries)[:8]))}" + (
+                ", ...)" if len(entries) > 8 else ")"
+            )
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
+
+
+def _one(cfg: Config) -> Table:
+    table = Table(
+        "plan", "", title=f"repo {cfg.stage.replace('_', '-')}", title_justify="left", show_header=False
+    )
+    for name, value in describe(cfg):
+        table.add_row(Text(name), Text(value))
+    return table
+
+
+def describe(cfg: Config) -> list[tuple[str, str]]:
+    """What a launch would do, as (what, value) lines."""
+    policy = cfg.policy
+    if policy.path:
+        base = policy.path
+    elif policy.parent:
+        base = "as its parent's"
+    else:
+        base = (
+            f"built here: {policy.build.num_layers} layers of {policy.build.hidden_size}"
+            if policy.build
+            else "?"
+        )
+    lines = [
+        ("run directory", f"{cfg.runs_dir}/{cfg.stage}/{cfg.name}/<time>-<id>/"),
+        (
+            "processes",
+            f"{cfg.launch.nproc} on this machine, ZeRO stage {cfg.engine.zero_stage}, {cfg.engine.device}",
+        ),
+        ("base", f"{policy.name} ({base})"),
+        ("starts from", policy.parent or "the base alone"),
+    ]
+    if cfg.stage == "eval":
+        lines.append(
+            ("systems", ", ".join(f"{k} = {v}" for k, v in cfg.eval.systems.items()) or policy.parent or "-")
+        )
+        lines.append(
+            (
+                "dialogues",
+                f"{cfg.eval.n_online} online, {cfg.eval.n_badcases} bad cases ({' and '.join(cfg.eval.sets)})",
+            )
+        )
+        return lines
+    trained = "every weight" if policy.train == "full" else f"LoRA r={cfg.lora.r} alpha={cfg.lora.alpha:g}"
+    lines += [("trains", trained), ("data", str(cfg.data.path)), ("learning rate", f"{cfg.optim.lr:g}")]
+    if cfg.stage == "rl":
+        lines += [
+            ("method", f"{cfg.algorithm.name} on reward.combine={cfg.reward.combine}"),
+            ("reward model", f"{cfg.rm.path} ({cfg.rm.scale})"),
+            ("judge", cfg.judge.kind if cfg.judge.kind == "none" else f"{cfg.judge.kind}: {cfg.judge.path}"),
+            ("rules", f"{cfg.rules.name}: {len(cfg.rules.rules)} rules"),
+            ("steps", f"{cfg.rl.steps} of {cfg.rl.batch_size} replies"),
+        ]
+    else:
+        part = cfg.sft if cfg.stage == "sft" else cfg.train_rm
+        until = f", at most {part.max_steps} steps" if part.max_steps else ""
+        lines.append(("steps", f"{part.epochs} epochs of batches of {part.batch_size}{until}"))
+    return lines
+
+
+def _steps(cfg: Config, overrides: list[str], config_dir: Path | None) -> Table:
+    """The steps in order; each is composed, so that a mistake in the last one shows now."""
+    table = Table(
+        "step", "stage", "starts from", "data", "steps", title="repo pipeline", title_justify="left"
+    )
+    for name, step in cfg.pipeline.steps.items():
+        part = compose(step["stage"], overrides, config_dir, step=name)
+        lines = dict(describe(part))
+        data = lines.get("data") or lines.get("dialogues", "")
+        parent = lines["starts from"] if part.stage != "eval" else lines["systems"]
+        table.add_row(*(Text(cell) for cell in (name, part.stage, parent, data, lines.get("steps", ""))))
+    return table

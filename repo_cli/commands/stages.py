@@ -1,0 +1,151 @@
+"""`repo sft`, `train-rm`, `rl`, `eval`, `pipeline`: compose once, then launch (or only show the plan)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from repo_cli.commands.options import ConfigDir, DryRun, Multirun, Overrides, Resume, examples
+
+TRAIN = "Train"
+MEASURE = "Measure"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the stages to the root command."""
+    app.command(
+        "pipeline",
+        rich_help_panel=TRAIN,
+        epilog=examples("repo pipeline +experiment=demo", "repo pipeline +experiment=demo seed=1 --dry-run"),
+    )(pipeline)
+    app.command(
+        "sft",
+        rich_help_panel=TRAIN,
+        epilog=examples(
+            "repo sft data.path=dialogues.jsonl policy=qwen3_0_6b lora.r=16",
+            "repo sft policy.train=full data.path=world:mixed sft.max_messages=3",
+        ),
+    )(sft)
+    app.command(
+        "train-rm",
+        rich_help_panel=TRAIN,
+        epilog=examples("repo train-rm policy.parent=runs/sft/run/.../final data.path=pairs.jsonl"),
+    )(train_rm)
+    app.command(
+        "rl",
+        rich_help_panel=TRAIN,
+        epilog=examples(
+            "repo rl policy.parent=runs/sft/... rm.path=runs/train_rm/... rl.steps=20",
+            "repo rl algorithm=grpo reward=weighted_sum judge=local judge.path=...",
+            "repo rl launch.nproc=2 engine=zero2 --dry-run",
+        ),
+    )(rl)
+    app.command("repo-rl", hidden=True)(rl)
+    app.command(
+        "eval",
+        rich_help_panel=MEASURE,
+        epilog=examples(
+            "repo eval eval.systems.sft=runs/sft/... eval.systems.repo=runs/rl/... eval.n_online=300"
+        ),
+    )(evaluate)
+
+
+def pipeline(
+    overrides: Overrides = None,
+    dry_run: DryRun = False,
+    resume: Resume = None,
+    config_dir: ConfigDir = None,
+    multirun: Multirun = False,
+) -> None:
+    """Run the steps of an experiment in turn, each handed the results of those before it."""
+    start("pipeline", overrides, dry_run, resume, config_dir, multirun)
+
+
+def sft(
+    overrides: Overrides = None,
+    dry_run: DryRun = False,
+    resume: Resume = None,
+    config_dir: ConfigDir = None,
+    multirun: Multirun = False,
+) -> None:
+    """Fine-tune on dialogues: an adapter, or every weight."""
+    start("sft", overrides, dry_run, resume, config_dir, multirun)
+
+
+def train_rm(
+    overrides: Overrides = None,
+    dry_run: DryRun = False,
+    resume: Resume = None,
+    config_dir: ConfigDir = None,
+    multirun: Multirun = False,
+) -> None:
+    """Train a reward model on preference pairs and calibrate it."""
+    start("train_rm", overrides, dry_run, resume, config_dir, multirun)
+
+
+def rl(
+    overrides: Overrides = None,
+    dry_run: DryRun = False,
+    resume: Resume = None,
+    config_dir: ConfigDir = None,
+    multirun: Multirun = False,
+) -> None:
+    """Train the policy on rewarded replies: REPO, PPO or GRPO (also `repo repo-rl`)."""
+    start("rl", overrides, dry_run, resume, config_dir, multirun)
+
+
+def evaluate(
+    overrides: Overrides = None,
+    dry_run: DryRun = False,
+    resume: Resume = None,
+    config_dir: ConfigDir = None,
+    multirun: Multirun = False,
+) -> None:
+    """Rate agents in whole dialogues on held-out scenarios, and on bad cases."""
+    start("eval", overrides, dry_run, resume, config_dir, multirun)
+
+
+def start(
+    stage: str,
+    overrides: list[str] | None,
+    dry_run: bool = False,
+    resume: str | None = None,
+    config_dir: Path | None = None,
+    multirun: bool = False,
+) -> None:
+    """Composes the configuration and runs the stage, or shows what would be run.
+
+    Raises:
+        UserError: whatever the user can mend, before any model is loaded where it can be seen by then.
+    """
+    from repo_cli.config import compose
+    from repo_cli.config.overrides import override_text
+    from repo_cli.errors import UserError
+
+    if multirun:
+        raise UserError("-m/--multirun is not there yet", hint="run the command once for each value")
+    texts = list(overrides or [])
+    if resume is not None:
+        texts.append(override_text("resume", resume))
+    cfg = compose(stage, texts, config_dir)
+    if dry_run:
+        from repo_cli.commands.plan import show_plan
+
+        show_plan(cfg, texts, config_dir)
+        return
+    if stage == "pipeline":
+        import importlib
+
+        from repo_cli.config import missing_inputs
+
+        for lacking in missing_inputs(cfg):
+            raise lacking
+        # by name: the stages import torch, which no other command should wait for
+        own = str(config_dir) if config_dir else None
+        product = importlib.import_module("repo_cli.stages.pipeline").run(cfg, texts, own)
+    else:
+        from repo_cli.launch.processes import launch
+
+        product = launch(stage, cfg, overrides=texts)
+    typer.echo(f"done: {product}")
