@@ -1,0 +1,102 @@
+"""Where a stage's rows come from (`data.path`), and in which order it sees them.
+
+`data.path` is a file, a hub name, or `world:<corpus>` for the built-in world's own data. A judge's labelled
+examples become SFT rows here, and whole dialogues become RL prompts, so that every stage takes every file that
+can serve it.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from repo_cli.config.schema import Config
+from repo_cli.dialogue.files import LoadReport, load_rows
+from repo_cli.errors import UserError, nearest
+from repo_cli.rewards.judge_prompt import judge_rows_to_sft
+from repo_cli.worlds import get_world
+
+Row = dict[str, Any]
+
+#: Which kinds of row serve a stage: judge examples become SFT rows, whole dialogues become prompts.
+SERVES = {"sft": ("sft", "judge"), "preference": ("preference",), "prompts": ("prompts", "badcases", "sft")}
+
+
+def stage_rows(
+    cfg: Config, kind: str, path: str | None = None, limit: int | None = None
+) -> tuple[list[Row], LoadReport]:
+    """The rows of `path` (default `data.path`) as `kind` ("sft", "preference" or "prompts"), and what was left out.
+
+    Raises UserError where the file, the corpus or a row is not what the stage needs.
+    """
+    source = path if path is not None else cfg.data.path
+    limit = limit if limit is not None else cfg.data.limit
+    if not source:
+        raise UserError("data.path is not set: the stage has nothing to train on", hint="data.path=FILE.jsonl")
+    if source.startswith("world:"):
+        rows = world_rows(cfg, source.removeprefix("world:"), limit)
+        report = LoadReport(source, kind, read=len(rows), rows=len(rows))
+    else:
+        rows, report = load_rows(source, "any", on_bad_row=cfg.data.on_bad_row, limit=limit)
+        if report.kind not in SERVES[kind]:
+            raise UserError(
+                f"data.path={source}: these are {report.kind} rows, and this stage needs {' or '.join(SERVES[kind])} rows",
+                hint="the fields of each kind are in the README; repo data validate PATH shows what a file holds",
+            )
+    if kind == "sft" and rows and "scores" in rows[0]:
+        rows = judge_rows_to_sft(rows, cfg.rubric, cfg.sop, cfg.judge.prompt)
+    if kind == "prompts":
+        rows = [prompt for row in rows for prompt in prompts_of(row)]
+    return rows, report
+
+
+def world_rows(cfg: Config, corpus: str, limit: int | None) -> list[Row]:
+    """`limit` rows (default: the corpus's own size) of a corpus of the built-in world."""
+    world = get_world(cfg.world.name, cfg.world.language, cfg.world.seed)
+    if corpus not in world.sizes:
+        raise UserError(
+            f"data.path=world:{corpus}: the world '{world.name}' has no such corpus",
+            hint=f"nearest: {nearest(corpus, world.sizes)}; all: {', '.join(world.sizes)}",
+        )
+    return [world.rows(corpus, index) for index in range(limit or world.sizes[corpus])]
+
+
+def prompts_of(row: Row) -> list[Row]:
+    """A prompts row as it is; a whole dialogue as one prompt before each of its assistant turns."""
+    if "prompt" in row:
+        return [row]
+    scenario = row.get("scenario", {})
+    return [
+        {"prompt": row["messages"][:i], "scenario": scenario, "reference": message["content"]}
+        for i, message in enumerate(row["messages"])
+        if message["role"] == "assistant"
+    ]
+
+
+def split_rows(rows: list[Row], fraction: float, seed: int) -> tuple[list[Row], list[Row]]:
+    """(train, held out) by a seeded shuffle; at least one row is held out when `fraction` > 0."""
+    order = list(range(len(rows)))
+    random.Random(f"split:{seed}").shuffle(order)
+    held = max(1, round(len(rows) * fraction)) if fraction > 0 else 0
+    if held >= len(rows):
+        raise UserError(f"data.val_fraction={fraction} leaves nothing to train on ({len(rows)} rows)")
+    out = set(order[:held])
+    return [r for i, r in enumerate(rows) if i not in out], [r for i, r in enumerate(rows) if i in out]
+
+
+class BatchOrder:
+    """Which rows make step k: a function of (seed, k) alone, so that a resumed run needs no stored cursor."""
+
+    def __init__(self, rows: int, batch_size: int, seed: int, shuffle: bool = True) -> None:
+        self.rows, self.batch_size, self.seed, self.shuffle = rows, min(batch_size, rows), seed, shuffle
+        self.per_epoch = -(-rows // self.batch_size)
+        self._epoch, self._order = -1, list(range(rows))
+
+    def batch(self, step: int) -> list[int]:
+        """Row indices of step `step` (0-based); the last batch of an epoch may be smaller."""
+        epoch, at = divmod(step, self.per_epoch)
+        if epoch != self._epoch:
+            self._epoch, self._order = epoch, list(range(self.rows))
+            if self.shuffle:
+                random.Random(f"order:{self.seed}:{epoch}").shuffle(self._order)
+        return self._order[at * self.batch_size : (at + 1) * self.batch_size]

@@ -1,0 +1,132 @@
+"""From prompts to what the update learns from: replies, rewards on their last token, advantages.
+
+Everything per reply is kept in reply-only tensors [tokens]; the padded [batch, time] form exists only inside the pure
+functions of `repo_cli.algorithms` and inside micro-batches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from repo_cli.algorithms import gae, group_advantages, masked_moments, token_rewards, whiten_with_moments
+from repo_cli.config.schema import AlgorithmConfig
+from repo_cli.dialogue.tokens import Sample
+from repo_cli.errors import UserError
+from repo_cli.rollout.engine import LocalEngine, Reply
+from repo_cli.training.distributed import all_gather_objects, all_sum
+
+
+@dataclass
+class Item:
+    """One reply with all that training needs of it. Tensors: [reply tokens], float32, on the CPU."""
+
+    row: dict[str, Any]
+    sample: Sample  # context + reply ids exactly as sampled, mask 1 on the reply
+    reply: Reply
+    values: torch.Tensor = field(default_factory=lambda: torch.zeros(0))
+    advantages: torch.Tensor = field(default_factory=lambda: torch.zeros(0))
+    returns: torch.Tensor = field(default_factory=lambda: torch.zeros(0))
+    old_logps: torch.Tensor | None = None
+    keep: bool = True
+
+    def as_scored(self) -> dict[str, Any]:
+        """What the reward ensemble reads of a reply."""
+        return {
+            "scenario": self.row.get("scenario", {}),
+            "history": self.row["prompt"],
+            "reply": self.reply.text,
+            "sample": self.sample,
+            "finished": self.reply.finished,
+        }
+
+
+def collect(sampler: LocalEngine, rows: list[dict[str, Any]], seed: int) -> list[Item]:
+    """One sampled reply per prompts row."""
+    fmt = sampler.backbone.fmt
+    contexts = []
+    for row in rows:
+        try:
+            contexts.append(fmt.context_ids(row["prompt"]))
+        except UserError as error:
+            raise UserError(f"prompt {row.get('id', '?')}: {error.message}", hint=error.hint) from error
+    replies = sampler.generate(contexts, seed)
+    return [
+        Item(row, fmt.from_rollout(context, reply.ids), reply)
+        for row, context, reply in zip(rows, contexts, replies, strict=True)
+    ]
+
+
+def pad(rows: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    """([batch, time] padded with 0, mask [batch, time])."""
+    longest = max((len(r) for r in rows), default=0)
+    out, mask = torch.zeros(len(rows), longest), torch.zeros(len(rows), longest)
+    for i, row in enumerate(rows):
+        out[i, : len(row)], mask[i, : len(row)] = row, 1.0
+    return out, mask
+
+
+def advantages_(items: list[Item], totals: torch.Tensor, keep: torch.Tensor, cfg: AlgorithmConfig) -> None:
+    """Fill `keep`, `advantages` and `returns` of each item (GAE with a critic, group advantages without).
+
+    Whitening uses the mean and variance over the reply tokens of all ranks.
+    """
+    for item, kept in zip(items, keep.tolist(), strict=True):
+        item.keep = bool(kept) and len(item.reply.ids) > 0
+    mask = pad([torch.ones(len(i.reply.ids)) for i in items])[1] * torch.tensor([[float(i.keep)] for i in items])
+    totals = torch.where(keep.bool(), totals.float().cpu(), torch.zeros(len(items)))
+    if cfg.name == "grpo":
+        per_reply = group_advantages(totals, cfg.group_size, scale=cfg.scale_groups)
+        advantages = per_reply[:, None] * mask
+        returns = torch.zeros_like(advantages)
+    else:
+        values, _ = pad([i.values for i in items])
+        advantages, returns = gae(token_rewards(totals, mask), values, mask, cfg.gamma, cfg.lam)
+        if cfg.whiten:
+            moments = torch.tensor([all_sum(m) for m in masked_moments(advantages, mask).tolist()], dtype=torch.float64)
+            advantages = whiten_with_moments(advantages, mask, moments)
+    for row, item in enumerate(items):
+        item.advantages = advantages[row, : len(item.reply.ids)]
+        item.returns = returns[row, : len(item.reply.ids)]
+
+
+def rollout_stats(items: list[Item], session: Any) -> dict[str, float]:
+    """Lengths, truncation and repetition of the step's replies, over all ranks."""
+    mine = [(len(i.reply.ids), i.reply.finished, _repeats(i.reply.ids)) for i in items]
+    rows = [r for part in all_gather_objects(mine) for r in part]
+    lengths = [float(r[0]) for r in rows]
+    tokens = sum(lengths)
+    return {
+        "rollout/length_mean": tokens / len(rows),
+        "rollout/length_max": max(lengths),
+        "rollout/truncated_frac": sum(not r[1] for r in rows) / len(rows),
+        "rollout/repetition": sum(r[2] for r in rows) / len(rows),
+        "rollout/tokens_per_s": tokens / max(1e-9, session.seconds("generate")),
+        "rollout/replies": float(len(rows)),
+    }
+
+
+def _repeats(ids: list[int], n: int = 4) -> float:
+    """Share of a reply's n-grams that it has used before."""
+    grams = [tuple(ids[i : i + n]) for i in range(len(ids) - n + 1)]
+    return 1.0 - len(set(grams)) / len(grams) if grams else 0.0
+
+
+def rollout_rows(items: list[Item], parts: Any, totals: torch.Tensor, most: int) -> list[dict[str, Any]]:
+    """Replies to read, each with all its scores (at most `most` of this rank's)."""
+    rows = []
+    for i, item in enumerate(items[:most]):
+        prompt = item.row["prompt"]
+        rows.append(
+            {
+                "history": prompt[-3:],
+                "reply": item.reply.text,
+                "finished": item.reply.finished,
+                "kept": item.keep,
+                "total": float(totals[i]),
+                **parts.row(i),
+            }
+        )
+    return rows

@@ -1,0 +1,112 @@
+"""The stages in turn, each handed the right parent: `repo pipeline +experiment=demo`.
+
+`pipeline.steps` maps a step's name to its stage and to the keys that it sets; a value `step:NAME` stands for what
+that earlier step made. A step that is already done for the same inputs (configuration, parents, seed and the code
+that it runs) is skipped; one with `cache: true` is also kept in `cache_dir` across checkouts (the demo's base).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import repo_cli
+from repo_cli.config.compose import compose, to_yaml
+from repo_cli.config.schema import Config
+from repo_cli.errors import UserError
+from repo_cli.launch.processes import launch
+
+#: The rooms whose code decides what a stage makes; a change there makes the step run again.
+ROOMS = {
+    "sft": ("dialogue", "models", "negotiation", "training/engine.py", "worlds", "stages/sft.py", "stages/data.py"),
+    "train_rm": ("dialogue", "models", "negotiation", "training/engine.py", "worlds", "algorithms", "stages"),
+    "rl": ("",),
+    "eval": ("",),
+}
+NOT_INPUTS = ("runs_dir", "cache_dir", "resume", "force", "name", "tracker", "pipeline")
+
+
+def run(cfg: Config, overrides: list[str], config_dir: str | None = None) -> Path:
+    """Run every step of `pipeline.steps`; returns what the last one made."""
+    if not cfg.pipeline.steps:
+        raise UserError("pipeline.steps is empty", hint="repo pipeline +experiment=demo")
+    made: dict[str, Path] = {}
+    began_all = time.monotonic()
+    for number, (name, step) in enumerate(cfg.pipeline.steps.items(), start=1):
+        step_cfg = compose(step["stage"], overrides, config_dir, step=name, products=made)
+        step_cfg.name = f"{cfg.name}-{name}"
+        key = step_key(step_cfg, step, made)
+        found = None if cfg.force else find_done(cfg, key)
+        head = f"[{number}/{len(cfg.pipeline.steps)}] {name}"
+        if found:
+            print(f"{head}: done before for the same inputs, {found}", flush=True)
+        else:
+            print(f"{head}: {step.get('about', 'repo ' + step['stage'].replace('_', '-'))}", flush=True)
+            began = time.monotonic()
+            found = launch(step["stage"], step_cfg, overrides=overrides)
+            if step.get("cache"):
+                found = keep_in_cache(found, cfg, key)
+            remember(cfg, key, found)
+            print(f"{head}: {time.monotonic() - began:.0f} s", flush=True)
+        made[name] = found
+    print(f"all steps: {time.monotonic() - began_all:.0f} s", flush=True)
+    return found
+
+
+def step_key(step_cfg: Config, step: dict[str, Any], made: dict[str, Path]) -> str:
+    """Hash of all that the step's product depends on; a parent counts by its own key, not by where it lies."""
+    text = to_yaml(step_cfg, without=NOT_INPUTS)
+    for path in made.values():
+        marker = path / "step.json"
+        if marker.is_file():
+            text = text.replace(str(path), json.loads(marker.read_text())["key"])
+    return hashlib.sha256(f"{text}\n{code_hash(step['stage'])}".encode()).hexdigest()[:20]
+
+
+def code_hash(stage: str) -> str:
+    """Hash of the package's source files that the stage runs."""
+    root, digest = Path(repo_cli.__file__).parent, hashlib.sha256()
+    for room in ROOMS.get(stage, ("",)):
+        place = root / room
+        for file in sorted([place] if place.is_file() else place.rglob("*.py")):
+            digest.update(str(file.relative_to(root)).encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+def _index(cfg: Config) -> list[Path]:
+    return [Path(cfg.runs_dir) / "steps", Path(cfg.cache_dir).expanduser() / "steps"]
+
+
+def find_done(cfg: Config, key: str) -> Path | None:
+    """The product of an earlier step with this key, if it is still there and whole."""
+    for place in _index(cfg):
+        entry = place / f"{key}.json"
+        if entry.is_file():
+            path = Path(json.loads(entry.read_text())["path"])
+            if (path / "step.json").is_file():
+                return path
+    return None
+
+
+def remember(cfg: Config, key: str, product: Path) -> None:
+    """Write the step's key beside its product, and an entry that finds it again."""
+    (product / "step.json").write_text(json.dumps({"key": key}))
+    place = _index(cfg)[1 if str(product).startswith(str(Path(cfg.cache_dir).expanduser())) else 0]
+    place.mkdir(parents=True, exist_ok=True)
+    (place / f"{key}.json").write_text(json.dumps({"path": str(product.resolve())}))
+
+
+def keep_in_cache(product: Path, cfg: Config, key: str) -> Path:
+    """Copy a step's product into the cache directory, whole or not at all."""
+    kept = Path(cfg.cache_dir).expanduser() / "products" / key
+    if not kept.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        partial = kept.with_suffix(".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(product, partial)
+        partial.rename(kept)
+    return kept

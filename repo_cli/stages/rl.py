@@ -1,0 +1,57 @@
+"""Reinforcement learning from a reward model, a judge and rules: REPO, PPO and GRPO on one loop.
+
+    repo rl +experiment=demo policy.parent=SFT/final rm.path=RM/final judge.path=JUDGE/final
+    repo rl +experiment=negotiation launch.nproc=8
+
+One step: prompts -> replies (adapter merged, sampled ids kept) -> RM, judge and rules -> one total per reply
+(`reward.combine`) -> values and GAE (or group advantages) -> clipped policy update and value update, each by its own
+engine on the same frozen base. No reference model; a reply that the judge failed on is left out of the update.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from repo_cli.config.schema import Config
+from repo_cli.models.backbone import Backbone
+from repo_cli.rewards.ensemble import Ensemble
+from repo_cli.rollout import LocalEngine
+from repo_cli.stages.data import BatchOrder, stage_rows
+from repo_cli.stages.experience import advantages_, collect, rollout_rows, rollout_stats
+from repo_cli.stages.session import Session
+from repo_cli.stages.update import Updater
+from repo_cli.training.distributed import all_sum
+
+
+def run(cfg: Config, run_dir: Path | None = None) -> Path:
+    """Train the policy, and return the run's `final/` (its adapter)."""
+    with Session(cfg, "rl", run_dir) as session:
+        prompts, report = stage_rows(cfg, "prompts")
+        session.note(report.line())
+        backbone = Backbone.load(cfg, session.device)
+        session.policy_role(backbone)
+        ensemble = Ensemble(cfg, backbone)
+        sampler = LocalEngine(backbone, "policy", cfg.rollout)
+        updater = Updater(cfg, backbone, session)
+        groups = cfg.algorithm.group_size
+        order = BatchOrder(len(prompts), max(1, cfg.rl.batch_size // groups), cfg.seed, cfg.data.shuffle)
+        for step in session.steps(cfg.rl.steps):
+            chosen = [i for i in order.batch(step) for _ in range(groups)]
+            mine = [prompts[i] for i in session.my_share(chosen, group=groups)]
+            with session.timer("generate"):
+                items = collect(sampler, mine, seed=session.step_seed(step))
+            with session.timer("score"):
+                parts = ensemble.score([item.as_scored() for item in items])
+                totals, keep, reward_stats = ensemble.total(parts)
+            with session.timer("values"):
+                updater.values_(items)
+            advantages_(items, totals, keep, cfg.algorithm)
+            kept = [item for item in items if item.keep]
+            stats = {**reward_stats, **rollout_stats(items, session)}
+            if all_sum(float(len(kept))) > 0:
+                with session.timer("update"):
+                    stats |= updater.update(kept, step)
+            else:
+                session.alarm(f"step {step}: no reply could be scored; the step changes nothing")
+            session.end_step(step, stats, rollout_rows(items, parts, totals, cfg.tracker.rollouts_keep))
+        return session.finish(backbone, "policy", kind="adapter", metrics=session.last_metrics)

@@ -1,0 +1,276 @@
+"""What every stage needs around its loop: ranks, run directory, log, progress, checkpoints, signals, the product.
+
+    with Session(cfg, "sft", run_dir) as session:
+        engine = session.engine(backbone, role, cfg.optim.lr, total)
+        for step in session.steps(total):       # resumes where a checkpoint ends
+            session.end_step(step, engine.step(...))   # logs, saves, and stops after a signal
+        return session.finish(backbone, role, kind="adapter")
+
+Random numbers are seeded anew for each step from (seed, step, rank), so a resumed run draws what the undisturbed one
+would have drawn.
+"""
+
+from __future__ import annotations
+
+import logging
+import resource
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from rich.console import Console
+
+from repo_cli.config.schema import Config
+from repo_cli.errors import Stopped, UserError
+from repo_cli.models.backbone import Backbone
+from repo_cli.models.hashing import hash_model
+from repo_cli.models.manifest import write_manifest
+from repo_cli.quiet import quiet_libraries, route_logs
+from repo_cli.training import distributed
+from repo_cli.training.checkpoint import (
+    check_checkpoint,
+    latest_complete,
+    load_rng,
+    read_state,
+    save_checkpoint,
+    save_rng,
+    step_of,
+    write_state,
+)
+from repo_cli.training.engine import NonFiniteLoss, TrainEngine
+from repo_cli.training.progress import StepProgress
+from repo_cli.training.rundir import RunDir
+from repo_cli.training.signals import StopFlag
+from repo_cli.training.tracking import Tracker
+
+T = TypeVar("T")
+log = logging.getLogger("repo")
+
+#: Which metric stands beside the progress bar, by stage.
+SHOWN = {"sft": "loss", "train_rm": "accuracy", "rl": "reward/total"}
+
+
+class Session:
+    """See the module's docstring. One per run of a stage; `path` is the run directory."""
+
+    def __init__(self, cfg: Config, stage: str, run_dir: Path | None = None) -> None:
+        self.cfg, self.stage = cfg, stage
+        self._given = run_dir
+        self.console = Console()
+        self.last_metrics: dict[str, float] = {}
+        self._engines: dict[str, TrainEngine] = {}
+        self._seconds: dict[str, float] = {}
+        self._stop = StopFlag()
+
+    # -- coming and going ------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Session:
+        quiet_libraries()
+        self.device = distributed.init(self.cfg)
+        self.is_main = distributed.is_main()
+        if self._given is None:
+            made = str(RunDir.create(self.cfg).path) if self.is_main else None
+            self._given = Path(distributed.broadcast_object(made))
+        self.run = RunDir(self._given)
+        self.path = self.run.path
+        self._handler = self.run.log_handler() if self.is_main else logging.NullHandler()
+        route_logs(self._handler)
+        log.handlers, log.propagate = [self._handler], False
+        log.setLevel(logging.INFO)
+        self._resumed = self._checkpoint_to_resume()
+        start = step_of(self._resumed) if self._resumed else None
+        self.tracker = Tracker(self.run, self.cfg, active=self.is_main, from_step=start)
+        torch.manual_seed(self.cfg.seed)
+        self._stop.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        self._stop.__exit__(kind, error, trace)
+        self.tracker.close()
+        for engine in self._engines.values():
+            engine.close()
+        route_logs(None)
+        log.handlers = []
+        self._handler.close()
+
+    def _checkpoint_to_resume(self) -> Path | None:
+        """The checkpoint to go on from: the one that `resume` names, or the newest whole one of this run."""
+        if not self.cfg.resume:
+            return None
+        named = Path(self.cfg.resume).expanduser()
+        found = named if step_of(named) >= 0 else latest_complete(self.run.checkpoints)
+        if found is None:
+            raise UserError(f"resume={self.cfg.resume}: no complete checkpoint in {self.run.checkpoints}")
+        check_checkpoint(found)
+        return found
+
+    # -- roles and engines -----------------------------------------------------------------------------------
+
+    def policy_role(self, backbone: Backbone) -> str:
+        """The role that the policy trains under: "full", or "policy" with a fresh adapter where it has none yet."""
+        if self.cfg.policy.train == "full":
+            return "full"
+        if "policy" not in backbone.roles():
+            self.add_role(backbone, "policy")
+        return "policy"
+
+    def add_role(self, backbone: Backbone, role: str, copy_of: str | None = None, head: bool = False) -> None:
+        """A trainable adapter (and head) of the shape in `lora`, with the values of `copy_of` where that role exists."""
+        lora = self.cfg.lora
+        rank = self.cfg.critic.lora_r if role == "critic" and self.cfg.critic.lora_r else lora.r
+        backbone.add_role(role, rank, lora.alpha, lora.dropout, lora.targets, head=head)
+        if copy_of in backbone.roles():
+            backbone.copy_role(copy_of, role)
+
+    def engine(
+        self, backbone: Backbone, role: str, lr: float, total_steps: int, dropout: bool = False
+    ) -> TrainEngine:
+        """The training engine of a role; its whole state is part of every checkpoint."""
+        engine = TrainEngine(backbone, role, self.cfg, lr, total_steps=total_steps, dropout=dropout)
+        self._engines[role] = engine
+        return engine
+
+    # -- the loop --------------------------------------------------------------------------------------------
+
+    def steps(self, total: int) -> Iterator[int]:
+        """Step numbers from 0 (or from where the resumed checkpoint ends) to total - 1, with progress and time left."""
+        first = self._restore() if self._resumed else 0
+        with StepProgress(self.stage, total, done=first, active=self.is_main) as self._bar:
+            for step in range(first, total):
+                torch.manual_seed(self.step_seed(step))
+                self._seconds, self._began = {}, time.perf_counter()
+                try:
+                    yield step
+                except NonFiniteLoss as error:
+                    kept = latest_complete(self.run.checkpoints)
+                    raise UserError(
+                        f"step {step + 1}: {error}; nothing was updated in it",
+                        hint=f"last good checkpoint: {kept or 'none'}; lower the learning rate, or look at the data",
+                    ) from error
+
+    def end_step(self, step: int, stats: dict[str, float], rollouts: list[dict[str, Any]] | None = None) -> None:
+        """Log the step; save when it is time; after a signal save and raise Stopped."""
+        stats = {k if "/" in k else f"{self.stage}/{k}": v for k, v in stats.items()}
+        stats |= {f"timing/{name}_s": seconds for name, seconds in self._seconds.items()}
+        stats["timing/step_s"] = time.perf_counter() - self._began
+        stats["memory/peak_gib"] = self._peak_gib()
+        self.last_metrics = stats
+        done = step + 1
+        self.tracker.log(done, stats)
+        if rollouts is not None:
+            self.tracker.rollouts(done, rollouts)
+        shown = SHOWN.get(self.stage, "loss")
+        key = shown if shown in stats else f"{self.stage}/{shown}"
+        self._bar.advance(1, **({key: stats[key]} if key in stats else {}))
+        every = self.cfg.tracker.checkpoint_every
+        asked = self._stop.agreed()
+        if asked or (every and done % every == 0):
+            self.save(done)
+        if asked:
+            raise Stopped(f"stopped by {self._stop.signal or 'a signal'} after step {done}; go on with --resume {self.path}")
+
+    def save(self, step: int) -> Path:
+        """A complete checkpoint: every engine's exact state, random numbers, the step."""
+
+        def write(folder: Path) -> None:
+            for role, engine in self._engines.items():
+                engine.save(folder / role)
+            save_rng(folder)
+            write_state(folder, {"step": step, "stage": self.stage, "seed": self.cfg.seed})
+
+        return save_checkpoint(self.run.checkpoints, step, write, self.cfg.tracker.keep_checkpoints)
+
+    def _restore(self) -> int:
+        assert self._resumed is not None
+        state = read_state(self._resumed)
+        for role, engine in self._engines.items():
+            engine.load(self._resumed / role)
+        load_rng(self._resumed)
+        self.note(f"resumed after step {state['step']} from {self._resumed}")
+        return int(state["step"])
+
+    def step_seed(self, step: int) -> int:
+        """A seed of this step and rank alone."""
+        return (self.cfg.seed * 1_000_003 + step * 1_009 + distributed.rank()) % 2**31
+
+    def my_share(self, things: list[T], group: int = 1) -> list[T]:
+        """This rank's part of a global batch, whole groups of `group` at a time."""
+        groups = [things[i : i + group] for i in range(0, len(things), group)]
+        mine = groups[distributed.rank() :: distributed.world_size()]
+        return [thing for part in mine for thing in part]
+
+    # -- words and numbers -----------------------------------------------------------------------------------
+
+    @contextmanager
+    def timer(self, name: str) -> Iterator[None]:
+        """Adds to `timing/<name>_s` of the running step."""
+        began = time.perf_counter()
+        yield
+        self._seconds[name] = self._seconds.get(name, 0.0) + time.perf_counter() - began
+
+    def seconds(self, name: str) -> float:
+        """Seconds so far under `timer(name)` in this step."""
+        return self._seconds.get(name, 0.0)
+
+    @contextmanager
+    def progress(self, label: str, total: int) -> Iterator[Callable[[int, int], None]]:
+        """A progress bar for long work outside the training loop; call with (done, total)."""
+        with StepProgress(label, total, active=self.is_main) as bar:
+            yield lambda done, _total: bar.advance(done - bar.done) if done > bar.done else None
+
+    def check_stop(self) -> None:
+        """Outside the training loop: end where a signal asked for it."""
+        if self._stop.agreed():
+            raise Stopped(f"stopped by {self._stop.signal or 'a signal'}; start it again to go on")
+
+    def note(self, text: str) -> None:
+        """A line for people: terminal and log."""
+        if self.is_main:
+            log.info(text)
+            self.console.print(text, markup=False, highlight=False)
+
+    def alarm(self, text: str) -> None:
+        """Something that looks wrong: terminal, log and tracker."""
+        self.tracker.alarm(text)
+        if self.is_main:
+            self.console.print(f"warning: {text}", style="yellow", markup=False)
+
+    def _peak_gib(self) -> float:
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.device) / 2**30
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+    # -- the product -----------------------------------------------------------------------------------------
+
+    def finish(
+        self,
+        backbone: Backbone,
+        role: str,
+        kind: str,
+        metrics: dict[str, float] | None = None,
+        extra: dict[str, Any] | None = None,
+    ) -> Path:
+        """Write `final/` whole or not at all: weights, tokenizer, manifest, model card."""
+        problem: Exception | None = None
+        if self.is_main:
+            try:
+                with self.run.writing_final() as folder:
+                    backbone.save_role(role, folder)
+                    write_manifest(
+                        folder,
+                        kind,
+                        hash_model(backbone.base) if role == "full" else backbone.base_hash,
+                        str(self.run.final.resolve()) if role == "full" else backbone.base_path,
+                        parent=self.cfg.policy.parent,
+                        extra={**(extra or {}), "metrics": metrics or {}},
+                        stage=self.stage,
+                    )
+            except Exception as error:
+                problem = error
+        else:
+            backbone.save_role(role, self.path / "final.tmp")
+        distributed.same_error(problem)
+        return self.run.final

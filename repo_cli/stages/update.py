@@ -1,0 +1,128 @@
+"""The update of one RL step: clipped policy loss and clipped value loss, each by its own engine on the same base.
+
+The loss is averaged over the reply tokens of the global batch, whatever the number of ranks and micro-batches. Where
+the rollout is used once, the update's own first pass (detached) gives the old log-probs, so the ratio is exactly 1;
+the sampler's log-probs are compared with it all the same and logged.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from repo_cli.algorithms import policy_loss_sum, value_loss_sum
+from repo_cli.config.schema import Config
+from repo_cli.dialogue.batches import collate, micro_batches
+from repo_cli.models.backbone import Backbone
+from repo_cli.stages.experience import Item, pad
+from repo_cli.stages.session import Session
+from repo_cli.training.distributed import all_max, all_sum
+
+
+class Updater:
+    """Holds the policy's engine and, where the method has one, the critic's."""
+
+    def __init__(self, cfg: Config, backbone: Backbone, session: Session) -> None:
+        self.cfg, self.backbone, self.session = cfg, backbone, session
+        algorithm = cfg.algorithm
+        steps = cfg.rl.steps * algorithm.epochs * algorithm.minibatches
+        self.policy = session.engine(backbone, "policy", cfg.optim.lr, steps)
+        self.critic = None
+        if algorithm.name != "grpo":
+            start = "rm" if cfg.critic.init == "rm" and "rm" in backbone.roles() else None
+            session.add_role(backbone, "critic", copy_of=start, head=True)
+            self.critic = session.engine(backbone, "critic", cfg.critic.lr, steps)
+        self.once = algorithm.epochs * algorithm.minibatches == 1
+
+    @torch.no_grad()
+    def values_(self, items: list[Item]) -> None:
+        """Fill `values` (critic, before the update) and, where the rollout is used more than once, `old_logps`."""
+        self.backbone.eval()
+        for micro in self._micros(items):
+            batch = collate([i.sample for i in micro], self.backbone.fmt.pad_id).to(self.backbone.device)
+            if self.critic is not None:
+                values = self.backbone.values("critic", batch.ids, batch.attention).float()
+                for item, row, mask in zip(micro, values, batch.mask, strict=True):
+                    item.values = row[mask.bool()].cpu()
+            if not self.once:
+                logps = self._logps(batch)
+                for item, row, mask in zip(micro, logps, batch.mask, strict=True):
+                    item.old_logps = row[mask.bool()].float().cpu()
+
+    def update(self, items: list[Item], step: int) -> dict[str, float]:
+        """All epochs and minibatches over the kept replies; returns the metrics of policy and critic."""
+        algorithm, stats = self.cfg.algorithm, {}
+        warm = self.critic is not None and step < self.cfg.critic.warmup_steps
+        for epoch in range(algorithm.epochs):
+            for part in range(algorithm.minibatches):
+                chosen = items[part :: algorithm.minibatches]
+                tokens = all_sum(float(sum(len(i.reply.ids) for i in chosen)))
+                if tokens == 0:
+                    continue
+                if self.critic is not None:
+                    found = self.critic.step(self._micros(chosen), self._value_loss, tokens)
+                    stats |= {f"critic/{k}": v for k, v in found.items()}
+                if not warm:
+                    found = self.policy.step(self._micros(chosen), self._policy_loss, tokens)
+                    stats |= {f"policy/{k}": v for k, v in found.items()}
+                if epoch == 0 and part == 0 and not warm:
+                    stats["policy/sampler_gap_max"] = all_max(found.get("sampler_gap_max", 0.0))
+        if self.critic is not None:
+            stats["critic/explained_variance"] = explained_variance(items)
+        return stats
+
+    def _micros(self, items: list[Item]) -> list[list[Item]]:
+        lengths = [len(i.sample.ids) for i in items]
+        return [[items[k] for k in m] for m in micro_batches(lengths, self.cfg.engine.micro_tokens)]
+
+    def _logps(self, batch: Any) -> torch.Tensor:
+        return self.backbone.logps(
+            "policy", batch.ids, batch.attention, batch.mask, temperature=self.cfg.rollout.temperature or 1.0
+        )
+
+    def _policy_loss(self, micro: list[Item]) -> tuple[torch.Tensor, dict[str, Any]]:
+        device, algorithm = self.backbone.device, self.cfg.algorithm
+        batch = collate([i.sample for i in micro], self.backbone.fmt.pad_id).to(device)
+        advantages, mask = (t.to(device) for t in pad([i.advantages for i in micro]))
+        logps, entropy = self.backbone.logps_entropy(
+            "policy", batch.ids, batch.attention, batch.mask, temperature=self.cfg.rollout.temperature or 1.0
+        )
+        logps, entropy = reply_part(logps, batch.mask, mask), reply_part(entropy, batch.mask, mask)
+        if micro[0].old_logps is None:
+            old = logps.detach()
+        else:
+            old = pad([i.old_logps for i in micro])[0].to(device)
+        sampled = pad([torch.tensor(i.reply.logps) for i in micro])[0].to(device)
+        loss, stats = policy_loss_sum(
+            logps, old, advantages, mask, algorithm.clip_low, algorithm.clip_high, algorithm.dual_clip
+        )
+        stats["entropy"] = float((entropy.detach() * mask).sum())
+        stats["sampler_gap_max"] = float(((logps.detach() - sampled).abs() * mask).max())
+        return loss, stats
+
+    def _value_loss(self, micro: list[Item]) -> tuple[torch.Tensor, dict[str, Any]]:
+        device = self.backbone.device
+        batch = collate([i.sample for i in micro], self.backbone.fmt.pad_id).to(device)
+        returns, mask = (t.to(device) for t in pad([i.returns for i in micro]))
+        old = pad([i.values for i in micro])[0].to(device)
+        values = reply_part(self.backbone.values("critic", batch.ids, batch.attention), batch.mask, mask)
+        return value_loss_sum(values, old, returns, mask, self.cfg.algorithm.value_clip)
+
+
+def reply_part(x: torch.Tensor, mask: torch.Tensor, reply_mask: torch.Tensor) -> torch.Tensor:
+    """The reply's entries of `x` [batch, sequence] moved to the front: [batch, reply time], 0 elsewhere."""
+    out = x.new_zeros(reply_mask.shape)
+    return out.masked_scatter(reply_mask.bool(), x[mask.bool()])
+
+
+def explained_variance(items: list[Item]) -> float:
+    """1 - Var(returns - values) / Var(returns) over all reply tokens of all ranks; 0 where returns do not vary."""
+    returns = torch.cat([i.returns for i in items]).double() if items else torch.zeros(0).double()
+    values = torch.cat([i.values for i in items]).double() if items else torch.zeros(0).double()
+    moments = [len(returns), returns.sum(), (returns**2).sum(), (returns - values).sum(), ((returns - values) ** 2).sum()]
+    n, r, rr, d, dd = (all_sum(float(m)) for m in moments)
+    if n == 0:
+        return 0.0
+    variance, left = rr / n - (r / n) ** 2, dd / n - (d / n) ** 2
+    return 1.0 - left / variance if variance > 1e-12 else 0.0
