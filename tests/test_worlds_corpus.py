@@ -1,0 +1,158 @@
+"""The hotel world's corpora: pure in (seed, corpus, index), valid by contract, disjoint, and honest in their labels."""
+
+from __future__ import annotations
+
+import json
+import statistics
+
+import pytest
+
+from repo_cli.dialogue.rows import normalise
+from repo_cli.worlds import get_world
+from repo_cli.worlds.hotel import defects, reading, rubric_labels
+from repo_cli.worlds.hotel.corpus import SIZES
+from repo_cli.worlds.hotel.selfplay import ENDGAME
+
+KINDS = {"mixed": "sft", "gold": "sft", "pairs": "preference", "judge": "judge", "prompts": "prompts",
+         "dev_prompts": "prompts", "online": "prompts", "badcases": "badcases"}  # fmt: skip
+N = 120
+
+
+@pytest.fixture(scope="module", params=["en", "zh"])
+def world(request):
+    return get_world("hotel", request.param, 3)
+
+
+@pytest.fixture(scope="module")
+def rows(world):
+    return {corpus: [world.rows(corpus, i) for i in range(N if corpus != "online" else 30)] for corpus in SIZES}
+
+
+def test_sizes_are_those_of_the_issue():
+    assert SIZES["pairs"] >= 3000 and SIZES["online"] == 30 and SIZES["badcases"] == 45
+    assert set(KINDS) == set(SIZES)
+
+
+def test_rows_are_a_function_of_seed_corpus_and_index(world):
+    again = get_world("hotel", world.language, 3)
+    other = get_world("hotel", world.language, 4)
+    for corpus in SIZES:
+        for index in (0, 17, 123_456):
+            first = json.dumps(world.rows(corpus, index), sort_keys=True)
+            assert first == json.dumps(again.rows(corpus, index), sort_keys=True)
+            assert first != json.dumps(other.rows(corpus, index), sort_keys=True)
+
+
+def test_every_row_keeps_its_contract(rows):
+    for corpus, many in rows.items():
+        for row in many:
+            json.dumps(row)
+            assert normalise(row, KINDS[corpus])
+
+
+def test_splits_and_corpora_share_no_scenario(rows):
+    seen: dict[str, str] = {}
+    for corpus, many in rows.items():
+        for row in many:
+            assert seen.setdefault(row["scenario"]["id"], corpus) == corpus
+    splits = {corpus: {row["scenario"]["id"].split("-")[2] for row in many} for corpus, many in rows.items()}
+    assert splits["online"] == splits["badcases"] == {"test"} and splits["dev_prompts"] == {"dev"}
+    assert all(splits[corpus] == {"train"} for corpus in ("mixed", "gold", "pairs", "judge", "prompts"))
+
+
+def test_training_rows_hide_what_only_the_hotelier_knows(rows):
+    for corpus in ("mixed", "gold", "pairs", "judge"):
+        for row in rows[corpus]:
+            assert "hotel_hidden" not in row["scenario"]
+    assert all("reserve" in row["scenario"]["hotel_hidden"] for row in rows["online"] + rows["badcases"])
+
+
+def test_gold_replies_show_no_fault_to_the_annotator(rows):
+    faults = []
+    for row in rows["gold"]:
+        history: list[dict] = []
+        for message in row["messages"]:
+            if message["role"] == "assistant":
+                seen = reading.read(history, message["content"], row["scenario"])
+                if rubric_labels.faulty(seen):
+                    faults.append(message["content"])
+            history = [*history, message]
+    assert not faults, faults[:5]
+
+
+def test_gold_is_mostly_scripted_with_some_excellent_turns(rows):
+    labels = [label for row in rows["gold"] for label in row["tags"]]
+    assert set(labels) == {"excellent", "scripted"}
+    assert 0.06 < labels.count("excellent") / len(labels) < 0.20
+
+
+def test_gold_agents_reach_half_of_the_possible_deals(world):
+    possible = deals = 0
+    for index in range(150):
+        row = world.rows("gold", index)
+        scenario = world.scenario(1_000_000 + index, "train")
+        assert scenario["id"] == row["scenario"]["id"]
+        if scenario["hotel_hidden"]["reserve"] <= scenario["acceptable_price"]:
+            possible += 1
+            deals += bool(row["outcome"] and row["outcome"]["deal"])
+        if row["outcome"] and row["outcome"]["deal"]:
+            assert row["outcome"]["price"] <= scenario["acceptable_price"]
+    assert deals / possible >= 0.5
+
+
+def test_mixed_turns_have_every_quality(rows):
+    labels = [label for row in rows["mixed"] for label in row["tags"]]
+    share = {name: labels.count(name) / len(labels) for name in ("excellent", "scripted", "mediocre")}
+    assert 0.08 < share["excellent"] < 0.24 and 0.35 < share["scripted"] < 0.57 and 0.15 < share["mediocre"] < 0.35
+    assert 0.08 < 1 - sum(share.values()) < 0.24
+
+
+def test_prompts_reach_every_state_and_a_third_are_endgame(world):
+    tags = [world.rows("prompts", index)["tags"][0] for index in range(400)]
+    assert 0.27 < sum(tag in ENDGAME for tag in tags) / len(tags) < 0.55
+    wanted = {"opening", "after_objection", "counter_inside", "counter_outside", "after_acceptance", "after_refusal",
+              "after_hard_refusal", "after_question"}  # fmt: skip
+    assert wanted <= set(tags)
+
+
+def test_the_annotator_prefers_better_replies_but_not_always(world):
+    rank = {"excellent": 3, "scripted": 2, "mediocre": 1}
+    right = wrong = broken = broken_chosen = 0
+    for index in range(500):
+        _, chosen, rejected = world.rows("pairs", index)["tags"]
+        if "broken" in (chosen, rejected) and chosen != rejected:
+            broken += 1
+            broken_chosen += chosen == "broken"
+        a, b = rank.get(chosen), rank.get(rejected)
+        if a and b and a != b:
+            right, wrong = right + (a > b), wrong + (a < b)
+    assert 0.62 < right / (right + wrong) < 0.95
+    assert 60 < broken and broken_chosen / broken < 0.12
+
+
+def test_judge_scores_follow_the_intended_quality(world):
+    by_quality: dict[str, list[float]] = {}
+    for index in range(400):
+        row = world.rows("judge", index)
+        assert {"R1", "R3", "R4", "R5", "R7", "R9"} <= set(row["scores"])
+        scored = [score for score in row["scores"].values() if score is not None]
+        assert all(score in (1, 2, 3, 4, 5) for score in scored)
+        what = row["tags"][1]
+        by_quality.setdefault("defect" if what.startswith("defect") else what, []).append(statistics.mean(scored))
+    mean = {name: statistics.mean(values) for name, values in by_quality.items()}
+    assert mean["excellent"] > mean["scripted"] + 0.15 > mean["mediocre"] + 0.3
+    assert mean["mediocre"] > mean["broken"] and mean["scripted"] > mean["defect"] + 0.3
+
+
+def test_bad_cases_mark_what_was_planted(rows):
+    turns = []
+    for row in rows["badcases"]:
+        said = [message for message in row["messages"] if message["role"] == "assistant"]
+        turns.append(len(said))
+        assert row["defects"]
+        for defect in row["defects"]:
+            assert defect["severity"] == defects.KINDS[defect["kind"]] and 0 < defect["turn"] < len(said)
+        first = min(defect["turn"] for defect in row["defects"])
+        assert row["messages"][: len(row["prompt"])] == row["prompt"]
+        assert sum(message["role"] == "assistant" for message in row["prompt"]) == first
+    assert 4.0 < statistics.mean(turns) <= 5.0
