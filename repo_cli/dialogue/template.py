@@ -61,7 +61,9 @@ class Template:
         self._added = sorted(
             (t.content for t in tokenizer.added_tokens_decoder.values()), key=len, reverse=True
         )
-        special = [t.content for t in tokenizer.added_tokens_decoder.values() if t.special]
+        special = [
+            t.content for t in tokenizer.added_tokens_decoder.values() if t.special and len(t.content) > 1
+        ]
         self._special = re.compile(
             "|".join(re.escape(t) for t in sorted(special, key=len, reverse=True)) or r"(?!)"
         )

@@ -215,9 +215,9 @@ class ChatFormat:
         system, turns = split_system(messages)
         while len(ids) > allowed:
             if len(turns) <= 1:
-                what = "system message and last turn" if system else "last turn"
+                what = "system message and last turn take" if system else "last turn takes"
                 raise TooLong(
-                    f"the {what} take {len(ids)} tokens, and {max(allowed, 0)} are left for them "
+                    f"the {what} {len(ids)} tokens, and {max(allowed, 0)} are left for them "
                     f"(policy.max_length {self.max_length}, less {room} for the reply)",
                     hint="raise policy.max_length, or shorten the system message",
                 )
