@@ -14,6 +14,11 @@ _ZH_UNIT = re.compile(r"[0-9]+元?|[A-Za-z]+|[一-鿿]|[^\s]")
 _SENTENCE = re.compile(r"[^.!?。！？]*[.!?。！？]+|[^.!?。！？]+$")
 
 
+def phrasings(text: str) -> list[str]:
+    """The phrasings of a phrase table's entry: one a line, or set apart by " | "."""
+    return [part.strip() for line in text.split("\n") for part in line.split(" | ") if part.strip()]
+
+
 def sentences(text: str) -> list[str]:
     """The sentences of a reply, stripped, end marks kept."""
     return [part.strip() for part in _SENTENCE.findall(text) if part.strip()] or [text]
