@@ -197,7 +197,7 @@ def money(value: float, language: str) -> str:
 
 
 def system_message(sc: dict[str, Any]) -> dict[str, str]:
-    """The agent's brief: the public facts in one fixed layout, so that a small model learns to copy from it."""
+    """The agent's brief: the public facts in one fixed layout, so that a small model can copy from it."""
     content = _brief_en(sc) if sc["language"] == "en" else _brief_zh(sc)
     return {"role": "system", "content": content}
 
