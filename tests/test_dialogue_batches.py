@@ -6,7 +6,6 @@ import json
 
 import pytest
 import torch
-from dialogue_kit import CHATML, DIALOGUE, make_tokenizer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +22,7 @@ from repo_cli.dialogue.checks import length_gap, preference_samples, prompt_cont
 from repo_cli.dialogue.files import load_rows
 from repo_cli.dialogue.tokens import ChatFormat, Sample
 from repo_cli.errors import UserError
+from tests.dialogue_kit import CHATML, DIALOGUE, make_tokenizer
 
 LENGTHS = st.lists(st.integers(1, 200), max_size=60)
 

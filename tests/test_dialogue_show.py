@@ -6,12 +6,12 @@ import io
 import json
 
 import pytest
-from dialogue_kit import CHATML, DIALOGUE, make_tokenizer
 from rich.console import Console
 
 from repo_cli.dialogue.show import LEARNED, paint, samples_of, show
 from repo_cli.dialogue.tokens import ChatFormat
 from repo_cli.dialogue.validate import spread, validate
+from tests.dialogue_kit import CHATML, DIALOGUE, make_tokenizer
 
 PAIR = {
     "prompt": DIALOGUE[:2],

@@ -13,11 +13,11 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from dialogue_kit import DIALOGUE, make_tokenizer
 
 from repo_cli.dialogue.template import FIXED_DATE
 from repo_cli.dialogue.tokens import ChatFormat
 from repo_cli.errors import UserError
+from tests.dialogue_kit import DIALOGUE, make_tokenizer
 
 _TRL = importlib.util.find_spec("trl")
 FOLDER = Path(_TRL.origin).parent / "chat_templates" if _TRL and _TRL.origin else None

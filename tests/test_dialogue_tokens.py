@@ -4,7 +4,6 @@ B14, B16)."""
 from __future__ import annotations
 
 import pytest
-from dialogue_kit import CHATML, DIALOGUE, TEMPLATES, THINK, TURNS, make_tokenizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +11,7 @@ from repo_cli.dialogue.batches import collate
 from repo_cli.dialogue.template import OPENING
 from repo_cli.dialogue.tokens import ChatFormat, Sample, TooLong
 from repo_cli.errors import UserError
+from tests.dialogue_kit import CHATML, DIALOGUE, TEMPLATES, THINK, TURNS, make_tokenizer
 
 NO_THINKING = {"enable_thinking": False}
 REPLIES = [m["content"] for m in DIALOGUE if m["role"] == "assistant"]
