@@ -41,6 +41,7 @@ def launch(stage: str, cfg: Config, run_dir: Path | None = None, overrides: Sequ
     """Runs one stage to its end.
 
     Args:
+        stage: its name, or the dotted module of a stage of your own (with `run(cfg, run_dir) -> Path`).
         run_dir: an existing run directory with its frozen config.yaml; None = a new one.
         overrides: as the user typed them, for the record.
     Returns:
@@ -68,7 +69,7 @@ def create_run_dir(cfg: Config, overrides: Sequence[str]) -> Path:
 
 def run_stage(stage: str, cfg: Config, run_dir: Path) -> Path:
     """The stage in this very process; what the user cannot mend goes to log.txt with its traceback."""
-    module = importlib.import_module(MODULES[stage])
+    module = importlib.import_module(MODULES.get(stage, stage))
     try:
         return Path(module.run(cfg, run_dir))
     except (UserError, Stopped):

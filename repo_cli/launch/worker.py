@@ -24,7 +24,7 @@ def main(run_dir: Path, stage: str) -> int:
     rank = int(os.environ.get("RANK", "0"))
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     try:
-        importlib.import_module(MODULES[stage]).run(load_frozen(run_dir), run_dir)
+        importlib.import_module(MODULES.get(stage, stage)).run(load_frozen(run_dir), run_dir)
     except BaseException as error:
         failure = Failure.of(error, rank, time.time())
         _report(failure)

@@ -1,0 +1,135 @@
+"""Every file in conf/ composes, says what the schema says, and comments every key."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from repo_cli.config import compose, conf_dir
+from repo_cli.config.build import leaf_keys
+from repo_cli.config.compose import entries
+from repo_cli.config.overrides import Places, override_text
+from repo_cli.config.schema import Config, PolicyBuild
+
+CONF = conf_dir()
+PLACES = Places(CONF)
+FILES = sorted(CONF.rglob("*.yaml"))
+EXPERIMENTS = PLACES.options("experiment")
+CONTENT = ("rules", "rubric", "sop")  # files that are content: their entries explain themselves
+OPTIONS = [(group, name) for group in PLACES.groups() for name in PLACES.options(group) if group != "experiment"]
+# an option that makes sense only with another
+COMPANIONS = {
+    ("reward", "judge_only"): ["judge=local"],
+    ("reward", "judge_and_rules"): ["judge=local"],
+    ("rules", "none"): [],
+}
+
+
+def test_the_entries_are_the_stages() -> None:
+    assert entries() == ["sft", "dpo", "train_rm", "rl", "eval", "pipeline"]
+
+
+@pytest.mark.parametrize("stage", entries())
+def test_every_entry_composes_and_lists_every_group(stage: str) -> None:
+    cfg = compose(stage)
+    assert cfg.stage == stage
+    with_options = [f"{group}={PLACES.options(group)[0]}" for group in PLACES.groups() if group != "experiment"]
+    with_options = [o for o in with_options if not o.startswith(("reward", "judge", "rubric", "algorithm"))]
+    assert compose(stage, with_options).policy.name == PLACES.options("policy")[0]
+
+
+@pytest.mark.parametrize(("group", "name"), OPTIONS)
+def test_every_option_composes(group: str, name: str) -> None:
+    cfg = compose("rl", [f"{group}={name}", *COMPANIONS.get((group, name), [])])
+    given = yaml.safe_load((CONF / group / f"{name}.yaml").read_text())
+    made = dataclasses.asdict(getattr(cfg, group))
+    for key, value in given.items():
+        if group not in CONTENT and key != "path":
+            assert made[key] == value, f"{group}/{name}.yaml: {key}"
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_serves_every_stage(experiment: str) -> None:
+    whole = compose("pipeline", [f"+experiment={experiment}"])
+    for name, step in whole.pipeline.steps.items():
+        cfg = compose(step["stage"], [f"+experiment={experiment}"], step=name)
+        for dotted, value in step.get("set", {}).items():
+            found = cfg
+            for part in dotted.split("."):
+                found = getattr(found, part)
+            assert found == value, f"{experiment}: {name}: {dotted}"
+    for stage in ("sft", "train_rm", "rl", "eval", "dpo"):
+        assert compose(stage, [f"+experiment={experiment}", "policy=tiny"]).policy.name == "tiny"
+
+
+@pytest.mark.parametrize(("group", "name"), OPTIONS)
+def test_a_file_names_exactly_the_keys_of_the_schema(group: str, name: str) -> None:
+    given = set(yaml.safe_load((CONF / group / f"{name}.yaml").read_text()))
+    cls = type(getattr(Config(), group))
+    wanted = {field.name for field in dataclasses.fields(cls)} - {"example_scenario"}
+    assert wanted <= given <= wanted | {"example_scenario"}
+
+
+def test_the_built_policy_names_every_key_of_its_shape() -> None:
+    given = yaml.safe_load((CONF / "policy/tiny.yaml").read_text())["build"]
+    assert set(given) == {field.name for field in dataclasses.fields(PolicyBuild)}
+
+
+@pytest.mark.parametrize("stage", ["sft", "train_rm", "rl", "eval", "pipeline"])
+def test_a_stages_own_section_says_what_the_schema_says(stage: str) -> None:
+    section = yaml.safe_load((CONF / f"{stage}.yaml").read_text())[stage]
+    assert section == dataclasses.asdict(getattr(Config(), stage))
+
+
+def test_every_key_of_the_schema_can_be_set() -> None:
+    """One composition with every key set to the value that it has."""
+    cfg = compose("rl")
+    overrides = []
+    for dotted, limits, _ in leaf_keys():
+        value = cfg
+        for part in dotted.split("."):
+            value = getattr(value, part)
+        if dotted != "stage" and not limits["free"]:
+            overrides.append(override_text(dotted, value))
+    assert len(overrides) > 100
+    assert compose("rl", overrides) == cfg
+
+
+KEY = re.compile(r"^(\s*)(?:- )?[\w./\"'-]+:(?:\s|$)")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(CONF)))
+def test_every_key_is_commented(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith("#"), f"{path.name} does not say what it is for"
+    top_only = path.parent.name in CONTENT
+    bare = []
+    for number, line in enumerate(lines):
+        match = KEY.match(line)
+        if not match or (top_only and match[1]) or line.startswith("defaults:"):
+            continue
+        above = lines[number - 1].strip() if number else ""
+        if not (above.startswith("#") or re.search(r"\s#\s", line)):
+            bare.append(f"{number + 1}: {line}")
+    assert not bare, "\n".join(bare)
+
+
+def test_no_path_of_a_machine_in_a_shipped_file() -> None:
+    for path in FILES:
+        assert not re.search(r"(?<![\w.])/(home|root|work|tmp|mnt|Users)/", path.read_text()), path
+
+
+def test_demo_and_paper_settings() -> None:
+    """The paper's published numbers, and the small model that the demo builds."""
+    paper = compose("rl", ["+experiment=negotiation"])
+    assert (paper.policy.path, paper.policy.template_kwargs) == ("Qwen/Qwen3-32B", {"enable_thinking": False})
+    assert (paper.lora.r, paper.lora.alpha, paper.optim.lr) == (64, 64.0, 1e-6)
+    assert (paper.rollout.max_new_tokens, paper.rl.batch_size) == (512, 128)
+    assert (paper.algorithm.name, paper.reward.combine, paper.algorithm.kl_coef) == ("repo", "enhance", 0.0)
+    assert compose("sft", ["+experiment=negotiation"]).sft.epochs == 10
+    build = compose("rl", ["+experiment=demo"]).policy.build
+    assert build is not None and (build.num_layers, build.hidden_size) == (2, 256)
