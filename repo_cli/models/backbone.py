@@ -161,7 +161,7 @@ class Backbone(nn.Module):
             self.adapters.load(role, folder)
             if head:
                 self._load_head(role, folder)
-        self._role = role
+        self.train(self.training)  # new modules begin in training mode, and their dropout would act
         self.use(role)
 
     def _check_source(self, folder: Path) -> Path:
@@ -175,7 +175,8 @@ class Backbone(nn.Module):
             if manifest.base_hash != self.base_hash:
                 raise UserError(
                     f"{folder}: was trained on another base "
-                    f"({manifest.base}, hash {manifest.base_hash[:12]}) than this run's ({self.base_path}, hash {self.base_hash[:12]})",
+                    f"({manifest.base}, hash {manifest.base_hash[:12]}) than this "
+                    f"run's ({self.base_path}, hash {self.base_hash[:12]})",
                     hint="train it again on this base, or start from the base that it was trained on",
                 )
         return folder
@@ -188,9 +189,9 @@ class Backbone(nn.Module):
         self.heads[role].load_state_dict(load_file(str(folder / HEAD_FILE)))
 
     def copy_role(self, source: str, target: str) -> None:
-        """One role's values into another's (the critic starts as the RM); before the target's engine is made."""
+        """One role's values into another's (critic from RM); to be done before the target's engine is made."""
         self.adapters.copy(source, target)
-        if target in self.heads:
+        if target in self.heads and source in self.heads:
             self.heads[target].load_state_dict(self.heads[source].state_dict())
 
     def roles(self) -> list[str]:
