@@ -1,7 +1,8 @@
 """How the three reward sources become one number: one small pure function for each value of `reward.combine`.
 
-All take (rm, judge, rules), `[batch]` each, NaN = not scored, and `Mix`. They return `[batch]`, NaN where nothing was
-scored that the function reads; such a reply takes no part in the update, since missing is never 0.
+All take (rm, judge, rules), `[batch]` each, NaN = not scored, and `Mix`. They return `[batch]`, NaN where
+nothing was scored that the function reads; such a reply takes no part in the update, since missing is never
+0.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ Moments = dict[str, tuple[float, float]]
 class Mix:
     """What a combination may read besides the scores.
 
-    n, min_gain: see `enhance`. weights: of the sums, by source. moments: (mean, std) of each source over the global
-    batch, for `normalised_sum`; None = over the rows at hand.
+    n, min_gain: see `enhance`. weights: of the sums, by source. moments: (mean, std) of each source over the
+    global batch, for `normalised_sum`; None = over the rows at hand.
     """
 
     n: float = 2.0

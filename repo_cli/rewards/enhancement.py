@@ -1,4 +1,5 @@
-"""Reward enhancement, the heart of REPO (arXiv 2510.04214): judge and rules scale the reward model's score."""
+"""Reward enhancement, the heart of REPO (arXiv 2510.04214): judge and rules scale the reward model's
+score."""
 
 from __future__ import annotations
 
@@ -18,9 +19,11 @@ def enhance(rm: Tensor, judge: Tensor, rules: Tensor, n: float, min_gain: float 
     """R = R_rm + max(|R_rm|, min_gain) * E / n, which with min_gain 0 is the paper's R_rm * (1 +- E/n).
 
     Args:
-        rm, judge, rules: `[batch]`. NaN in `judge` or `rules` means not scored: that part is left out of E, and
+        rm, judge, rules: `[batch]`. NaN in `judge` or `rules` means not scored: that part is left out of E,
+        and
             with both left out E = 0.
-        n: E saturates at -n and n. min_gain: least |R_rm| that the correction works on (ours; 0 is the paper).
+        n: E saturates at -n and n. min_gain: least |R_rm| that the correction works on (ours; 0 is the
+        paper).
 
     Returns:
         `[batch]` of rm's dtype. Non-decreasing in E for every R_rm; with min_gain 0 the sign never flips.
@@ -29,9 +32,13 @@ def enhance(rm: Tensor, judge: Tensor, rules: Tensor, n: float, min_gain: float 
         ValueError: `rm` holds a NaN or infinity, shapes differ, or n <= 0.
     """
     if not rm.shape == judge.shape == rules.shape:
-        raise ValueError(f"shapes differ: rm {tuple(rm.shape)}, judge {tuple(judge.shape)}, rules {tuple(rules.shape)}")
+        raise ValueError(
+            f"shapes differ: rm {tuple(rm.shape)}, judge {tuple(judge.shape)}, rules {tuple(rules.shape)}"
+        )
     if not torch.isfinite(rm).all():
-        raise ValueError(f"the reward model's score is not finite for rows {(~torch.isfinite(rm)).nonzero().flatten().tolist()}")
+        raise ValueError(
+            f"the reward model's score is not finite for rows {(~torch.isfinite(rm)).nonzero().flatten().tolist()}"
+        )
     share = correction(judge.to(rm.dtype), rules.to(rm.dtype), n) / n
     return rm + rm.abs().clamp(min=min_gain) * share
 

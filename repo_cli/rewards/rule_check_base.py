@@ -1,9 +1,9 @@
 """How a check is declared, found by name and given its arguments from a rule file.
 
-A check takes a `Reading` and keyword arguments with defaults. It returns None where it does not apply, else a
-`Finding`; it raises NotScored where the scenario lacks what it needs. `finds` says what a hit means: a "violation"
-(the rule's `on_match` is then negative) or a "success" (an outcome rule: `on_match` rewards it, `on_miss` is added
-where the check applies and found nothing).
+A check takes a `Reading` and keyword arguments with defaults. It returns None where it does not apply, else
+a `Finding`; it raises NotScored where the scenario lacks what it needs. `finds` says what a hit means: a
+"violation" (the rule's `on_match` is then negative) or a "success" (an outcome rule: `on_match` rewards it,
+`on_miss` is added where the check applies and found nothing).
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def check(finds: str = "violation") -> Callable[[Check], Check]:
 def bind(spec: Mapping[str, Any], where: str) -> tuple[CheckEntry, Callable[[Reading], Finding | None]]:
     """The check that `{name: ..., arguments}` asks for, with its arguments in place.
 
-    Raises UserError for an unknown name or argument (the nearest is named) and for an argument of the wrong type.
+    Raises UserError for an unknown name or argument (the nearest is named) and for an argument of the wrong
+    type.
     """
     name = spec.get("name")
     if name not in CHECKS:

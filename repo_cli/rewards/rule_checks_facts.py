@@ -7,7 +7,9 @@ import re
 from repo_cli.rewards.rule_check_base import check
 from repo_cli.rewards.rule_reading import CLEAR, Finding, NotScored, Reading, Situation, near
 
-_PERCENT = re.compile(r"(?i)(\d+(?:\.\d+)?)\s*(?:%|per ?cent\b|pct\b)|百分之\s*(\d+(?:\.\d+)?|[一二三四五六七八九十]+)")
+_PERCENT = re.compile(
+    r"(?i)(\d+(?:\.\d+)?)\s*(?:%|per ?cent\b|pct\b)|百分之\s*(\d+(?:\.\d+)?|[一二三四五六七八九十]+)"
+)
 _ZH_DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")}
 _COUNTED_EN = (
     r"searches|bookings|reservations|guests|views|visitors|visits|travell?ers|people|orders|clicks|couples|families|"
@@ -17,7 +19,9 @@ _COUNT = re.compile(
     rf"(?i)(?<![\d./-])(\d[\d,]*)\s+(?:\w+\s+){{0,2}}?(?:{_COUNTED_EN})\b"
     r"|(?<![\d./月-])(\d+)\s*(?:多|余)?\s*(?:次|人次|位|个(?:客人|人|订单)|名(?:客人|旅客)|单|间夜|家(?:酒店|店)?|间|条|组)"
 )
-_SHARE = re.compile(r"(?i)(?<!\d)(\d+) (?:out of|in every|of every) (\d+)\b|(?<!\d)(\d+)个(?:客人|人)?里?有?(\d+)个")
+_SHARE = re.compile(
+    r"(?i)(?<!\d)(\d+) (?:out of|in every|of every) (\d+)\b|(?<!\d)(\d+)个(?:客人|人)?里?有?(\d+)个"
+)
 
 
 def _zh_number(text: str) -> float:
@@ -45,7 +49,8 @@ def _known_numbers(at: Situation) -> list[float]:
 
 @check()
 def figures_grounded(r: Reading) -> Finding | None:
-    """A percentage or a count ("82% of guests", "126 searches") that is not in the facts, the brief or the talk.
+    """A percentage or a count ("82% of guests", "126 searches") that is not in the facts, the brief or the
+    talk.
 
     A percentage may also be the difference between two known prices, rounded.
     """
@@ -53,8 +58,14 @@ def figures_grounded(r: Reading) -> Finding | None:
         raise NotScored("no scenario")
     known = _known_numbers(r.at)
     current = r.at.maybe("current_price")
-    prices = [v for k in ("target_price", "acceptable_price", "floor_ask") if (v := r.at.maybe(k)) is not None]
-    prices += [*r.at.fact_values("competitor_price"), *r.at.partner_amounts, *(a.value for a in r.plain_amounts)]
+    prices = [
+        v for k in ("target_price", "acceptable_price", "floor_ask") if (v := r.at.maybe(k)) is not None
+    ]
+    prices += [
+        *r.at.fact_values("competitor_price"),
+        *r.at.partner_amounts,
+        *(a.value for a in r.plain_amounts),
+    ]
     cuts = [100 * (current - p) / current for p in prices] if current else []
     applies = False
     for m in _PERCENT.finditer(r.text):
@@ -78,6 +89,29 @@ def figures_grounded(r: Reading) -> Finding | None:
     return CLEAR if applies else None
 
 
+_RIVALS = (
+    "ctrip", "trip.com", "meituan", "qunar", "tongcheng", "elong", "fliggy", "tuniu", "booking.com", "agoda", "expedia",
+    "airbnb", "hotels.com", "priceline", "trivago", "hostelworld", "douyin", "携程", "美团", "去哪儿", "同程", "艺龙", "飞猪",
+    "抖音", "途牛", "缤客", "爱彼迎", "安可达",
+)  # fmt: skip
+
+
+@check()
+def rival_in_brief(r: Reading, *, names: tuple[str, ...] = _RIVALS) -> Finding | None:
+    """A rival company (one of `names`) that neither the brief nor the partner has named."""
+    said = " ".join([*r.at.partner_turns, *(str(f.get("who", "")) for f in r.at.facts)]).lower()
+    text = r.text.lower()
+    for name in names:
+        at = text.find(name.lower())
+        while at >= 0:
+            end = at + len(name)
+            apart = not (name.isascii() and (text[at - 1 : at].isalnum() or text[end : end + 1].isalnum()))
+            if apart and name.lower() not in said:
+                return r.found((at, end), "not in the brief")
+            at = text.find(name.lower(), end)
+    return CLEAR
+
+
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
 _MONTH_WORD = (
     r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|"
@@ -89,7 +123,9 @@ _DATE_NUMERIC = re.compile(
 )
 _DATE_WORD = re.compile(rf"(?i)\b{_MONTH_WORD}\.? (\d{{1,2}})(?:st|nd|rd|th)?\b(?!\s*(?:yuan|cny|%))")
 _WORD_DATE = re.compile(rf"(?i)\b(\d{{1,2}})(?:st|nd|rd|th)?(?: of)? {_MONTH_WORD}\b")
-_MAY = re.compile(r"\bMay (\d{1,2})(?:st|nd|rd|th)?\b(?!\s*(?:yuan|CNY|%))|\b(\d{1,2})(?:st|nd|rd|th)?(?: of)? May\b")
+_MAY = re.compile(
+    r"\bMay (\d{1,2})(?:st|nd|rd|th)?\b(?!\s*(?:yuan|CNY|%))|\b(\d{1,2})(?:st|nd|rd|th)?(?: of)? May\b"
+)
 _ZH_NUM = r"(\d{1,2}|[一二三四五六七八九十]{1,3})"
 _DATE_ZH = re.compile(rf"{_ZH_NUM}月{_ZH_NUM}(?:[日号])?(?:\s*(?:到|至|和|、|-|~|—)\s*{_ZH_NUM}[日号])?")
 
@@ -134,7 +170,11 @@ def dates_in_brief(r: Reading) -> Finding | None:
     days = _brief_days(r.at)
     first, last = days[0], days[-1]
     said = {day for text in r.at.partner_turns for day, _ in dates_in(text)}
-    said |= {(int(m[1]), int(m[2])) for f in r.at.facts if (m := re.match(r"(\d\d)-(\d\d)$", str(f.get("when", ""))))}
+    said |= {
+        (int(m[1]), int(m[2]))
+        for f in r.at.facts
+        if (m := re.match(r"(\d\d)-(\d\d)$", str(f.get("when", ""))))
+    }
     named = dates_in(r.text)
     for day, span in named:
         # a stay over New Year begins late and ends early

@@ -100,7 +100,11 @@ def ends_sentence(r: Reading) -> Finding | None:
     text = r.text.rstrip().rstrip("\"'”’」）)")
     if not text:
         return None
-    return CLEAR if text[-1] in ".!?…。！？~～" else r.found((max(0, len(r.text) - 12), len(r.text)), "breaks off")
+    return (
+        CLEAR
+        if text[-1] in ".!?…。！？~～"
+        else r.found((max(0, len(r.text) - 12), len(r.text)), "breaks off")
+    )
 
 
 _WHO = {
@@ -109,7 +113,9 @@ _WHO = {
 }
 _WHY = {
     "en": re.compile(r"(?i)\b(?:rates?|prices?|pricing|nights?|dates?|rooms?|listing)\b"),
-    "zh": re.compile(r"价格|房价|价钱|房型|房间|客房|几晚|这两晚|日期|大床|双床|标间|标准间|套房|\d+月\d+[日号]|\d\d-\d\d"),
+    "zh": re.compile(
+        r"价格|房价|价钱|房型|房间|客房|几晚|这两晚|日期|大床|双床|标间|标准间|套房|\d+月\d+[日号]|\d\d-\d\d"
+    ),
 }
 
 
@@ -118,7 +124,7 @@ def opening_identity(r: Reading) -> Finding | None:
     """The first reply of the agent does not say who is speaking and what it is about."""
     if r.at.agent_turns:
         return None
-    languages = {r.at.language, script_of(r.text)} & {"en", "zh"} or {"en"}
+    languages = [x for x in ("en", "zh") if x in (r.at.language, script_of(r.text))] or ["en"]
     who = any(_WHO[x].search(r.text) for x in languages)
     why = any(_WHY[x].search(r.text) for x in languages)
     if who and why:

@@ -9,7 +9,9 @@ from repo_cli.negotiation import is_ask
 from repo_cli.rewards.rule_check_base import check
 from repo_cli.rewards.rule_reading import CLEAR, Amount, Finding, NotScored, Reading, near
 
-_TOTAL = re.compile(r"(?i)\b(?:total|altogether|in all|for (?:both|all|the \w+) nights)\b|总共|一共|合计|总价")
+_TOTAL = re.compile(
+    r"(?i)\b(?:total|altogether|in all|for (?:both|all|the \w+) nights)\b|总共|一共|合计|总价"
+)
 
 
 def _bound(r: Reading, bound: str | float | None) -> float | None:
@@ -38,8 +40,9 @@ def price_in_range(
 ) -> Finding | None:
     """A price outside [low, high]; each a number, a scenario key, or null for no limit.
 
-    Facts of the brief are left out, and so is a price that the partner named, unless the reply asks for it. Changes
-    and ratios ("100 off", "八折") count, worked out on the current price, where the reply asks for one.
+    Facts of the brief are left out, and so is a price that the partner named, unless the reply asks for it.
+    Changes and ratios ("100 off", "八折") count, worked out on the current price, where the reply asks for
+    one.
     """
     lowest, highest = _bound(r, low), _bound(r, high)
     asks = is_ask(r.text, r.at.language)
@@ -80,8 +83,8 @@ def _differences(values: list[float]) -> list[float]:
 def price_grounded(r: Reading) -> Finding | None:
     """An amount that neither the brief nor the talk so far gives, nor a difference of two that they give.
 
-    Any price between the floor and the current one may be proposed. A claim about what others pay or charge must
-    name a public figure: not the agent's own target or limit.
+    Any price between the floor and the current one may be proposed. A claim about what others pay or charge
+    must name a public figure: not the agent's own target or limit.
     """
     current, floor = r.at.number("current_price"), r.at.maybe("floor_ask")
     public = [current, *r.at.fact_values(), *r.at.partner_amounts]
@@ -115,8 +118,8 @@ _CLAUSE_END = re.compile(r"[.;?!](?:\s|$)|[。；？！\n]")
 def competitor_price_as_sourced(r: Reading) -> Finding | None:
     """An amount said of a competitor that differs from the sourced one, or that no fact gives.
 
-    The amount is the one joined to the name ("358 at Platform B"), else the first one after it in its sentence. What
-    the partner said of a competitor may be repeated.
+    The amount is the one joined to the name ("358 at Platform B"), else the first one after it in its
+    sentence. What the partner said of a competitor may be repeated.
     """
     if not r.at.scenario:
         raise NotScored("no scenario")
@@ -137,7 +140,11 @@ def competitor_price_as_sourced(r: Reading) -> Finding | None:
         gaps = [abs(current - v) for v in allowed] if current is not None else []
         value = amount.value
         # "30 cheaper on Platform B" is read as a change of the current price, so either form may be meant
-        if near(value, allowed) or near(value, r.at.partner_amounts) or (amount.kind == "price" and near(value, gaps)):
+        if (
+            near(value, allowed)
+            or near(value, r.at.partner_amounts)
+            or (amount.kind == "price" and near(value, gaps))
+        ):
             continue
         said = ", ".join(f"{v:g}" for v in allowed) or "nothing"
         return r.found(amount.span, f"{value:g} where the brief has {said}")
@@ -167,7 +174,8 @@ _EQUALS = re.compile(
 
 @check()
 def ratio_price_agree(r: Reading, *, tolerance: float = 0.01) -> Finding | None:
-    """A discount word and the price it is said to give disagree by more than `tolerance` of the current price + 1."""
+    """A discount word and the price it is said to give disagree by more than `tolerance` of the current
+    price + 1."""
     current, applies = r.at.number("current_price"), False
     for ratio in (a for a in r.amounts if a.kind == "ratio"):
         for amount in r.plain_amounts:

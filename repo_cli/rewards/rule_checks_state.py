@@ -40,9 +40,12 @@ def _takes(r: Reading) -> bool:
 
 
 def _below(r: Reading, price: float) -> Finding | None:
-    """The first amount under `price` that is not a fact of the brief nor a gap between two amounts in play."""
+    """The first amount under `price` that is not a fact of the brief nor a gap between two amounts in
+    play."""
     current = r.at.maybe("current_price")
-    gaps = [abs(current - a.value) for a in r.plain_amounts] + [current - price] if current is not None else []
+    gaps = (
+        [abs(current - a.value) for a in r.plain_amounts] + [current - price] if current is not None else []
+    )
     for amount in r.amounts:
         if amount.value < price - 0.51 and not near(amount.value, [*r.at.fact_values(), *gaps]):
             return r.found(amount.span, f"{amount.value:g} is below {price:g}")
@@ -136,7 +139,11 @@ def _recapped(r: Reading, agreed: float) -> bool:
 
 def _open_offer(r: Reading) -> float | None:
     state = r.at.state
-    if not state.partner_offer_open or not isinstance(state.partner_offer, int | float) or _agreed(r) is not None:
+    if (
+        not state.partner_offer_open
+        or not isinstance(state.partner_offer, int | float)
+        or _agreed(r) is not None
+    ):
         return None
     return float(state.partner_offer)
 
@@ -163,14 +170,20 @@ def no_bad_deal(r: Reading) -> Finding | None:
         return None
     takes = _TAKES.search(r.text)
     named = near(offer, [a.value for a in r.plain_amounts])
-    if takes and named and not _asks(r) and not re.search(r"(?i)\b(?:not|cannot|can't|but)\b|不|但|没法", r.text):
+    if (
+        takes
+        and named
+        and not _asks(r)
+        and not re.search(r"(?i)\b(?:not|cannot|can't|but)\b|不|但|没法", r.text)
+    ):
         return r.found(takes.span(), f"takes {offer:g}, above {limit:g}")
     return CLEAR
 
 
 @check(finds="success")
 def right_exit(r: Reading, *, refusals: int = 2) -> Finding | None:
-    """After a hard refusal, an opt-out or `refusals` refusals the reply closes: thanks or good-bye, no ask, no question.
+    """After a hard refusal, an opt-out or `refusals` refusals the reply closes: thanks or good-bye, no ask,
+    no question.
 
     Does not apply while an offer within `acceptable_price` stands, or once a price is agreed.
     """
@@ -201,8 +214,12 @@ def one_clear_figure(r: Reading) -> Finding | None:
     nights = r.at.maybe("nights") or 1
     known = [current, *r.at.fact_values()]
     asked = {round(a.value) for a in r.amounts if not near(a.value, known)}
-    asked |= {round(a.value) for a in r.plain_amounts if near(a.value, r.at.fact_values())} if not asked else set()
-    asked = {v for v in asked if not any(v != w and near(v, [w * nights, abs(current - w)], 1.0) for w in asked)}
+    asked |= (
+        {round(a.value) for a in r.plain_amounts if near(a.value, r.at.fact_values())} if not asked else set()
+    )
+    asked = {
+        v for v in asked if not any(v != w and near(v, [w * nights, abs(current - w)], 1.0) for w in asked)
+    }
     if len(asked) == 1:
         return CLEAR
     return r.whole("asks without a figure" if not asked else f"several figures: {sorted(asked)}")

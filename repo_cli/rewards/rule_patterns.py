@@ -1,12 +1,13 @@
-"""Text patterns of a rule set: all of them in one RE2 set (linear time), spans by a second search on the hits.
+"""Text patterns of a rule set: all of them in one RE2 set (linear time), spans by a second search on the
+hits.
 
-RE2 knows no lookaround and no back-reference; its \\b, \\d, \\w and \\s are ASCII only. A rule that needs more may
-ask for `engine: regex` (the `regex` module), which runs under a time limit.
+RE2 knows no lookaround and no back-reference; its \\b, \\d, \\w and \\s are ASCII only. A rule that needs
+more may ask for `engine: regex` (the `regex` module), which runs under a time limit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,14 +17,16 @@ from repo_cli.errors import UserError
 
 RE2_MEMORY = 256 << 20  # bytes for the set's automaton; when it runs out RE2 reports no match at all
 
-#: One character for one, so that spans stay those of the original text: full-width letters and digits, curly quotes.
+# : One character for one, so that spans stay those of the original text: full-width letters and digits,
+# curly quotes.
 _FOLD = {0xFF10 + i: 0x30 + i for i in range(10)}
 _FOLD |= {0xFF21 + i: 0x41 + i for i in range(26)} | {0xFF41 + i: 0x61 + i for i in range(26)}
 _FOLD |= {0x2019: 0x27, 0x2018: 0x27, 0x201C: 0x22, 0x201D: 0x22, 0xA0: 0x20, 0x3000: 0x20, 0xFF05: 0x25}
 
 
 def fold(text: str) -> str:
-    """The text that patterns see: same length, with full-width letters and digits and curly quotes made plain."""
+    """The text that patterns see: same length, with full-width letters and digits and curly quotes made
+    plain."""
     return text.translate(_FOLD)
 
 
@@ -37,6 +40,7 @@ class Pattern:
     engine: str = "re2"
     timeout_s: float = 0.05
     where: str = ""  # file, rule and field, for messages
+    in_set: bool = True  # False: only looked for after a hit (`unless`), so it stays out of the RE2 set
 
 
 class PatternTimeout(Exception):
@@ -73,21 +77,24 @@ def compile_one(pattern: Pattern) -> Any:
                 hint="RE2 knows no lookaround and no back-reference; rewrite it, or give the rule `engine: regex`",
             ) from None
     if compiled.search("") is not None:
-        raise UserError(f"{pattern.where}: {pattern.source!r} matches the empty text, so it would fire on every reply")
+        raise UserError(
+            f"{pattern.where}: {pattern.source!r} matches the empty text, so it would fire on every reply"
+        )
     return compiled
 
 
 class PatternBank:
-    """All patterns of a rule set. `hits(text)` runs the RE2 set once, and each `regex` pattern under its limit."""
+    """All patterns of a rule set. `hits(text)` runs the RE2 set once, and each `regex` pattern under its
+    limit."""
 
     def __init__(self, patterns: Iterable[Pattern]) -> None:
         self.patterns = list(patterns)
         self._compiled = [compile_one(p) for p in self.patterns]
         self._set_index: list[int] = []
-        self._slow = [i for i, p in enumerate(self.patterns) if p.engine == "regex"]
+        self._slow = [i for i, p in enumerate(self.patterns) if p.engine == "regex" and p.in_set]
         self._set: Any = None
         for i, pattern in enumerate(self.patterns):
-            if pattern.engine != "re2":
+            if pattern.engine != "re2" or not pattern.in_set:
                 continue
             if self._set is None:
                 self._set = re2.Set.SearchSet(_re2_options())
@@ -107,14 +114,15 @@ class PatternBank:
         """Indices of the patterns that the set does not hold (`engine: regex`)."""
         return self._slow
 
-    def span(self, index: int, folded: str) -> tuple[int, int] | None:
-        """First place of a pattern in a folded text; PatternTimeout when a `regex` pattern takes too long."""
+    def spans(self, index: int, folded: str) -> Iterator[tuple[int, int]]:
+        """Places of a pattern in a folded text; PatternTimeout when a `regex` pattern takes too long."""
         pattern = self.patterns[index]
-        if pattern.engine == "regex":
-            try:
-                found = self._compiled[index].search(folded, timeout=pattern.timeout_s)
-            except TimeoutError:
-                raise PatternTimeout(f"took longer than {pattern.timeout_s} s") from None
-        else:
-            found = self._compiled[index].search(folded)
-        return found.span() if found else None
+        if pattern.engine != "regex":
+            for found in self._compiled[index].finditer(folded):
+                yield found.span()
+            return
+        try:
+            for found in self._compiled[index].finditer(folded, timeout=pattern.timeout_s):
+                yield found.span()
+        except TimeoutError:
+            raise PatternTimeout(f"took longer than {pattern.timeout_s} s") from None

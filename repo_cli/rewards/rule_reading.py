@@ -1,4 +1,5 @@
-"""What a check sees: the situation (scenario without its hidden part, history, dialogue state) and one reply in it.
+"""What a check sees: the situation (scenario without its hidden part, history, dialogue state) and one reply
+in it.
 
 A situation is read once and can be shared by many replies; everything in it is computed on first use.
 """
@@ -22,7 +23,8 @@ _SENTENCE_END = re.compile(r"[.!?;](?=\s|$)|[。！？；\n]")
 
 
 class NotScored(Exception):
-    """A check cannot judge here (say, the scenario lacks a price); the rule then adds nothing and is listed."""
+    """A check cannot judge here (say, the scenario lacks a price); the rule then adds nothing and is
+    listed."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,9 @@ CLEAR = Finding(False)
 
 
 @lru_cache(maxsize=8192)
-def cached_prices(text: str, language: str | None, current: float | None, offer: float | None) -> tuple[Any, ...]:
+def cached_prices(
+    text: str, language: str | None, current: float | None, offer: float | None
+) -> tuple[Any, ...]:
     return tuple(read_prices(text, language=language, current=current, offer=offer))
 
 
@@ -69,7 +73,8 @@ def amounts_of(price: Any) -> tuple[float, ...]:
 
 @dataclass(frozen=True)
 class Amount:
-    """One absolute amount of money in a text. `implied` = worked out from a change or a ratio of the current price."""
+    """One absolute amount of money in a text. `implied` = worked out from a change or a ratio of the current
+    price."""
 
     value: float
     span: Span

@@ -15,8 +15,8 @@ from repo_cli.errors import UserError, nearest
 SEVERITIES = ("hard", "soft")
 ENGINES = ("re2", "regex")
 KEYS = (
-    "about", "category", "severity", "forbid", "require", "check", "when", "on_match", "on_miss", "engine",
-    "timeout_s", "examples",
+    "about", "category", "severity", "forbid", "require", "unless", "check", "when", "on_match", "on_miss",
+    "engine", "timeout_s", "examples",
 )  # fmt: skip
 WHEN_KEYS = ("stage", "intent", "first_turn", "agreed", "min_refusals", "min_asks", "language")
 EXAMPLE_KEYS = ("text", "scenario", "history", "language")
@@ -24,17 +24,22 @@ EXAMPLE_KEYS = ("text", "scenario", "history", "language")
 
 @dataclass(frozen=True)
 class Example:
-    """A text that must pass or fail its rule, with its situation (None = the set's example scenario, no history)."""
+    """A text that must pass or fail its rule, with its situation (None = the set's `example_context`)."""
 
     text: str
     scenario: dict[str, Any] | None = None
-    history: tuple[dict[str, Any], ...] = ()
+    history: tuple[dict[str, Any], ...] | None = None
     language: str | None = None
 
 
 @dataclass(frozen=True)
 class RuleSpec:
-    """A rule as read. Exactly one of forbid, require, check is set; patterns by language, None = every language."""
+    """A rule as read. Exactly one of forbid, require, check is set; patterns by language, None = every
+    language.
+
+    `unless` belongs to forbid: a match does not count when one of these patterns stands in its clause,
+    before its end ("I cannot promise the first page").
+    """
 
     id: str
     about: str
@@ -42,6 +47,7 @@ class RuleSpec:
     severity: str
     forbid: dict[str | None, tuple[str, ...]] | None
     require: dict[str | None, tuple[str, ...]] | None
+    unless: dict[str | None, tuple[str, ...]] | None
     check: dict[str, Any] | None
     when: dict[str, Any]
     on_match: float
@@ -130,7 +136,9 @@ def _patterns(value: Any, where: str) -> dict[str | None, tuple[str, ...]]:
         return out
     items = [value] if isinstance(value, str) else value
     if not isinstance(items, list | tuple) or not items:
-        raise UserError(f"{where}: a pattern, a list of patterns, or patterns by language are wanted, not {value!r}")
+        raise UserError(
+            f"{where}: a pattern, a list of patterns, or patterns by language are wanted, not {value!r}"
+        )
     return {None: tuple(_text(item, f"{where}[{i}]") for i, item in enumerate(items))}
 
 
@@ -138,7 +146,9 @@ def _when(value: Any, where: str) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise UserError(f"{where}: a mapping of conditions is wanted, not {value!r}", hint="when: {stage: [S3, S5]}")
+        raise UserError(
+            f"{where}: a mapping of conditions is wanted, not {value!r}", hint="when: {stage: [S3, S5]}"
+        )
     check_keys(value, WHEN_KEYS, where)
     out: dict[str, Any] = {}
     for key, wanted in value.items():
@@ -165,16 +175,27 @@ def _example(value: Any, where: str) -> Example:
     check_keys(value, EXAMPLE_KEYS, where)
     if not isinstance(value.get("text"), str):
         raise UserError(f"{where}.text: a text is wanted, not {value.get('text')!r}")
-    history = value.get("history") or []
+    scenario, history = parse_context(value, where)
+    return Example(value["text"], scenario, history, value.get("language"))
+
+
+def parse_context(
+    value: Mapping[str, Any], where: str
+) -> tuple[dict[str, Any] | None, tuple[dict[str, Any], ...] | None]:
+    """(scenario, history) of a mapping that may hold either; None where it does not."""
+    scenario, history = value.get("scenario"), value.get("history")
+    if scenario is not None and not isinstance(scenario, Mapping):
+        raise UserError(f"{where}.scenario: a mapping is wanted, not {scenario!r}")
+    if history is None:
+        return (dict(scenario) if scenario is not None else None), None
     if not isinstance(history, list | tuple):
-        raise UserError(f"{where}.history: a list of messages is wanted")
+        raise UserError(f"{where}.history: a list of messages is wanted, not {history!r}")
     turns = []
     for i, turn in enumerate(history):
         if not isinstance(turn, Mapping) or not {"role", "content"} <= set(turn):
             raise UserError(f"{where}.history[{i}]: {{role, content}} is wanted, not {turn!r}")
         turns.append(dict(turn))
-    scenario = value.get("scenario")
-    return Example(value["text"], dict(scenario) if scenario else None, tuple(turns), value.get("language"))
+    return (dict(scenario) if scenario is not None else None), tuple(turns)
 
 
 def _examples(value: Any, where: str) -> dict[str, tuple[Example, ...]]:
@@ -195,8 +216,8 @@ def _examples(value: Any, where: str) -> dict[str, tuple[Example, ...]]:
 def parse_rule(rule_id: str, raw: Any, file: str) -> RuleSpec:
     """A rule from its mapping.
 
-    Raises UserError naming file, rule and field: unknown key, missing weight, wrong type, or not exactly one of
-    forbid, require, check.
+    Raises UserError naming file, rule and field: unknown key, missing weight, wrong type, or not exactly one
+    of forbid, require, check.
     """
     where = f"{file}: rule {rule_id}"
     if not isinstance(raw, Mapping):
@@ -207,12 +228,18 @@ def parse_rule(rule_id: str, raw: Any, file: str) -> RuleSpec:
         said = " and ".join(kinds) or "none of them"
         raise UserError(f"{where}: exactly one of forbid, require, check is wanted, not {said}")
     kind = kinds[0]
-    weights = {key: _number(raw[key], f"{where}.{key}") for key in ("on_match", "on_miss") if raw.get(key) is not None}
+    weights = {
+        key: _number(raw[key], f"{where}.{key}")
+        for key in ("on_match", "on_miss")
+        if raw.get(key) is not None
+    }
     needed = {"forbid": "on_match", "require": "on_miss"}.get(kind)
     if needed and needed not in weights:
         raise UserError(f"{where}.{needed}: a rule with `{kind}` needs this weight")
     if not weights:
         raise UserError(f"{where}: on_match or on_miss (a weight) is wanted")
+    if raw.get("unless") is not None and kind != "forbid":
+        raise UserError(f"{where}.unless: it belongs to a rule with `forbid`, not `{kind}`")
     check = None
     if kind == "check":
         value = {"name": raw["check"]} if isinstance(raw["check"], str) else raw["check"]
@@ -226,6 +253,7 @@ def parse_rule(rule_id: str, raw: Any, file: str) -> RuleSpec:
         severity=_choice(raw.get("severity"), SEVERITIES, f"{where}.severity"),
         forbid=_patterns(raw["forbid"], f"{where}.forbid") if kind == "forbid" else None,
         require=_patterns(raw["require"], f"{where}.require") if kind == "require" else None,
+        unless=_patterns(raw["unless"], f"{where}.unless") if raw.get("unless") is not None else None,
         check=check,
         when=_when(raw.get("when"), f"{where}.when"),
         on_match=weights.get("on_match", 0.0),

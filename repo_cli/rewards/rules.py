@@ -1,20 +1,23 @@
 """Rule sets: patterns and checks written in YAML, scored on a reply without any model (E_rules of REPO).
 
-    rules = RuleSet.load("conf/rules/hotel_guardrails.yaml")
-    result = rules.score("At 350 we will put you on the first page.", scenario, history)
-    result.total, result.fired        # -2.0, [("G01", "hard", -2.0, "will put you on the first page", (7, 40))]
+    rules = RuleSet.load("conf/rules/hotel_guardrails.yaml") result = rules.score("At 350 we will put you on
+    the first page.", scenario, history) result.total, result.fired        # -2.0, [("G01", "hard", -2.0,
+    "will put you on the first page", (7, 40))]
 
 A rule is one of
-    forbid   patterns that must not occur; `on_match` is added once when one does
-    require  patterns of which one must occur; `on_miss` is added when none does
-    check    a named check of the library (`rule_checks_*.py`); `on_match` is added when it finds what it looks for,
+    forbid   patterns that must not occur; `on_match` is added once when one does (`unless` patterns in the
+    same
+             clause waive a match)
+    require  patterns of which one must occur; `on_miss` is added when none does check    a named check of
+    the library (`rule_checks_*.py`); `on_match` is added when it finds what it looks for,
              `on_miss` when it applies and finds nothing
 No rule ever sees `scenario["hotel_hidden"]`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,9 +26,12 @@ from repo_cli.errors import UserError
 from repo_cli.rewards.rule_checks import bind
 from repo_cli.rewards.rule_patterns import Pattern, PatternBank, PatternTimeout, fold
 from repo_cli.rewards.rule_reading import Finding, NotScored, Reading, Situation, script_of
-from repo_cli.rewards.rule_spec import Example, RuleSpec, check_keys, parse_rule, read_yaml
+from repo_cli.rewards.rule_spec import Example, RuleSpec, check_keys, parse_context, parse_rule, read_yaml
 
-TOP_KEYS = ("name", "language", "rules", "example_scenario")
+#: What ends the reach of an `unless` pattern: "I cannot promise much, but you will be first" promises.
+_CLAUSE_BREAK = re.compile(r"[,;.!?:，；。！？：、\n](?!\d)|(?i:\bbut\b|\byet\b|\bhowever\b)|但是?|不过|可是")
+
+TOP_KEYS = ("name", "language", "rules", "example_context")
 
 Scenario = Mapping[str, Any]
 History = Sequence[Mapping[str, Any]]
@@ -43,7 +49,8 @@ class Fired(NamedTuple):
 
 @dataclass
 class RuleResult:
-    """Total of the weights, the rules that fired, those of them that are violations, and (rule, reason) not scored."""
+    """Total of the weights, the rules that fired, those of them that are violations, and (rule, reason) not
+    scored."""
 
     total: float = 0.0
     fired: list[Fired] = field(default_factory=list)
@@ -89,6 +96,7 @@ class _Rule:
     def __init__(self, spec: RuleSpec, where: str) -> None:
         self.spec = spec
         self.patterns: list[int] = []
+        self.unless: list[int] = []
         self.finds = "violation"
         self.check: Callable[[Reading], Finding | None] | None = None
         if spec.check is not None:
@@ -113,7 +121,7 @@ class RuleSet:
         self.rules = [_Rule(spec, file) for spec in specs]
         self.by_id = {rule.spec.id: rule for rule in self.rules}
         self.bank = PatternBank(self._collect_patterns())
-        self._example_scenarios = self._scenarios(data.get("example_scenario"))
+        self._contexts = self._example_contexts(data.get("example_context"))
 
     @classmethod
     def load(cls, path: str | Path) -> RuleSet:
@@ -123,29 +131,46 @@ class RuleSet:
     @classmethod
     def from_config(cls, config: Any) -> RuleSet:
         """From a mapping, or from the `rules` group of the configuration."""
-        data = config if isinstance(config, Mapping) else {k: getattr(config, k) for k in TOP_KEYS if hasattr(config, k)}
+        data = (
+            config
+            if isinstance(config, Mapping)
+            else {k: getattr(config, k) for k in TOP_KEYS if hasattr(config, k)}
+        )
         return cls(data, "rules")
 
     def _collect_patterns(self) -> list[Pattern]:
         patterns: list[Pattern] = []
         for rule in self.rules:
             spec = rule.spec
-            for kind, table in (("forbid", spec.forbid), ("require", spec.require)):
+            for kind, table in (("forbid", spec.forbid), ("require", spec.require), ("unless", spec.unless)):
+                indices = rule.unless if kind == "unless" else rule.patterns
                 for language, sources in (table or {}).items():
                     where = f"{self.file}: rule {spec.id}.{kind}" + (f".{language}" if language else "")
                     for source in sources:
-                        rule.patterns.append(len(patterns))
-                        patterns.append(Pattern(spec.id, source, language, spec.engine, spec.timeout_s, where))
+                        indices.append(len(patterns))
+                        patterns.append(
+                            Pattern(
+                                spec.id,
+                                source,
+                                language,
+                                spec.engine,
+                                spec.timeout_s,
+                                where,
+                                kind != "unless",
+                            )
+                        )
         return patterns
 
-    def _scenarios(self, raw: Any) -> dict[str | None, dict[str, Any]]:
+    def _example_contexts(self, raw: Any) -> dict[str, tuple[Any, Any]]:
+        """(scenario, history) by language, for the examples that bring none."""
         if not raw:
             return {}
-        if not isinstance(raw, Mapping):
-            raise UserError(f"{self.file}: example_scenario: a mapping is wanted, not {raw!r}")
-        if all(isinstance(v, Mapping) and len(str(k)) <= 3 for k, v in raw.items()):
-            return {str(k): dict(v) for k, v in raw.items()}
-        return {None: dict(raw)}
+        where = f"{self.file}: example_context"
+        if not isinstance(raw, Mapping) or not all(isinstance(v, Mapping) for v in raw.values()):
+            raise UserError(f"{where}: {{language: {{scenario: ..., history: ...}}}} is wanted")
+        for language, value in raw.items():
+            check_keys(value, ("scenario", "history"), f"{where}.{language}")
+        return {str(k): parse_context(v, f"{where}.{k}") for k, v in raw.items()}
 
     def score(
         self, reply: str, scenario: Scenario, history: History, language: str | None = None
@@ -154,10 +179,13 @@ class RuleSet:
 
         Args:
             reply: the agent's text. scenario: domain.md's mapping (its `hotel_hidden` is never read).
-            history: messages before the reply, `{role, content}`. language: the partner's; default the scenario's,
+            history: messages before the reply, `{role, content}`. language: the partner's; default the
+            scenario's,
                 else that of the partner's last words.
         """
-        return self.score_in(Situation(dict(scenario or {}), [dict(m) for m in history or ()], language), reply)
+        return self.score_in(
+            Situation(dict(scenario or {}), [dict(m) for m in history or ()], language), reply
+        )
 
     def score_in(self, situation: Situation, reply: str) -> RuleResult:
         """As `score`, in a situation that many replies share."""
@@ -181,20 +209,22 @@ class RuleSet:
         return result
 
     def _add_patterns(
-        self, result: RuleResult, rule: _Rule, reply: str, folded: str, hits: set[int], active: set[str | None]
+        self,
+        result: RuleResult,
+        rule: _Rule,
+        reply: str,
+        folded: str,
+        hits: set[int],
+        active: set[str | None],
     ) -> None:
         serving = [
-            i for i in rule.patterns if not active or (lang := self.bank.patterns[i].language) is None or lang in active
+            i
+            for i in rule.patterns
+            if not active or (lang := self.bank.patterns[i].language) is None or lang in active
         ]
         if not serving:
             return
-        span: tuple[int, int] | None = None
-        slow = set(self.bank.slow)
-        for index in serving:
-            if index in hits or index in slow:
-                span = self.bank.span(index, folded)
-                if span is not None:
-                    break
+        span = next(self._matches(rule, serving, folded, hits), None)
         spec = rule.spec
         text = reply[span[0] : span[1]] if span else ""
         if spec.forbid is not None:
@@ -207,8 +237,30 @@ class RuleSet:
         elif spec.on_match:
             _fire(result, spec, spec.on_match, text, span, violation=False)
 
+    def _matches(
+        self, rule: _Rule, serving: list[int], folded: str, hits: set[int]
+    ) -> Iterator[tuple[int, int]]:
+        """Places of the rule's patterns that no `unless` pattern waives."""
+        slow = set(self.bank.slow)
+        for index in serving:
+            if index not in hits and index not in slow:
+                continue
+            for start, end in self.bank.spans(index, folded):
+                if rule.unless:
+                    breaks = [m.end() for m in _CLAUSE_BREAK.finditer(folded, 0, start)]
+                    stop = end
+                    if self.bank.patterns[index].language == "zh":
+                        # Chinese negates after the promise as well ("排到首页我没法保证")
+                        after = _CLAUSE_BREAK.search(folded, end)
+                        stop = after.start() if after else len(folded)
+                    clause = folded[breaks[-1] if breaks else 0 : stop]
+                    if any(True for i in rule.unless for _ in self.bank.spans(i, clause)):
+                        continue
+                yield start, end
+
     def score_many(self, items: Iterable[Mapping[str, Any]]) -> list[RuleResult]:
-        """`score` for items {scenario, history, reply}; items that share a history object share its reading."""
+        """`score` for items {scenario, history, reply}; items that share a history object share its
+        reading."""
         situations: dict[tuple[int, int], Situation] = {}
         out = []
         for item in items:
@@ -219,24 +271,27 @@ class RuleSet:
         return out
 
     def check_examples(self) -> ExampleReport:
-        """Run every example. A pass example must not break its rule, a fail example must; an outcome rule's pass
-        example must earn its `on_match`, its fail example must miss it."""
+        """Run every example. A pass example must not break its rule, a fail example must; an outcome rule's
+        pass example must earn its `on_match`, its fail example must miss it."""
         results, without = [], []
         for rule in self.rules:
             if not any(rule.spec.examples.values()):
                 without.append(rule.spec.id)
             for kind in ("pass", "fail"):
-                results += [self._run_example(rule, kind, example) for example in rule.spec.examples.get(kind, ())]
+                results += [
+                    self._run_example(rule, kind, example) for example in rule.spec.examples.get(kind, ())
+                ]
         return ExampleReport(results, without)
 
     def example_situation(self, example: Example) -> Situation:
-        """The situation of an example: its own scenario, else the set's for its language."""
-        language = example.language or (example.scenario or {}).get("language") or script_of(example.text)
-        scenario = example.scenario
-        if scenario is None:
-            table = self._example_scenarios
-            scenario = table.get(language, table.get(None, {}))
-        return Situation(scenario, example.history, example.language)
+        """The situation of an example: its own scenario and history, else the set's for its language."""
+        spoken = example.language or (example.scenario or {}).get("language") or script_of(example.text)
+        scenario, history = self._contexts.get(str(spoken), ({}, ()))
+        if example.scenario is not None:
+            scenario, history = example.scenario, ()
+        if example.history is not None:
+            history = example.history
+        return Situation(scenario or {}, history or (), example.language)
 
     def _run_example(self, rule: _Rule, kind: str, example: Example) -> ExampleResult:
         result = self.score_in(self.example_situation(example), example.text)
