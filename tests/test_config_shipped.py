@@ -70,8 +70,8 @@ def test_every_experiment_serves_every_stage(experiment: str) -> None:
 def test_a_file_names_exactly_the_keys_of_the_schema(group: str, name: str) -> None:
     given = set(yaml.safe_load((CONF / group / f"{name}.yaml").read_text()))
     cls = type(getattr(Config(), group))
-    wanted = {field.name for field in dataclasses.fields(cls)} - {"example_scenario"}
-    assert wanted <= given <= wanted | {"example_scenario"}
+    wanted = {field.name for field in dataclasses.fields(cls)} - {"example_context"}
+    assert wanted <= given <= wanted | {"example_context"}
 
 
 def test_the_built_policy_names_every_key_of_its_shape() -> None:

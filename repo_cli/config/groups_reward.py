@@ -45,8 +45,8 @@ class RulesConfig:
     name: str = key("none", "label in reports")
     language: list[str] = key([], "languages that the patterns are written for")
     rules: dict[str, Any] = key({}, "the rules by id; null switches one off", free=True)
-    example_scenario: dict[str, Any] = key(
-        {}, "the scenario that the rules' own examples are run in", free=True
+    example_context: dict[str, Any] = key(
+        {}, "scenario and history of the examples that bring none, by language", free=True
     )
 
 

@@ -12,12 +12,14 @@ _PERCENT = re.compile(
 )
 _ZH_DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")}
 _COUNTED_EN = (
-    r"searches|bookings|reservations|guests|views|visitors|visits|travell?ers|people|orders|clicks|couples|families|"
+    r"searches|bookings|reservations|guests|views|visitors|visits|travell?ers|people|orders|clicks|"
+    r"couples|families|"
     r"hotels|rooms|room nights|competitors|calls|enquiries|inquiries"
 )
 _COUNT = re.compile(
     rf"(?i)(?<![\d./-])(\d[\d,]*)\s+(?:\w+\s+){{0,2}}?(?:{_COUNTED_EN})\b"
-    r"|(?<![\d./月-])(\d+)\s*(?:多|余)?\s*(?:次|人次|位|个(?:客人|人|订单)|名(?:客人|旅客)|单|间夜|家(?:酒店|店)?|间|条|组)"
+    r"|(?<![\d./月-])(\d+)\s*(?:多|余)?\s*(?:次|人次|位|个(?:客人|人|订单)|名(?:客人|旅客)|单|间夜|"
+    r"家(?:酒店|店)?|间|条|组)"
 )
 _SHARE = re.compile(
     r"(?i)(?<!\d)(\d+) (?:out of|in every|of every) (\d+)\b|(?<!\d)(\d+)个(?:客人|人)?里?有?(\d+)个"
@@ -118,7 +120,8 @@ _MONTH_WORD = (
     r"nov(?:ember)?|dec(?:ember)?)"
 )
 _DATE_NUMERIC = re.compile(
-    r"(?<![\d/.-])(\d{1,2})([/-])(\d{1,2})(?![\d/-]|\.\d|\s*(?:%|per ?cent|yuan|cny|rmb|minutes?|mins?|days?|nights?|"
+    r"(?<![\d/.-])(\d{1,2})([/-])(\d{1,2})(?![\d/-]|\.\d|\s*(?:%|per ?cent|yuan|cny|rmb|minutes?|mins?|"
+    r"days?|nights?|"
     r"rooms?|hours?|words?|people|guests?|off\b|less\b|more\b|元|块|个|分钟|天|晚|间|小时|折))"
 )
 _DATE_WORD = re.compile(rf"(?i)\b{_MONTH_WORD}\.? (\d{{1,2}})(?:st|nd|rd|th)?\b(?!\s*(?:yuan|cny|%))")

@@ -61,9 +61,11 @@ def price_in_range(
 
 # The words before a number that make it a claim about what others pay or charge, up to the number itself.
 _CLAIM = re.compile(
-    r"(?i)\b(?:guests?|travell?ers?|customers?|people|others?|everyone|neighbou?rs?|competitors?|hotels?|average|"
+    r"(?i)\b(?:guests?|travell?ers?|customers?|people|others?|everyone|neighbou?rs?|competitors?|hotels?|"
+    r"average|"
     r"market|median|typical\w*|usual\w*|normal\w*)\b[^.,;?!]{0,30}"
-    r"\b(?:pay|pays|paid|paying|charges?|charged|costs?|sells?|sold|books?|booked|goes? for|is|are|was|were)\b"
+    r"\b(?:pay|pays|paid|paying|charges?|charged|costs?|sells?|sold|books?|booked|goes? for|is|are|was|"
+    r"were)\b"
     r"[^.,;?!]{0,18}$"
     r"|(?:客人|旅客|住客|大家|别人|周边|附近|同行|其他|别家|市场|平均|均价|隔壁|一般)[^，。？！,;]{0,12}"
     r"(?:付|卖|是|才|只|都|在|定|挂|收|花)[^，。？！,;]{0,6}$"
@@ -107,8 +109,10 @@ def price_grounded(r: Reading) -> Finding | None:
 
 
 _RIVAL = (
-    r"(?i)\b(?:platform [a-z]\b|(?:an|the )?other (?:platforms?|channels?|sites?)|a different (?:platform|channel|site)|"
-    r"elsewhere|competitors?|rivals?)|平台[A-Za-z]|(?:别的|其他|其它|另一?个?|另外的?)(?:平台|渠道|网站)|竞争对手|竞品"
+    r"(?i)\b(?:platform [a-z]\b|(?:an|the )?other (?:platforms?|channels?|sites?)|a different (?:platform|"
+    r"channel|site)|"
+    r"elsewhere|competitors?|rivals?)|平台[A-Za-z]|(?:别的|其他|其它|另一?个?|另外的?)(?:平台|渠道|网站)|"
+    r"竞争对手|竞品"
 )
 _JOIN = re.compile(r"(?i)^[^.;?!。；？！]{0,14}(?:\b(?:at|on|with|from|by|via|over)\b|在)\s*(?:the\s+)?$")
 _CLAUSE_END = re.compile(r"[.;?!](?:\s|$)|[。；？！\n]")
@@ -167,7 +171,8 @@ def _amount_of(r: Reading, mention: tuple[int, int]) -> Amount | None:
 
 
 _EQUALS = re.compile(
-    r"(?i)\b(?:is|are|be|makes?|means?|equals?|comes? to|gives?|about|around|roughly|leaves?|or)\b|=|就是|等于|大概|大约|约|"
+    r"(?i)\b(?:is|are|be|makes?|means?|equals?|comes? to|gives?|about|around|roughly|leaves?|or)\b|=|就是|"
+    r"等于|大概|大约|约|"
     r"也就是|即|差不多|是"
 )
 
@@ -193,8 +198,10 @@ def ratio_price_agree(r: Reading, *, tolerance: float = 0.01) -> Finding | None:
 
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _SUMS = re.compile(
-    rf"(?i){_NUMBER}\s*(?:yuan|cny|元|块)?\s*(minus|less|plus|times|[-−+x×*]|减去?|加上?|乘以?)\s*{_NUMBER}\s*"
-    rf"(?:yuan|cny|nights?|元|块|晚)?\s*(?:is|are|makes?|equals?|gives?|leaves?|comes to|=|就是|等于|是|得)\s*"
+    rf"(?i){_NUMBER}\s*(?:yuan|cny|元|块)?\s*(minus|less|plus|times|[-−+x×*]|减去?|加上?|"
+    rf"乘以?)\s*{_NUMBER}\s*"
+    rf"(?:yuan|cny|nights?|元|块|晚)?\s*(?:is|are|makes?|equals?|gives?|leaves?|comes to|=|就是|等于|是|"
+    rf"得)\s*"
     rf"(?:about |only |just )?{_NUMBER}"
 )
 _STEP = re.compile(
