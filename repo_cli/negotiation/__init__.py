@@ -5,6 +5,43 @@ Pure Python, without torch: rules, worlds and judges all read dialogues through 
 
 from __future__ import annotations
 
+from .agent_reader import AgentText, is_ask, read_agent
 from .prices import Price, read_prices
+from .readers import (
+    INTERRUPTS,
+    OBJECTIONS,
+    PartnerText,
+    is_acceptance,
+    is_hard_refusal,
+    is_opt_out,
+    is_refusal,
+    partner_intents,
+    read_partner,
+)
+from .sop import SEVEN_STAGES, SOP, Stage
+from .state import DialogueState, dialogue_state, reply_stage
+from .text import detect_language
 
-__all__ = ["Price", "read_prices"]
+__all__ = [
+    "INTERRUPTS",
+    "OBJECTIONS",
+    "SEVEN_STAGES",
+    "SOP",
+    "AgentText",
+    "DialogueState",
+    "PartnerText",
+    "Price",
+    "Stage",
+    "detect_language",
+    "dialogue_state",
+    "is_acceptance",
+    "is_ask",
+    "is_hard_refusal",
+    "is_opt_out",
+    "is_refusal",
+    "partner_intents",
+    "read_agent",
+    "read_partner",
+    "read_prices",
+    "reply_stage",
+]

@@ -1,0 +1,140 @@
+"""Read one reply of the agent by itself: does it ask for a price, which one, does it confirm or close."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from . import agent_words as w
+from .prices import Price, read_prices
+from .text import detect_language, fold
+
+_MONEY = ("price", "approx", "range", "midpoint", "round", "bound")
+
+
+@dataclass(frozen=True, slots=True)
+class AgentText:
+    """What a reply of the agent does, by its words alone.
+
+    `asked` is the price it asks for (None when it asks without a figure), `amounts` every absolute price in it.
+    """
+
+    language: str
+    ask: bool
+    asked: float | None
+    amounts: tuple[float, ...]
+    confirm: bool
+    takes: bool
+    close: bool
+    next_step: bool
+    identity: bool
+    check: bool
+    reason: bool
+    acknowledge: bool
+    question: bool
+    decide: bool
+
+
+def amount_of(price: Price, current: float | None) -> float | None:
+    """Absolute amount of an expression when the price under discussion is known."""
+    return price.amount(current)
+
+
+def _ask_sentences(text: str, prices: list[Price]) -> list[tuple[int, int]]:
+    """Spans of the sentences that ask for a lower price."""
+    out: list[tuple[int, int]] = []
+    before: tuple[int, int] | None = None  # the sentence before, when it names a price that it does not source
+    for m in w.SENTENCE.finditer(text):
+        a, b = m.span()
+        sentence = m.group()
+        has_price = any(a <= p.span[0] < b and p.kind != "net" for p in prices)
+        asked = _asks(sentence, has_price)
+        if not asked and before is not None and not has_price and w.WOULD_WORK.search(sentence):
+            if not w.CONFIRM.search(sentence) and not w.NOT_ASKING.search(sentence):
+                out.append((before[0], b))
+        if asked:
+            out.append((a, b))
+        proposing = has_price and not w.CONFIRM.search(sentence) and not w.FACTUAL.search(sentence)
+        before = (a, b) if proposing else None
+    return out
+
+
+def _asks(sentence: str, has_price: bool) -> bool:
+    if not w.REQUEST.search(sentence) or w.NOT_ASKING.search(sentence):
+        return False
+    lower = bool(w.LOWER.search(sentence))
+    if not (has_price or lower):
+        return False
+    if w.CONFIRM.search(sentence) and not lower and not w.WOULD_WORK.search(sentence):
+        return False
+    if w.FACTUAL.search(sentence) and not lower and not _proposes(sentence):
+        return False
+    return True
+
+
+def _proposes(sentence: str) -> bool:
+    """A sentence that sources one figure may still ask for another: "B shows 358, could you do 350?"."""
+    return bool(_DIRECT.search(sentence))
+
+
+_DIRECT = w.re.compile(
+    r"\b(?:could|can|would|might) (?:you|we|the hotel)? ?(?:do|go|manage|accept|offer|agree|set|make|consider|sell|list|try|meet|[0-9])|\bhow about\b|\bwhat about\b|\bwould [0-9a-z -]{2,40}\b(?:work|be (?:ok|possible|fine|acceptable))|\b(?:suggest|propose|ask for)\b|\bdoes [0-9]+[^.?!]{0,20} work"
+    r"|能不能|可不可以|[0-9一二三四五六七八九十百块元晚]+(?:一晚|每晚)?[,，]?(?:您|你)?(?:看|觉得)?(?:可以|行|合适|怎么样|如何|好|成)(?:吗|么|不)?|想跟(?:您|你)谈|建议|希望"
+)
+
+
+@lru_cache(maxsize=16384)
+def read_agent(text: str, current: float | None = None, offer: float | None = None) -> AgentText:
+    """Read one reply of the agent; `current` turns "20 off" into an amount and tells the old price from the new."""
+    prices = read_prices(text, current=current, offer=offer)
+    folded = fold(text)
+    spans = _ask_sentences(folded, prices)
+    amounts = tuple(
+        x for p in prices if p.kind in _MONEY and (x := p.amount(current)) is not None and not _is_change(p)
+    )
+    return AgentText(
+        language=detect_language(text),
+        ask=bool(spans),
+        asked=_asked_amount(prices, spans, current),
+        amounts=amounts,
+        confirm=bool(w.CONFIRM.search(folded)),
+        takes=bool(w.TAKES.search(folded)),
+        close=bool(w.CLOSE.search(folded)),
+        next_step=bool(w.NEXT_STEP.search(folded)),
+        identity=bool(w.IDENTITY.search(folded)),
+        check=bool(w.CHECK.search(folded)),
+        reason=bool(w.REASON.search(folded)),
+        acknowledge=bool(w.ACKNOWLEDGE.search(folded)),
+        question=bool(w.QUESTION.search(folded)),
+        decide=bool(w.DECIDE.search(folded)),
+    )
+
+
+def _is_change(p: Price) -> bool:
+    return p.kind == "bound" and str(p.value[0]).startswith("delta")
+
+
+def _asked_amount(prices: list[Price], spans: list[tuple[int, int]], current: float | None) -> float | None:
+    """The price asked for: the last figure of the asking sentences that is not the current price."""
+    plain: list[float] = []
+    changes: list[float] = []
+    for p in prices:
+        if p.kind == "net" or not any(a <= p.span[0] < b for a, b in spans):
+            continue
+        x = p.amount(current)
+        if x is None or x == current:
+            continue
+        (changes if p.kind in ("delta", "ratio") or _is_change(p) else plain).append(x)
+    if plain:
+        lower = [x for x in plain if current is None or x < current]
+        return min(lower) if lower else plain[-1]
+    return changes[-1] if changes else None
+
+
+def is_ask(text: str, language: str | None = None) -> bool:
+    """Does the agent ask for a lower price here: a request with a figure or with words of lowering?
+
+    Not asks: checking the current price, sourcing a competitor's price, confirming an agreed one, asking for
+    the partner's view, saying that nothing more will be asked. `language` is a hint and not needed.
+    """
+    return read_agent(text).ask
