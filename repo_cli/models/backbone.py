@@ -8,8 +8,8 @@ parameters; None means the base alone.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,23 +42,24 @@ class Backbone(nn.Module):
         autocast: str | None = None,
         gradient_checkpointing: bool = False,
         seed: int = 0,
+        reply_room: int = 0,
     ) -> None:
         super().__init__()
         self.base = base.requires_grad_(False)
         self.heads = nn.ModuleDict()
         self.adapters = AdapterSet(base, base_path)
         self.tokenizer = tokenizer
-        self.fmt = ChatFormat(tokenizer, dict(template_kwargs or {}), max_length)
+        self.fmt = ChatFormat(tokenizer, dict(template_kwargs or {}), max_length, reply_room=reply_room)
         self.base_path, self.base_hash, self.seed = base_path, base_hash, seed
         config = base.config.get_text_config() if hasattr(base.config, "get_text_config") else base.config
         self.hidden_size, self.vocab_size = int(config.hidden_size), int(config.vocab_size)
         self.autocast_dtype = {None: None, "bfloat16": torch.bfloat16}[autocast]
-        self.gatherers: list[Callable[[], AbstractContextManager[None]]] = []  # see gathered()
+        self.sharding: Any = None  # the ZeRO-3 engine whose hooks fetch the parts of the base, if there is one
         self._role: str | None = None
         self._merged = False
         self._gathered = False
         if gradient_checkpointing:
-            base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            base.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
             base.enable_input_require_grads()  # frozen embeddings give no gradient, and would cut the graph
         self.eval()
 
@@ -113,6 +114,7 @@ class Backbone(nn.Module):
             autocast=cfg.engine.autocast,
             gradient_checkpointing=cfg.engine.gradient_checkpointing,
             seed=cfg.seed,
+            reply_room=min(cfg.rollout.max_new_tokens, policy.max_length // 2),
         )
         if start is not None and start.adapter is not None:
             made.add_role("policy", init_from=start.adapter, dropout=cfg.lora.dropout)
@@ -308,12 +310,10 @@ class Backbone(nn.Module):
     @contextmanager
     def gathered(self) -> Iterator[None]:
         """Within: all parameters are whole on every rank (ZeRO-3 splits them). All ranks must enter."""
-        if self._gathered or not self.gatherers:
+        if self._gathered or self.sharding is None:
             yield
             return
-        with ExitStack() as stack:
-            for gather in self.gatherers:
-                stack.enter_context(gather())
+        with self.sharding.whole_weights():
             self._gathered = True
             try:
                 yield

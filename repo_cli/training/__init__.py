@@ -1,1 +1,1 @@
-"""Engine, processes, run directory, checkpoints, tracking. Imports nothing, so that the light files stay light."""
+"""Engine, processes, run directory, checkpoints, tracking. Imports nothing itself."""

@@ -153,7 +153,8 @@ def save_rng(folder: Path) -> None:
     }
     if torch.cuda.is_available():
         state["cuda"] = torch.cuda.get_rng_state()
-    torch.save(state, folder / f"rng-rank-{group.rank():05d}.pt")
+    with open(folder / f"rng-rank-{group.rank():05d}.pt", "wb") as handle:
+        torch.save(state, handle)
 
 
 def load_rng(folder: Path) -> None:

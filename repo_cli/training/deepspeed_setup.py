@@ -26,8 +26,8 @@ def prepare() -> Any:
     return deepspeed
 
 
-def ds_config(cfg: Any, world_size: int, trainable_numel: int) -> dict[str, Any]:
-    """DeepSpeed's configuration for one engine."""
+def ds_config(cfg: Any, world_size: int, trainable_numel: int, keep_whole: int = 0) -> dict[str, Any]:
+    """DeepSpeed's configuration for one engine; ZeRO-3 leaves parameters of up to `keep_whole` elements unsplit."""
     stage, bf16 = cfg.engine.zero_stage, cfg.engine.precision == "bf16"
     # Buffers of this many elements are allocated; DeepSpeed wants a multiple of a small power of two.
     bucket = min(500_000_000, -(-trainable_numel // 1024) * 1024)
@@ -58,7 +58,7 @@ def ds_config(cfg: Any, world_size: int, trainable_numel: int) -> dict[str, Any]
             "round_robin_gradients": False,
             "sub_group_size": int(1e9),
             "stage3_prefetch_bucket_size": 0,  # else two engines on one base fail in their second round
-            "stage3_param_persistence_threshold": int(1e5),
+            "stage3_param_persistence_threshold": keep_whole,
             "stage3_max_live_parameters": int(1e9),
             "stage3_max_reuse_distance": int(1e9),
             "stage3_gather_16bit_weights_on_model_save": False,

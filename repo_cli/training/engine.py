@@ -111,11 +111,13 @@ class TrainEngine:
             weight_decay=optim.weight_decay,
         )
         numel = sum(getattr(p, "ds_numel", p.numel()) for p in self.parameters)
+        shapes = [getattr(p, "ds_shape", p.shape) for p in backbone.parameters()]
+        vectors = max((shape.numel() for shape in shapes if len(shape) == 1), default=0)
         self.engine, *_ = deepspeed.initialize(
             model=self.module,
             optimizer=optimizer,
             model_parameters=self.parameters,
-            config=ds_config(cfg, group.world_size(), numel),
+            config=ds_config(cfg, group.world_size(), numel, keep_whole=vectors),
             dist_init_required=False,
         )
         self.inner = self.engine.basic_optimizer
@@ -124,7 +126,9 @@ class TrainEngine:
                 if "step" in state:
                     state["step"] = torch.zeros_like(torch.as_tensor(state["step"]))
         if self.stage == 3:
-            backbone.gatherers.append(self._whole_weights)
+            # Its tracing of the order of modules is for prefetching, which is off; two roles would confuse it.
+            self.engine.optimizer.parameter_offload.fwd_pre_hook.remove()
+            self._take_hooks()
 
     @property
     def lr(self) -> float:
@@ -135,8 +139,8 @@ class TrainEngine:
         """One optimizer step on micro-batches (this rank's), all ranks together.
 
         loss_fn(micro) -> (loss summed over the micro-batch's items, stats). denominator: the number of items
-        over all ranks. Stats are sums too and come back divided by the denominator; a key ending in _max or _min
-        comes back as the maximum or minimum. Returns loss, grad_norm (before clipping), lr, and the stats.
+        over all ranks. Stats are sums too and come back divided by the denominator; a key ending in _max
+        or _min comes back as the maximum or minimum. Returns loss, grad_norm (before clipping), lr, and the stats.
 
         Raises NonFiniteLoss on every rank, before anything is updated.
         """
@@ -144,6 +148,8 @@ class TrainEngine:
         rounds = int(group.all_max(len(todo)))
         if rounds == 0:
             raise ValueError("a training step without a single micro-batch")
+        if self.stage == 3:
+            self._take_hooks()
         rate = self.lr
         for param_group in self.inner.param_groups:
             param_group["lr"] = rate
@@ -200,32 +206,51 @@ class TrainEngine:
         """The state back. UserError when it was saved with another role, ZeRO stage, precision, nproc."""
         engine_state.load(self, Path(folder))
 
-    @contextmanager
-    def _whole_weights(self) -> Iterator[None]:
-        """ZeRO-3: this engine's module hooks off, all parameters gathered unless another engine did it."""
-        import deepspeed
+    # -- ZeRO-3: DeepSpeed's hooks fetch the parts of each module as it runs -------------------------------
 
+    def _own_hooks(self, on: bool) -> None:
+        """Put this engine's fetching hooks on the backbone's modules, or take them off."""
         offload = self.engine.optimizer.parameter_offload
         for parameter in offload.module.parameters():
             parameter.ds_active_sub_modules.clear()
         for hook in offload.forward_hooks + offload.backward_hooks:
             hook.remove()
         offload.forward_hooks, offload.backward_hooks = [], []
-        apart = [
-            p
-            for p in self.backbone.parameters()
-            if hasattr(p, "ds_id") and p.ds_status.name == "NOT_AVAILABLE"
-        ]
-        try:
-            with deepspeed.zero.GatheredParameters(apart, modifier_rank=None):
-                yield
-        finally:
+        if on:
             offload._register_deepspeed_module(offload.module)
 
+    def _take_hooks(self) -> None:
+        """Only the hooks of one engine are on the shared modules at a time: the one that stepped last."""
+        owner = self.backbone.sharding
+        if owner is not self:
+            if owner is not None:
+                owner._own_hooks(False)
+                self._own_hooks(True)
+            self.backbone.sharding = self
+
+    @contextmanager
+    def whole_weights(self) -> Iterator[None]:
+        """All parameters of the backbone whole on every rank, and no hooks; what Backbone.gathered uses."""
+        import deepspeed
+
+        self._own_hooks(False)
+        try:
+            with deepspeed.zero.GatheredParameters(self._apart(), modifier_rank=None):
+                yield
+        finally:
+            self._own_hooks(True)
+
+    def _apart(self) -> list[nn.Parameter]:
+        return [p for p in self.backbone.parameters() if p.ds_status.name == "NOT_AVAILABLE"]
+
     def close(self) -> None:
-        """Let go of DeepSpeed's hooks and buffers (a second engine for the same role may then be made)."""
-        if self._whole_weights in self.backbone.gatherers:
-            self.backbone.gatherers.remove(self._whole_weights)
+        """Let go of DeepSpeed's hooks and buffers; the weights are whole again and the backbone usable."""
+        if self.backbone.sharding is self:
+            self._own_hooks(False)
+            self.backbone.sharding = None
+            apart = self._apart()
+            if apart:
+                apart[0].all_gather(apart)
         self.engine.destroy()
 
 

@@ -55,7 +55,8 @@ def save(train: Any, folder: Path) -> None:
                 for k, v in train.inner.state.get(master, {}).items()
             }
             shares[str(index)] = {"master": master.detach().cpu().clone(), **adam}
-        torch.save(shares, folder / _share(train))
+        with open(folder / _share(train), "wb") as handle:  # given a path, torch would hide a full disk
+            torch.save(shares, handle)
     if main:
         note = _describe(train) | {"updates": train.updates, "threads": torch.get_num_threads()}
         (folder / "engine.json").write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")

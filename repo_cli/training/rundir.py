@@ -41,19 +41,20 @@ def disk_errors(path: Path | str) -> Iterator[None]:
     """Turns what a disk can answer (full, read-only, no permission, a file in the way) into a UserError."""
     try:
         yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UserError(
-                f"{path}: the disk is full", hint="free some room, or set runs_dir to another disk"
-            ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise UserError(
-                f"{path}: no permission to write there", hint="set runs_dir to a place of your own"
-            ) from error
-        if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
-            raise UserError(
-                f"{path}: a file is in the way of a directory", hint="set runs_dir to another place"
-            ) from error
+    except UserError:
+        raise
+    except Exception as error:
+        number = getattr(error, "errno", None)
+        full = "No space left on device" in str(error)  # safetensors has an error class of its own
+        if full or number in (errno.ENOSPC, errno.EDQUOT):
+            hint = "free some room, or set runs_dir to another disk"
+            raise UserError(f"{path}: the disk is full", hint=hint) from error
+        if number in (errno.EACCES, errno.EPERM, errno.EROFS):
+            hint = "set runs_dir to a place of your own"
+            raise UserError(f"{path}: no permission to write there", hint=hint) from error
+        if number in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+            hint = "set runs_dir to another place"
+            raise UserError(f"{path}: a file is in the way of a directory", hint=hint) from error
         raise
 
 
