@@ -8,7 +8,9 @@ The order, later wins: the stage's defaults, the experiment, the experiment's pa
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,13 +18,14 @@ from typing import Any
 
 import yaml
 
-from repo_cli.config.build import from_dict, unknown_key
+from repo_cli.config.build import from_dict
 from repo_cli.config.checks import STEP, check
-from repo_cli.config.overrides import Override, Places, override_text, parse
+from repo_cli.config.overrides import Override, Places, assign, override_text, parse
 from repo_cli.config.schema import STAGES, Config
 from repo_cli.errors import UserError, nearest
 
 _SECRET = re.compile(r"\$\{oc\.env:\s*['\"]?(\w*(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL)\w*)", re.I)
+_CONTENT = ("rules", "rubric", "sop")
 _PATHS = ("runs_dir", "cache_dir", "resume")
 _NESTED_PATHS = (
     ("policy", "path"),
@@ -77,17 +80,18 @@ def compose(
         guess = nearest(stage, entries(places))
         hint = f"stages: {', '.join(entries(places))}" + (f"; did you mean {guess}?" if guess else "")
         raise UserError(f"{stage} is not a stage", hint=hint)
-    from omegaconf import OmegaConf
-
     typed = parse(overrides or [], places)
-    raw = _hydra(stage, typed, places)
-    if step is not None and step not in (OmegaConf.select(raw, "pipeline.steps") or {}):
-        raise UserError(f"pipeline.steps holds no step {step}")
-    step = step or stage
-    part = parse(_step_part(raw, stage, step, products or {}), places, source=f"pipeline.steps.{step}.set")
-    if part:
-        raw = _hydra(stage, part + typed, places)
-    return _finish(raw, stage)
+    tree = _composed(stage, typed, places)
+    part = parse(
+        _step_part(_applied(tree, typed), stage, step, products or {}), places, _source(step or stage)
+    )
+    if any(override.group for override in part):  # the step chooses an option: the user's choices still win
+        tree = _composed(stage, part + typed, places)
+    return _finish(_applied(tree, part + typed), stage)
+
+
+def _source(step: str) -> str:
+    return f"pipeline.steps.{step}.set"
 
 
 def save_frozen(cfg: Config, path: str | Path) -> None:
@@ -120,44 +124,49 @@ def to_yaml(cfg: Config, without: Sequence[str] = ()) -> str:
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
 
 
-def _hydra(stage: str, overrides: list[Override], places: Places) -> Any:
-    """One composition -> an unresolved OmegaConf tree."""
+def _composed(stage: str, overrides: list[Override], places: Places) -> dict[str, Any]:
+    """The files as Hydra composes them with the groups chosen, as plain mappings, unresolved."""
+    groups = {
+        override.group: override.text for override in overrides if override.group
+    }  # the last choice counts
+    return _hydra(stage, tuple(groups.values()), places, places.fingerprint())
+
+
+@functools.lru_cache(maxsize=64)
+def _hydra(stage: str, groups: tuple[str, ...], places: Places, _state: object) -> dict[str, Any]:
+    """One composition; what it returns is shared and not to be changed."""
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    groups = {o.group: o.text for o in overrides if o.group}  # the last choice of a group counts
-    values = [o.text for o in overrides if not o.group]
-    texts = list(groups.values()) + values
+    texts = list(groups)
     if places.own:
         texts.insert(0, override_text("hydra.searchpath", [f"file://{places.own}"]))
     try:
         with initialize_config_dir(config_dir=str(places.shipped), version_base="1.3"):
-            raw = hydra_compose(config_name=stage, overrides=texts)
+            tree = OmegaConf.to_container(hydra_compose(config_name=stage, overrides=texts), resolve=False)
     except (HydraException, OmegaConfBaseException) as error:
-        raise _translated(error, stage, groups, places) from None
+        raise _translated(error, places) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"a configuration file is not valid YAML: {_first_line(error)}") from None
-    OmegaConf.set_struct(raw, False)
-    return raw
+    assert isinstance(tree, dict)
+    return {str(name): value for name, value in tree.items()}
 
 
-def _translated(error: Exception, stage: str, groups: dict[str, str], places: Places) -> UserError:
+def _applied(tree: dict[str, Any], overrides: list[Override]) -> dict[str, Any]:
+    """A copy of the tree with the values put in."""
+    tree = copy.deepcopy(tree)
+    for override in overrides:
+        if override.group is None:
+            assign(tree, override)
+    return tree
+
+
+def _translated(error: Exception, places: Places) -> UserError:
     """Hydra's complaint in our words."""
-    message = str(error)
-    missing = re.search(r"Could not override '([\w.]+)'", message)
-    if missing and "." in missing[1]:  # an entry of a free mapping that is not there
-        from hydra import compose as hydra_compose
-        from hydra import initialize_config_dir
-        from omegaconf import OmegaConf
-
-        with initialize_config_dir(config_dir=str(places.shipped), version_base="1.3"):
-            base = hydra_compose(config_name=stage, overrides=list(groups.values()))
-        found = unknown_key(missing[1], list(_dotted(OmegaConf.to_container(base))))
-        return UserError(found.message, hint=f"{found.hint or ''} To add an entry: +{missing[1]}=...".strip())
-    lost = re.search(r"Could not (?:find|load|override) '([\w./@-]+)'", message)
+    lost = re.search(r"Could not (?:find|load|override) '([\w./@-]+)'", str(error))
     if lost:
         group, _, option = lost[1].strip("/").partition("/")
         names = places.options(group) if option and group in places.groups() else places.groups()
@@ -167,14 +176,17 @@ def _translated(error: Exception, stage: str, groups: dict[str, str], places: Pl
     return UserError(f"the configuration cannot be composed: {_first_line(error)}")
 
 
-def _step_part(raw: Any, stage: str, step: str, products: Mapping[str, str | Path]) -> list[str]:
+def _step_part(
+    tree: dict[str, Any], stage: str, step: str | None, products: Mapping[str, str | Path]
+) -> list[str]:
     """The experiment's settings for one step, as overrides."""
-    from omegaconf import OmegaConf
-
-    steps = OmegaConf.to_container(
-        OmegaConf.select(raw, "pipeline.steps") or OmegaConf.create(), resolve=False
-    )
-    found = steps.get(step) if isinstance(steps, dict) else None
+    pipeline = tree.get("pipeline")
+    steps = pipeline.get("steps") if isinstance(pipeline, dict) else None
+    if not isinstance(steps, dict):
+        return []
+    if step is not None and step not in steps:
+        raise UserError(f"pipeline.steps holds no step {step}", hint=f"steps: {', '.join(map(str, steps))}")
+    found = steps.get(step or stage)
     settings = found.get("set") if isinstance(found, dict) else None
     if stage == "pipeline" or not isinstance(settings, dict):
         return []
@@ -190,17 +202,9 @@ def _filled(value: Any, products: Mapping[str, str | Path]) -> Any:
     return value
 
 
-def _finish(raw: Any, stage: str) -> Config:
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
-    _refuse_secrets(OmegaConf.to_container(raw, resolve=False))
-    try:
-        data = OmegaConf.to_container(raw, resolve=True, throw_on_missing=True)
-    except OmegaConfBaseException as error:
-        key = getattr(error, "full_key", None) or "a value"
-        raise UserError(f"{key} cannot be resolved: {_first_line(error)}") from None
-    assert isinstance(data, dict)
+def _finish(tree: dict[str, Any], stage: str) -> Config:
+    _refuse_secrets(tree)
+    data = _resolved(tree)
     data["stage"] = stage
     cfg = from_dict(Config, data)
     for name in _PATHS:
@@ -209,6 +213,22 @@ def _finish(raw: Any, stage: str) -> Config:
         setattr(getattr(cfg, group), name, _home(getattr(getattr(cfg, group), name)))
     check(cfg)
     return cfg
+
+
+def _resolved(tree: dict[str, Any]) -> dict[str, Any]:
+    """The tree with `${...}` filled in. Rules, rubric and SOP are long and rarely hold one: they pass by."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    aside = {name: tree[name] for name in _CONTENT if name in tree and "${" not in str(tree[name])}
+    rest = {name: value for name, value in tree.items() if name not in aside}
+    try:
+        data = OmegaConf.to_container(OmegaConf.create(rest), resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        key = getattr(error, "full_key", None) or "a value"
+        raise UserError(f"{key} cannot be resolved: {_first_line(error)}") from None
+    assert isinstance(data, dict)
+    return {**{str(name): value for name, value in data.items()}, **aside}
 
 
 def _home(value: str | None) -> str | None:
@@ -228,12 +248,6 @@ def _refuse_secrets(data: Any, path: str = "") -> None:
             f"{path} would write the secret {found[1]} into the run directory",
             hint="leave it out: what needs it reads the environment itself",
         )
-
-
-def _dotted(data: Any, prefix: str = "") -> list[str]:
-    if not isinstance(data, dict):
-        return [prefix[:-1]]
-    return [name for key, value in data.items() for name in _dotted(value, f"{prefix}{key}.")]
 
 
 def _first_line(error: Exception) -> str:

@@ -1,7 +1,8 @@
-"""Overrides as the user typed them -> overrides as Hydra wants them, each checked by name first.
+"""Overrides as the user typed them, read by Hydra's grammar, each checked by name first.
 
 A key of the schema may be set with or without `+`; a group option must exist; an experiment is added with
-or without `+`. What Hydra would answer in its own words is answered here in ours.
+or without `+`. What Hydra would answer in its own words is answered here in ours. Group choices go to Hydra
+(`text`); values are put into the composed tree by `assign`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from repo_cli.config.build import free_part, leaf_keys
+from repo_cli.config.build import free_part, leaf_keys, unknown_key
 from repo_cli.errors import UserError, nearest
 
 ADDED_GROUPS = ("experiment",)  # groups that no defaults list holds: they are added, not changed
@@ -25,23 +26,33 @@ OPEN_MAPPINGS = (
 
 @dataclass(frozen=True)
 class Override:
-    """One override. `group` is None for a value; `text` is what Hydra gets."""
+    """One override. A choice of a group has `group` and `text` (for Hydra); a value has `action` and `value`.
+
+    Actions: set (made where absent), change (must be there), delete (must be there).
+    """
 
     key: str
-    group: str | None
-    text: str
+    group: str | None = None
+    text: str = ""
+    action: str = "set"
+    value: Any = None
 
 
+@dataclass(frozen=True)
 class Places:
-    """The configuration directories, and which groups and options they hold."""
+    """The configuration directories (shipped, and the user's own), and which groups and options they hold."""
 
-    def __init__(self, shipped: Path, own: Path | None = None) -> None:
-        self.shipped = shipped
-        self.own = own
+    shipped: Path
+    own: Path | None = None
 
     @property
     def all(self) -> list[Path]:
         return [self.shipped] + ([self.own] if self.own else [])
+
+    def fingerprint(self) -> tuple[tuple[str, int], ...]:
+        """Changes when a file does."""
+        files = sorted(path for place in self.all for path in place.rglob("*.yaml"))
+        return tuple((str(path), path.stat().st_mtime_ns) for path in files)
 
     def groups(self) -> list[str]:
         found = {entry.name for place in self.all for entry in place.iterdir() if entry.is_dir()}
@@ -146,10 +157,62 @@ def _parse_one(text: str, places: Places, source: str) -> Override:
             raise UserError(
                 f"{where}{text}: only an entry of a mapping can be removed", hint=f"set it: {key}=null"
             )
-        return Override(key, None, text)
-    if free in (None, key) or free in OPEN_MAPPINGS:
-        return Override(key, None, "++" + bare)
-    return Override(key, None, text)
+        return Override(key, text=text, action="delete")
+    added = text.startswith("+") or free in (None, key) or free in OPEN_MAPPINGS
+    return Override(key, text=text, action="set" if added else "change", value=parsed.value())
+
+
+def assign(tree: dict[str, Any], override: Override) -> None:
+    """Puts one value into a composed tree, in place. A mapping is merged into a mapping that is there.
+
+    Raises:
+        UserError: the key must be there, and is not.
+    """
+    *parents, last = override.key.split(".")
+    node: Any = tree
+    for index, part in enumerate(parents):
+        name = _entry(node, part)
+        if name not in node or node[name] is None:
+            if override.action != "set":
+                raise _no_entry(tree, override)
+            node[name] = {}
+        node = node[name]
+        if not isinstance(node, dict):
+            where = ".".join(parents[: index + 1])
+            raise UserError(
+                f"{override.key} cannot be set: {where} is not a mapping", hint=f"set {where} itself"
+            )
+    name = _entry(node, last)
+    if name not in node and override.action != "set":
+        raise _no_entry(tree, override)
+    if override.action == "delete":
+        del node[name]
+    else:
+        node[name] = _merged(node.get(name), override.value)
+
+
+def _merged(old: Any, new: Any) -> Any:
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return new
+    return {**old, **{name: _merged(old.get(name), value) for name, value in new.items()}}
+
+
+def _entry(node: dict[Any, Any], part: str) -> Any:
+    """A key of YAML that reads like a number is one: anchors.5."""
+    return int(part) if part not in node and part.isdigit() and int(part) in node else part
+
+
+def _no_entry(tree: dict[str, Any], override: Override) -> UserError:
+    found = unknown_key(override.key, _dotted(tree))
+    if override.action == "delete":
+        return found
+    return UserError(found.message, hint=f"{found.hint or ''} To add an entry: +{override.key}=...".strip())
+
+
+def _dotted(data: Any, prefix: str = "") -> list[str]:
+    if not isinstance(data, dict) or not data:
+        return [prefix[:-1]]
+    return [name for key, value in data.items() for name in _dotted(value, f"{prefix}{key}.")]
 
 
 def _group(key: str, parsed: Any, text: str, places: Places, where: str) -> Override:
