@@ -45,8 +45,9 @@ def main(out: Path) -> None:
 
     # Losses, and the exact state, with all the work on rank 1 in every second step (an empty rank must not hang).
     for stage in (0, 2, 3):
-        cfg = small_config(engine__zero_stage=stage)
+        cfg = small_config(engine__zero_stage=stage, engine__gradient_checkpointing=stage > 0)
         backbone = small_backbone(cfg, ("policy",))
+        before = {name: p.detach().clone() for name, p in backbone.named_parameters()}
         train = TrainEngine(backbone, "policy", cfg)
         seen_losses = []
         for step in range(4):
@@ -60,6 +61,9 @@ def main(out: Path) -> None:
             train.step(work, losses(backbone)["policy"], count)["loss"]
             for work in (mine, [] if rank == 0 else [data])
         ]
+        with backbone.gathered():
+            moved = [name for name, p in backbone.named_parameters() if not torch.equal(p, before[name])]
+        assert moved == list(backbone.named_trainable("policy")), moved
         if stage == 2:
 
             def broken(micro: Any) -> tuple[Any, dict]:

@@ -44,7 +44,10 @@ def disk_errors(path: Path | str) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        number = getattr(error, "errno", None)
+        first: BaseException = error  # torch.save hides the disk's answer behind an error of its own
+        while first.__context__ is not None and not isinstance(first, OSError):
+            first = first.__context__
+        number = getattr(first, "errno", None)
         full = "No space left on device" in str(error)  # safetensors has an error class of its own
         if full or number in (errno.ENOSPC, errno.EDQUOT):
             hint = "free some room, or set runs_dir to another disk"
