@@ -31,9 +31,13 @@ SAY = {
         "any": "I understand.",
     },
     "zh": {
-        "margin": "理解，成本确实压得紧。", "regulars": "明白，老客的感受很重要。", "no_effect": "抱歉，上次降了没带来订单。",
-        "peak": "您说得对，旺季房确实好卖。", "fees": "理解，佣金的事我没有权限，可以反馈。",
-        "distrust": "您谨慎是对的，可以在后台核实我，没有您的同意什么都不会改。", "any": "理解您的意思。",
+        "margin": "理解，成本确实压得紧。",
+        "regulars": "明白，老客的感受很重要。",
+        "no_effect": "抱歉，上次降了没带来订单。",
+        "peak": "您说得对，旺季房确实好卖。",
+        "fees": "理解，佣金的事我没有权限，可以反馈。",
+        "distrust": "您谨慎是对的，可以在后台核实我，没有您的同意什么都不会改。",
+        "any": "理解您的意思。",
     },
 }
 
@@ -60,22 +64,44 @@ class ScriptedAgent:
             )
         if self.agreed is not None:
             if self.step == 9:
-                return "Thank you for your time, I will submit it. Goodbye." if en else "谢谢您，我这就提交，再见。"
+                return (
+                    "Thank you for your time, I will submit it. Goodbye."
+                    if en
+                    else "谢谢您，我这就提交，再见。"
+                )
             self.step = 9
             return (
                 f"To confirm: {sc['room_type']}, {d1} to {d2}, {unit(self.agreed)} per night. Is that right?"
                 if en
                 else f"跟您确认一下：{sc['room_type']}，{d1}到{d2}，每晚{unit(self.agreed)}，对吗？"
             )
-        if re.search(r"robot|machine|bot\b|real person|computer|automatic|human at all|are you an ai|机器|真人|人工智能|自动回复|对面是人|电脑", low):
+        if re.search(
+            r"robot|machine|bot\b|real person|computer|automatic|human at all|are you an ai|机器|真人|人工智能|自动回复|对面是人|电脑",
+            low,
+        ):
             return "Yes, I am an AI assistant of the platform." if en else "是的，我是平台的智能助理。"
         if re.search(r"review|complain|photos|ticket|refund|差评|投诉|工单|照片|问题谁|退款", low):
-            return "Sorry about that, I will log it for the team that handles it." if en else "抱歉，我先登记，请负责的同事跟进。"
-        if re.search(r"(stop|don't|off your list|leave me alone|别再|不要再|不用找|名单|别烦)", low) and re.search(r"messag|contact|writ|call|list|alone|发|联系|找|名单|烦", low):
+            return (
+                "Sorry about that, I will log it for the team that handles it."
+                if en
+                else "抱歉，我先登记，请负责的同事跟进。"
+            )
+        if re.search(
+            r"(stop|don't|off your list|leave me alone|别再|不要再|不用找|名单|别烦)", low
+        ) and re.search(r"messag|contact|writ|call|list|alone|发|联系|找|名单|烦", low):
             return "Understood, I will not contact you again. Goodbye." if en else "明白，不再打扰您，再见。"
-        if re.search(r"owner|manager|front desk|on shift|pay grade|touch the rates|no say|not allowed|can't decide|前台|定不了|经理管|值班|不管价格|老板|没权限|改价的权限", low):
+        if re.search(
+            r"owner|manager|front desk|on shift|pay grade|touch the rates|no say|not allowed|can't decide|前台|定不了|经理管|值班|不管价格|老板|没权限|改价的权限",
+            low,
+        ):
             return self._owner(en)
-        if re.search(r"busy|waiting|check-in|bad moment|in the middle|swamped|no time|queue|can't do this now|忙|没空|不方便|回头再|没时间|排着队|客人等", low) and self.asked == 0:
+        if (
+            re.search(
+                r"busy|waiting|check-in|bad moment|in the middle|swamped|no time|queue|can't do this now|忙|没空|不方便|回头再|没时间|排着队|客人等",
+                low,
+            )
+            and self.asked == 0
+        ):
             return self._later(en)
         if self.step in (20, 30) or "step" == "closed":
             return "Thank you, I will write then. Goodbye." if en else "好的，到时候联系您，再见。"
@@ -85,7 +111,11 @@ class ScriptedAgent:
             return self.reply(partner)
         if self.offer is not None and self.offer <= sc["acceptable_price"]:
             self.agreed, self.step = self.offer, 8
-            return f"Thank you, {unit(self.offer)} works for us." if en else f"谢谢，{unit(self.offer)}我们可以接受。"
+            return (
+                f"Thank you, {unit(self.offer)} works for us."
+                if en
+                else f"谢谢，{unit(self.offer)}我们可以接受。"
+            )
         if self.step == 1:
             self.step = 2
             return (
@@ -97,15 +127,29 @@ class ScriptedAgent:
             self.step = 3
             return self._reason(en, unit)
         if self.asked >= 3 or (self.asked >= 2 and re.search(r"\bno\b|keeping|stay|不降|不行|不动", low)):
-            return "I understand, everything stays as it is. Thank you for your time, goodbye." if en else "理解，那就一切照旧，不打扰了，再见。"
+            return (
+                "I understand, everything stays as it is. Thank you for your time, goodbye."
+                if en
+                else "理解，那就一切照旧，不打扰了，再见。"
+            )
         return self._ask(en, unit, low)
 
     def _accepted(self, partner: str | None, low: str) -> float | None:
-        prices = [p.value for p in read_prices(partner or "", language=self.sc["language"], current=self.sc["current_price"])
-                  if p.kind == "price" and isinstance(p.value, (int, float))]
+        prices = [
+            p.value
+            for p in read_prices(
+                partner or "", language=self.sc["language"], current=self.sc["current_price"]
+            )
+            if p.kind == "price" and isinstance(p.value, (int, float))
+        ]
         last = getattr(self, "last_ask", None)
-        if last is not None and (last in prices or not prices) and re.search(
-            r"\b(ok|fine|deal|agreed?|yes|all right|works|live with|good, then)\b|行|好|可以|成|同意|没问题|那就", low
+        if (
+            last is not None
+            and (last in prices or not prices)
+            and re.search(
+                r"\b(ok|fine|deal|agreed?|yes|all right|works|live with|good, then)\b|行|好|可以|成|同意|没问题|那就",
+                low,
+            )
         ):
             return last
         new = [p for p in prices if p != self.sc["current_price"] and 0.6 < p / self.sc["current_price"] < 1]
@@ -116,23 +160,40 @@ class ScriptedAgent:
     def _reason(self, en: bool, unit: Any) -> str:
         fact = self.sc["facts"][0]
         if fact["type"] == "competitor_price":
-            text = (f"{fact['who']} shows {unit(fact['value'])} for the same room on {fact['when']}. How do you see it?" if en
-                    else f"{fact['who']}同房型{fact['when']}显示{unit(fact['value'])}，您怎么看？")
+            text = (
+                f"{fact['who']} shows {unit(fact['value'])} for the same room on {fact['when']}. How do you see it?"
+                if en
+                else f"{fact['who']}同房型{fact['when']}显示{unit(fact['value'])}，您怎么看？"
+            )
         elif fact["type"] == "search_count":
-            text = (f"There were {fact['value']} searches for these nights. How do you see it?" if en
-                    else f"这几晚有{fact['value']}次搜索，您怎么看？")
+            text = (
+                f"There were {fact['value']} searches for these nights. How do you see it?"
+                if en
+                else f"这几晚有{fact['value']}次搜索，您怎么看？"
+            )
         else:
-            text = (f"There are {fact['value']} rooms still open for these nights. How do you see it?" if en
-                    else f"这几晚还有{fact['value']}间空房，您怎么看？")
+            text = (
+                f"There are {fact['value']} rooms still open for these nights. How do you see it?"
+                if en
+                else f"这几晚还有{fact['value']}间空房，您怎么看？"
+            )
         return text
 
     def _ask(self, en: bool, unit: Any, low: str) -> str:
         sc = self.sc
-        steps = (sc["target_price"], (sc["target_price"] + sc["acceptable_price"]) // 2, sc["acceptable_price"])
+        steps = (
+            sc["target_price"],
+            (sc["target_price"] + sc["acceptable_price"]) // 2,
+            sc["acceptable_price"],
+        )
         price = steps[min(self.asked, 2)]
         self.asked += 1
         self.last_ask = price
-        heard = next((name for name, cue in HEARD.items() if re.search(cue, low)), "any") if self.fitted else "any"
+        heard = (
+            next((name for name, cue in HEARD.items() if re.search(cue, low)), "any")
+            if self.fitted
+            else "any"
+        )
         lead = SAY["en" if en else "zh"][heard]
         only = ("only for these nights " if en else "只限这几晚，") if self.fitted else ""
         if en:
@@ -142,12 +203,24 @@ class ScriptedAgent:
     def _owner(self, en: bool) -> str:
         self.step = {20: 21, 21: 22}.get(self.step, 20)
         if self.step == 20:
-            return "Of course. Who decides on prices, and when can I reach them?" if en else "好的，请问谁负责价格，什么时候方便？"
-        return "Please pass it on, thank you for your time. Goodbye." if en else "麻烦您转告，谢谢您的时间，再见。"
+            return (
+                "Of course. Who decides on prices, and when can I reach them?"
+                if en
+                else "好的，请问谁负责价格，什么时候方便？"
+            )
+        return (
+            "Please pass it on, thank you for your time. Goodbye."
+            if en
+            else "麻烦您转告，谢谢您的时间，再见。"
+        )
 
     def _later(self, en: bool) -> str:
         self.step = 30
-        return "Of course, sorry to disturb. When would suit you better?" if en else "好的，抱歉打扰，您什么时候方便？"
+        return (
+            "Of course, sorry to disturb. When would suit you better?"
+            if en
+            else "好的，抱歉打扰，您什么时候方便？"
+        )
 
 
 def play(world: Any, scenario: dict[str, Any], seed: int, fitted: bool = True, max_turns: int = 12):

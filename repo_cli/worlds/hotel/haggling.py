@@ -2,8 +2,8 @@
 
 With openness o in [0, 1] it accepts an ask a when
     a >= reserve + (current - reserve) * max(0, 0.6 - o),
-so a well-argued ask is accepted at the reserve itself and a bare one only well above it; never below the reserve.
-Its counters move from the current price towards the reserve, further when new reasons were given.
+so a well-argued ask is accepted at the reserve itself and a bare one only well above it, never below the
+reserve. Its counters move from the current price towards the reserve, further when new reasons were given.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The hotelier: the counterpart of one dialogue, a pure function of (scenario, seed, history).
 
-The state is folded over the agent's replies, so the same history always meets the same partner; what was folded
-before is kept, and a history that was written by others (a bad case, say) is read instead of assumed. Chance
-decides wording and small choices, and depends on seed and turn alone: when only the price in a reply changes,
-only what follows from the price changes.
+The state is folded over the agent's replies, so the same history always meets the same partner; what was
+folded before is kept, and a history that was written by others (a bad case, say) is read instead of
+assumed. Chance decides wording and small choices, and depends on seed and turn alone: when only the price
+in a reply changes, only what follows from the price changes.
 """
 
 from __future__ import annotations
@@ -140,10 +140,18 @@ def _turns(history: list[Message]) -> list[tuple[str, str | None]]:
     return turns
 
 
-_YES = re.compile(r"\b(?:ok|okay|fine|deal|agreed?|all right|yes|works|go ahead)\b|可以|行|好吧|成|同意|没问题")
-_STOP = re.compile(r"stop (?:messaging|writing|calling)|don't (?:contact|write|message|call)|leave me alone|别再|不要再|别烦|别联系")
+_YES = re.compile(
+    r"\b(?:ok|okay|fine|deal|agreed?|all right|yes|works|go ahead)\b|可以|行|好吧|成|同意|没问题"
+)
+_STOP = re.compile(
+    r"stop (?:messaging|writing|calling)|don't (?:contact|write|message|call)|leave me alone"
+    r"|别再|不要再|别烦|别联系"
+)
 _NO = re.compile(r"\bno\b|won't|can't|not (?:going|lower)|stay at|keep(?:ing)? |不降|不行|不了|不动|维持")
-_COUNTER = re.compile(r"could do|can do|make it|let's say|best|how about|at least|last|take it|not lower|最多|最低|至少|爱要不要|差不多|考虑")
+_COUNTER = re.compile(
+    r"could do|can do|make it|let's say|best|how about|at least|last|take it|not lower"
+    r"|最多|最低|至少|爱要不要|差不多|考虑"
+)
 _CONFIRM = re.compile(r"correct|confirmed|that's right|go ahead|确认|没错|提交")
 
 
@@ -153,10 +161,14 @@ def _adopt(mind: Mind, text: str, scenario: dict[str, Any]) -> Mind:
     mind.engaged = True
     prices = [
         price.value[1] if price.kind == "bound" else price.value
-        for price in read_prices(text, language=scenario["language"], current=scenario["current_price"], offer=mind.offer)
+        for price in read_prices(
+            text, language=scenario["language"], current=scenario["current_price"], offer=mind.offer
+        )
         if price.kind in ("price", "bound") and isinstance(price.value, (int, float, list, tuple))
     ]
-    named = [value for value in prices if isinstance(value, (int, float)) and value != scenario["current_price"]]
+    named = [
+        value for value in prices if isinstance(value, (int, float)) and value != scenario["current_price"]
+    ]
     if _STOP.search(low):
         mind.hard = True
     elif named and _YES.search(low) and not _COUNTER.search(low) and not _NO.search(low):

@@ -1,7 +1,8 @@
 """What the hotelier does next: `decide(mind, act, scenario, rng) -> Move`.
 
-The order is the order of what strikes a person first: a text that cannot be read, a threat or a lie, a wrong fact,
-then the state of the deal, then the question that was asked, then price and reasons. `decide` changes `mind`.
+The order is the order of what strikes a person first: a text that cannot be read, a threat or a lie, a
+wrong fact, then the state of the deal, then the question that was asked, then price and reasons. `decide`
+changes `mind`.
 """
 
 from __future__ import annotations
@@ -18,13 +19,29 @@ _CONCERN_MET = 0.30
 _HALF_MET = 0.12
 _REASON_WORTH = {"comparison": 0.18, "class": 0.18, "date_limit": 0.15, "demand": 0.10, "choice": 0.07}
 
-_SIDE = {"O07": "side.ai", "O10": "side.compare", "O15": "side.review", "O16": "side.offtopic", "O18": "side.ack"}
+_SIDE = {
+    "O07": "side.ai",
+    "O10": "side.compare",
+    "O15": "side.review",
+    "O16": "side.offtopic",
+    "O18": "side.ack",
+}
 _OBJECTION = {"O09": "obj.pays", "O06": "obj.scam", "O17": "obj.forced", "O13": "obj.net"}
 
 
 def decide(mind: Mind, act: AgentAct, scenario: dict[str, Any], rng: Random) -> Move:
     """The move that answers `act`; updates `mind`."""
-    steps = (_unreadable, _offence, _farewell, _wrong_facts, _mode, _first_contact, _deal, _answered, _business)
+    steps = (
+        _unreadable,
+        _offence,
+        _farewell,
+        _wrong_facts,
+        _mode,
+        _first_contact,
+        _deal,
+        _answered,
+        _business,
+    )
     if mind.count("turn") > 6:
         mind.patience -= 0.3
     for step in steps:
@@ -167,7 +184,9 @@ def _first_contact(mind: Mind, act: AgentAct, scenario: dict[str, Any], rng: Ran
         return _ask_back(mind, "side.ai")
     if act.asks or act.reasons & {"comparison", "demand"}:
         return None
-    return Move("facts_yes" if act.question == "facts_check" and act.current_claim is not None else "go_ahead")
+    return Move(
+        "facts_yes" if act.question == "facts_check" and act.current_claim is not None else "go_ahead"
+    )
 
 
 def _deal(mind: Mind, act: AgentAct, scenario: dict[str, Any], rng: Random) -> Move | None:
@@ -190,7 +209,9 @@ def _answered(mind: Mind, act: AgentAct, scenario: dict[str, Any], rng: Random) 
         _hear(mind, act)
         if good:
             mind.openness += 0.04
-            return None if _has_business(act) else Move("open_up" if pending == "side.compare" else "what_now")
+            return (
+                None if _has_business(act) else Move("open_up" if pending == "side.compare" else "what_now")
+            )
         mind.patience -= 0.8
         if mind.count(pending) < 2:
             mind.pending = pending
@@ -208,7 +229,9 @@ def _answered(mind: Mind, act: AgentAct, scenario: dict[str, Any], rng: Random) 
 def _concern_answered(
     mind: Mind, act: AgentAct, scenario: dict[str, Any], concern: str, chance: float
 ) -> Move | None:
-    named = concern in act.concerns or (concern == "distrust" and act.verify) or (concern == "fees" and act.scope)
+    named = (
+        concern in act.concerns or (concern == "distrust" and act.verify) or (concern == "fees" and act.scope)
+    )
     if named:
         mind.openness += _CONCERN_MET if act.empathy else 0.22
         mind.met |= {concern}
@@ -257,7 +280,11 @@ def _business(mind: Mind, act: AgentAct, scenario: dict[str, Any], rng: Random) 
     if act.reasons & {"comparison", "demand", "class", "date_limit"}:
         if concern not in mind.raised and chance < 0.8:
             return _raise_root(mind, scenario)
-        if "comparison" in act.reasons and "O10" in hidden["objections"] and "side.compare" not in mind.raised:
+        if (
+            "comparison" in act.reasons
+            and "O10" in hidden["objections"]
+            and "side.compare" not in mind.raised
+        ):
             return _ask_back(mind, "side.compare")
         return Move("open_up" if mind.openness > 0.5 else "maybe")
     for item in hidden["objections"]:

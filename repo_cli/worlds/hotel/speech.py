@@ -105,7 +105,11 @@ def _spoken_en(value: int) -> list[str]:
     head = _two_digits(high)
     short = f"{head} oh {_ONES[low]}" if low < 10 else f"{head}-{_two_digits(low)}" if low % 10 == 0 else ""
     long = f"{head} hundred and {_two_digits(low)}"
-    return [short or f"{head} {_two_digits(low)}", long] if value < 1000 else [short or f"{head} {_two_digits(low)}"]
+    return (
+        [short or f"{head} {_two_digits(low)}", long]
+        if value < 1000
+        else [short or f"{head} {_two_digits(low)}"]
+    )
 
 
 def _spoken_zh(value: int) -> list[str]:

@@ -1,8 +1,9 @@
 """How the hotelier understands an agent reply: `read_agent_reply(reply, history, scenario) -> AgentAct`.
 
-It reads for language at large, not for the corpus: prices through the shared price reader, each given a role by
-the clause it stands in (`understand_prices`), everything else by cues (`understand_en`, `understand_zh`) with
-denials switched off ("I cannot promise" is no promise). A reply costs well under a millisecond.
+It reads for language at large, not for the corpus: prices through the shared price reader, each given a
+role by the clause it stands in (`understand_prices`), everything else by cues (`understand_en`,
+`understand_zh`) with denials switched off ("I cannot promise" is no promise). A reply costs well under a
+millisecond.
 """
 
 from __future__ import annotations
@@ -20,13 +21,26 @@ from repo_cli.worlds.hotel.understand_prices import PriceRoles, price_roles, rea
 
 Message = dict[str, Any]
 
-TACTICS = ("threat", "exclusive", "promise", "pays", "deadline", "fake_rule", "social_proof", "insult", "secrets",
-           "off_platform", "done", "human", "meta")
+TACTICS = (
+    "threat",
+    "exclusive",
+    "promise",
+    "pays",
+    "deadline",
+    "fake_rule",
+    "social_proof",
+    "insult",
+    "secrets",
+    "off_platform",
+    "done",
+    "human",
+    "meta",
+)
 
 
 @dataclass
 class AgentAct:
-    """What the hotelier takes from one reply of the agent. Prices are per night, None where none was named."""
+    """What the hotelier takes from one reply. Prices are per night, None where none was named."""
 
     text: str = ""
     asks_price: float | None = None
@@ -97,7 +111,9 @@ class _Lexicon:
         """Whether a negatable cue occurs outside a denial of its own clause."""
         for match in self.negatable[name].finditer(text):
             start = max(text.rfind(mark, 0, match.start()) for mark in _CLAUSE_MARKS) + 1
-            if not self.denial.search(text, start, match.start()) and not self._inner_denial(name, match.group()):
+            if not self.denial.search(text, start, match.start()) and not self._inner_denial(
+                name, match.group()
+            ):
                 return True
         return False
 
@@ -111,7 +127,10 @@ class _Lexicon:
 
 
 _CLAUSE_MARKS = ".!?,;:。！？，；：\n"
-_OWN_DENIAL = re.compile(r"never|no risk|nothing to lose|不再|再也不|不会|没有(?:任何)?风险|不(?:降|同意|配合|调|答应|改)|don'?t (?:blame|be)|别怪")
+_OWN_DENIAL = re.compile(
+    r"never|no risk|nothing to lose"
+    r"|不再|再也不|不会|没有(?:任何)?风险|不(?:降|同意|配合|调|答应|改)|don'?t (?:blame|be)|别怪"
+)
 
 
 @lru_cache(maxsize=2)
@@ -120,13 +139,17 @@ def _lexicon(language: str) -> _Lexicon:
 
 
 def read_agent_reply(
-    reply: str, history: list[Message], scenario: dict[str, Any], offer: float | None = None,
+    reply: str,
+    history: list[Message],
+    scenario: dict[str, Any],
+    offer: float | None = None,
     agreed: float | None = None,
 ) -> AgentAct:
     """Reads one reply of the agent.
 
-    `history` is the dialogue before the reply; `offer` is the hotel's standing price and `agreed` the price both
-    have said yes to, when the caller knows them: they only help to tell an acceptance from an ask.
+    `history` is the dialogue before the reply; `offer` is the hotel's standing price and `agreed` the
+    price both have said yes to, when the caller knows them: they only help to tell an acceptance from an
+    ask.
     """
     language = scenario["language"]
     text = _normal(reply)
@@ -138,7 +161,7 @@ def read_agent_reply(
         return act
     lex = _lexicon(language)
     _read_cues(act, lex, text, scenario)
-    roles = price_roles(text, scenario, offer, agreed, recap=act.recap)
+    roles = price_roles(text, scenario, offer, agreed, recap=act.recap, check=act.question == "facts_check")
     _take_prices(act, roles, offer, agreed)
     act.dates, act.wrong_dates = read_dates(text, scenario)
     act.wrong_room = _wrong_room(lex, text, scenario)
@@ -164,7 +187,9 @@ def _read_cues(act: AgentAct, lex: _Lexicon, text: str, scenario: dict[str, Any]
     act.vague_ask = "vague_ask" in found and not _denied(lex, text, "vague_ask")
     act.accepts_any = "accept" in found
     act.empathy = "empathy" in found
-    act.tactics = frozenset(name for name in TACTICS if lex.asserted(name, text) or _plain(lex, name, text))
+    act.tactics = frozenset(name for name in TACTICS if lex.asserted(name, text))
+    if "social_proof" in act.tactics:
+        act.tactics -= {"done"}  # "they have already lowered theirs" is about others
     if "identity_ai" in found and "human" not in act.tactics:
         act.identity = "ai"
     elif "human" in act.tactics:
@@ -173,20 +198,14 @@ def _read_cues(act: AgentAct, lex: _Lexicon, text: str, scenario: dict[str, Any]
         act.identity = "platform"
     act.concerns = frozenset(name for name, pattern in lex.concerns.items() if pattern.search(text))
     reasons = {name for name in ("comparison", "demand", "date_limit", "choice") if name in found}
-    if lex.classes[CLASS_KEY[scenario["hotel"]["class"]]].search(text):
+    bare = text.replace(scenario["room_type"].lower(), " ").replace(scenario["hotel"]["name"].lower(), " ")
+    if lex.classes[CLASS_KEY[scenario["hotel"]["class"]]].search(bare):
         reasons.add("class")
     act.reasons = frozenset(reasons)
     act.questions = text.count("?") + text.count("？")
-    order = ("who_decides", "callback", "recap", "facts_check", "opinion", "time_ok")
+    order = ("who_decides", "callback", "facts_check", "opinion", "time_ok", "recap")
     if act.questions or any(mark in text for mark in ("吗", "呢")):
         act.question = next((name for name in order if name in found), "other")
-
-
-def _plain(lex: _Lexicon, name: str, text: str) -> bool:
-    """Denying to be a machine is a claim to be human, though it is made of a denial."""
-    return name == "human" and any(
-        m for m in lex.negatable[name].finditer(text) if lex.denial.search(m.group())
-    ) and not lex.cues["identity_ai"].search(text)
 
 
 def _denied(lex: _Lexicon, text: str, name: str) -> bool:
@@ -221,7 +240,7 @@ def _settle(act: AgentAct, offer: float | None, agreed: float | None) -> None:
         act.accepts_any = False
     if act.asks_price is not None:
         act.question = "ask"
-    if act.asks:
+    if act.asks or act.question in ("who_decides", "callback", "time_ok", "opinion", "facts_check"):
         act.closes = False
 
 

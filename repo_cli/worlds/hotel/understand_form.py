@@ -11,22 +11,56 @@ _MARKUP = re.compile(
     r"|(?:assistant|user|system)\s*[:：]\s*\w+.*(?:assistant|user)\s*[:：]"
 )
 _FUNCTION = frozenset(
-    "the a an and or but if of to in on at for from with by as is are was were be been am do does did have has had "
-    "i you we they he she it this that these those my your our their its me us them not no yes so then than there here "
-    "would could can will may might should shall must please thank thanks what when who how which why just only".split()
+    "the a an and or but if of to in on at for from with by as is are was were be been am do does did "
+    "have has had i you we they he she it this that these those my your our their its me us them not no "
+    "yes so then than there here would could can will may might should shall must please thank thanks "
+    "what when who how which why just only after before about some any more one i'm i'll i'd we'll we'd "
+    "you're it's that's don't won't can't".split()
 )
 _DETERMINERS = frozenset("the a an your our my their this these those".split())
 _AFTER_DETERMINER_NEVER = frozenset(
-    "the a an your our my their is are would could can will and or but if of to in at for from with by i you we it "
-    "does do not".split()
+    "the a an your our my their is are would could can will and or but if of to in at for from with by i "
+    "you we it does do not".split()
 )
 _DANGLING = frozenset("the a an of to for with your our my and or but if is are at from would could".split())
 _JUMBLED_PAIRS = frozenset(
-    [("of", "of"), ("to", "to"), ("for", "for"), ("would", "for"), ("would", "of"), ("would", "to"), ("could", "of"),
-     ("and", "and"), ("for", "of"), ("of", "for"), ("to", "of"), ("is", "would"), ("is", "could"), ("at", "of"),
-     ("for", "and"), ("to", "and"), ("of", "and"), ("with", "and"), ("i", "is"), ("you", "is"), ("we", "is"),
-     ("at", "for"), ("at", "to"), ("from", "for"), ("and", "of"), ("would", "and"), ("could", "and"), ("can", "of"),
-     ("i", "your"), ("i", "the"), ("you", "i"), ("for", "is"), ("of", "is"), ("to", "would"), ("of", "would")]
+    [
+        ("of", "of"),
+        ("to", "to"),
+        ("for", "for"),
+        ("would", "for"),
+        ("would", "of"),
+        ("would", "to"),
+        ("could", "of"),
+        ("and", "and"),
+        ("for", "of"),
+        ("of", "for"),
+        ("to", "of"),
+        ("is", "would"),
+        ("is", "could"),
+        ("at", "of"),
+        ("for", "and"),
+        ("to", "and"),
+        ("of", "and"),
+        ("with", "and"),
+        ("i", "is"),
+        ("you", "is"),
+        ("we", "is"),
+        ("at", "for"),
+        ("at", "to"),
+        ("from", "for"),
+        ("and", "of"),
+        ("would", "and"),
+        ("could", "and"),
+        ("can", "of"),
+        ("i", "your"),
+        ("i", "the"),
+        ("you", "i"),
+        ("for", "is"),
+        ("of", "is"),
+        ("to", "would"),
+        ("of", "would"),
+    ]
 )
 
 
@@ -56,9 +90,9 @@ def _garbled_en(text: str) -> bool:
         return True
     if any(len(word) > 22 for word in words) or re.search(r"\b[bcdfghjklmnpqrstvwxz]{5,}\b", text):
         return True
-    if len(words) >= 7:
+    if len(words) >= 8:
         share = sum(word in _FUNCTION for word in words) / len(words)
-        if share < 0.16 and not re.search(r"\d", text):
+        if share < 0.15 and not re.search(r"\d", text):
             return True
     return _jumble(words) * 9 >= len(words) and _jumble(words) >= 2
 
@@ -68,9 +102,20 @@ def _jumble(words: list[str]) -> int:
     count = 0
     for left, right in zip(words, words[1:], strict=False):
         if (left in _DETERMINERS and right in _AFTER_DETERMINER_NEVER) and not (
-            left in ("this", "these", "those") and right in ("is", "are", "would", "could", "can", "will", "does")
+            left in ("this", "these", "those")
+            and right in ("is", "are", "would", "could", "can", "will", "does")
         ):
-            if left in ("this", "these", "those") and right in ("and", "or", "to", "at", "for", "with", "if", "in", "from"):
+            if left in ("this", "these", "those") and right in (
+                "and",
+                "or",
+                "to",
+                "at",
+                "for",
+                "with",
+                "if",
+                "in",
+                "from",
+            ):
                 continue
             count += 1
         elif (left, right) in _JUMBLED_PAIRS:
@@ -85,7 +130,11 @@ def _garbled_zh(text: str) -> bool:
     if re.search(r"(.)\1{3,}", re.sub(r"\d", "", text)) or re.search(r"([\u4e00-\u9fff]{2,6})\1{2,}", text):
         return True
     runs = re.findall(r"[\u4e00-\u9fff]{6,}", text)
-    bad = len(re.findall(r"的的|了了|吗[\u4e00-\u9fff]{2}吗|，，|。，|，。|们们|您您|(?:^|[，。])(?:的|吗|了|们)", text))
+    bad = len(
+        re.findall(
+            r"的的|了了|吗[\u4e00-\u9fff]{2}吗|，，|。，|，。|们们|您您|(?:^|[，。])(?:的|吗|了|们)", text
+        )
+    )
     bad += len(re.findall(r"吗(?=[\u4e00-\u9fff])|的(?=[，。！？]您|吗)|呢(?=您|我)|吧(?=您)", text))
     return bad >= 2 or (len(chars) > 10 and not runs and not re.search(r"[，。？！,.?!]", text))
 

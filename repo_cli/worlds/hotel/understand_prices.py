@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from repo_cli.negotiation import read_prices
-from repo_cli.worlds.hotel import understand_en, understand_zh
+from repo_cli.worlds.hotel import roles_en, roles_zh
 
 
 @dataclass
@@ -46,7 +46,7 @@ class _Roles:
 
 @lru_cache(maxsize=2)
 def _roles(language: str) -> _Roles:
-    return _Roles(understand_en if language == "en" else understand_zh)
+    return _Roles(roles_en if language == "en" else roles_zh)
 
 
 _SENTENCE_END = re.compile(r"[.!?。！？\n](?!\d)")
@@ -55,7 +55,7 @@ _CLAUSE_END = re.compile(r"[.,;:!?，。；：！？\n](?!\d)")
 
 @dataclass
 class _Place:
-    """One price with its surroundings; `own` is the text from the price before it, `after` the rest of the clause."""
+    """One price; `own` is the text from the price before it up to it, `after` the rest of its clause."""
 
     kind: str
     value: float
@@ -69,13 +69,13 @@ class _Place:
 
 
 def price_roles(
-    text: str, scenario: dict[str, Any], offer: float | None, agreed: float | None, recap: bool
+    text: str, scenario: dict[str, Any], offer: float | None, agreed: float | None, recap: bool, check: bool
 ) -> PriceRoles:
-    """The roles of all prices in `text` (lower-cased)."""
+    """The roles of all prices in `text` (lower-cased); `recap` and `check` say what the whole reply does."""
     language, current = scenario["language"], scenario["current_price"]
     result, rx = PriceRoles(), _roles(language)
     for place in _places(text, language, current, offer, rx):
-        role, value = _role(place, rx, scenario, offer, agreed, recap), place.value
+        role, value = _role(place, rx, scenario, offer, agreed, recap, check), place.value
         if role == "ask":
             result.ask = value
         elif role == "accept":
@@ -88,9 +88,17 @@ def price_roles(
             result.current = value if result.current is None else result.current
         else:
             result.other.append(value)
+    if result.recap is not None and result.ask is not None and result.ask != result.recap:
+        # "we said 362, would 355 be possible?" opens the price again
+        result.recap = None
     if result.recap is not None and result.accept is None and agreed is None and result.recap == offer:
         result.accept = result.recap
-    if result.accept is not None and result.ask is not None and offer is not None and result.ask != result.accept:
+    if (
+        result.accept is not None
+        and result.ask is not None
+        and offer is not None
+        and result.ask != result.accept
+    ):
         # "365 is kind, would 355 be possible?" is an ask
         result.accept = None
     return result
@@ -110,9 +118,16 @@ def _places(text: str, language: str, current: float, offer: float | None, rx: _
         after = text[end : clause.start() if clause else len(text)]
         own = text[max(sentence_start, previous) : start]
         previous = end
-        if price.kind == "price" and rx.counted.search(after) and not re.match(r"\W*(?:cny|yuan|元|块)", after):
+        if (
+            price.kind == "price"
+            and rx.counted.search(after)
+            and not re.match(r"\W*(?:cny|yuan|元|块)", after)
+        ):
             continue
-        if price.kind in ("delta", "ratio") and not rx.ask.search(text[sentence_start:sentence_end]):
+        sentence = text[sentence_start:sentence_end]
+        if price.kind in ("delta", "ratio") and not (
+            rx.ask.search(sentence) or "?" in sentence or "吗" in sentence
+        ):
             continue
         places.append(_Place(price.kind, value, own, after, text[sentence_start:sentence_end]))
     return places
@@ -134,7 +149,13 @@ def _value(kind: str, value: Any, current: float, offer: float | None) -> float 
 
 
 def _role(
-    place: _Place, rx: _Roles, scenario: dict[str, Any], offer: float | None, agreed: float | None, recap: bool
+    place: _Place,
+    rx: _Roles,
+    scenario: dict[str, Any],
+    offer: float | None,
+    agreed: float | None,
+    recap: bool,
+    check: bool,
 ) -> str:
     """competitor, current, recap, accept, ask or other."""
     value, own, sentence = place.value, place.own, place.sentence
@@ -151,15 +172,16 @@ def _role(
         return "current"
     if rx.decline.search(own):
         return "other"
-    if agreed is not None and (value == agreed or recap or rx.recap.search(sentence)):
-        if value == agreed or not rx.ask.search(own):
-            return "recap"
+    if agreed is not None and (value == agreed or not rx.ask.search(own + place.after)):
+        return "recap"
     recapping = recap or bool(rx.recap.search(sentence))
     if recapping and value == offer:
         return "recap"
     if offer is not None and rx.accept.search(own + "|" + place.after):
         if not place.question or value == offer:
             return "accept"
+    if check and offer is None and not rx.ask.search(own + place.after):
+        return "current"
     if asking:
         return "accept" if value == offer and not place.question else "ask"
     if value == offer:
@@ -173,13 +195,22 @@ def _role(
     return "ask" if value >= scenario["current_price"] * 0.3 else "other"
 
 
-_MONTHS = {name: number for number, name in enumerate(
-    "jan feb mar apr may jun jul aug sep oct nov dec".split(), start=1)}
-_MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)(?:uary|ruary|ch|il|e|y|ust|tember|ober|ember)?\.?"
+_MONTHS = {
+    name: number
+    for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), start=1)
+}
+_MONTH = (
+    r"(jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)(?:uary|ruary|ch|il|e|y|ust|tember|ober|ember)?\.?"
+)
 _NUMERIC = re.compile(r"(?<![\d.])(\d{1,2})[-/](\d{1,2})(?![\d-])")
-_DAY_FIRST = re.compile(rf"\b(\d{{1,2}})(?:st|nd|rd|th)?(?: ?(?:-|to|and|until) ?(\d{{1,2}})(?:st|nd|rd|th)?)?(?: of)? {_MONTH}\b")
+_ORDINAL = r"(?:st|nd|rd|th)?"
+_NOT_VERB = r"(?! (?:i|we|you|be|it|not|also|help|make|well|still|the|this|that)\b)"
+_DAY_FIRST = re.compile(
+    rf"(?<![-/\d])(\d{{1,2}}){_ORDINAL}(?: ?(?:-|to|and|until) ?(\d{{1,2}}){_ORDINAL})?(?: of)? {_MONTH}\b{_NOT_VERB}"
+)
 _MONTH_FIRST = re.compile(
-    rf"\b{_MONTH} (\d{{1,2}})(?:st|nd|rd|th)?(?: ?(?:-|to|and|until|through) ?(?:the )?(\d{{1,2}})(?:st|nd|rd|th)?\b)?(?! ?(?:cny|yuan))"
+    rf"\b{_MONTH} (\d{{1,2}}){_ORDINAL}(?!\d)"
+    rf"(?: ?(?:-|to|and|until|through) ?(?:the )?(\d{{1,2}}){_ORDINAL}\b)?(?! ?(?:cny|yuan))"
 )
 _ZH_DATE = re.compile(r"(\d{1,2})月(\d{1,2})(?:日|号)?(?:\s*(?:到|至|和|、|-|~)\s*(\d{1,2})(?:日|号))?")
 
