@@ -25,7 +25,9 @@ def world(request):
 
 @pytest.fixture(scope="module")
 def rows(world):
-    return {corpus: [world.rows(corpus, i) for i in range(N if corpus != "online" else 30)] for corpus in SIZES}
+    return {
+        corpus: [world.rows(corpus, i) for i in range(N if corpus != "online" else 30)] for corpus in SIZES
+    }
 
 
 def test_sizes_are_those_of_the_issue():
@@ -103,7 +105,11 @@ def test_gold_agents_reach_half_of_the_possible_deals(world):
 def test_mixed_turns_have_every_quality(rows):
     labels = [label for row in rows["mixed"] for label in row["tags"]]
     share = {name: labels.count(name) / len(labels) for name in ("excellent", "scripted", "mediocre")}
-    assert 0.08 < share["excellent"] < 0.24 and 0.35 < share["scripted"] < 0.57 and 0.15 < share["mediocre"] < 0.35
+    assert (
+        0.08 < share["excellent"] < 0.24
+        and 0.35 < share["scripted"] < 0.57
+        and 0.15 < share["mediocre"] < 0.35
+    )
     assert 0.08 < 1 - sum(share.values()) < 0.24
 
 
@@ -138,7 +144,9 @@ def test_judge_scores_follow_the_intended_quality(world):
         scored = [score for score in row["scores"].values() if score is not None]
         assert all(score in (1, 2, 3, 4, 5) for score in scored)
         what = row["tags"][1]
-        by_quality.setdefault("defect" if what.startswith("defect") else what, []).append(statistics.mean(scored))
+        by_quality.setdefault("defect" if what.startswith("defect") else what, []).append(
+            statistics.mean(scored)
+        )
     mean = {name: statistics.mean(values) for name, values in by_quality.items()}
     assert mean["excellent"] > mean["scripted"] + 0.15 > mean["mediocre"] + 0.3
     assert mean["mediocre"] > mean["broken"] and mean["scripted"] > mean["defect"] + 0.3
