@@ -1,7 +1,7 @@
 """The hotelier's price: what it accepts, how it comes down, and how it keeps to what was agreed.
 
 With openness o in [0, 1] it accepts an ask a when
-    a >= reserve + (current - reserve) * max(0, 0.6 - o),
+    a >= reserve + (current - reserve) * max(0, 0.7 - o),
 so a well-argued ask is accepted at the reserve itself and a bare one only well above it, never below the
 reserve. Its counters move from the current price towards the reserve, further when new reasons were given.
 """
@@ -15,7 +15,7 @@ from typing import Any
 from repo_cli.worlds.hotel.hotelier import Mind, Move
 from repo_cli.worlds.hotel.understand import AgentAct
 
-_ENOUGH = 0.6  # openness at which the reserve itself is acceptable
+_ENOUGH = 0.7  # openness at which the reserve itself is acceptable
 
 
 def accept_level(mind: Mind, scenario: dict[str, Any]) -> float:
@@ -107,8 +107,8 @@ def answer_ask(
         mind.patience -= 1.3
         return Move("same_again") if mind.patience > 0 else _end_of_patience(mind, chance)
     mind.last_ask = ask
-    mind.openness = min(mind.openness + 0.08, 1.1)
-    mind.patience -= 0.5 if act.reasons or act.empathy else 1.0
+    mind.openness = min(mind.openness + 0.03, 1.1)
+    mind.patience -= 0.4 if mind.fresh else 0.9 if act.empathy else 1.2
     if mind.offer is not None and ask >= mind.offer:
         return _say_yes(mind, ask, hidden)
     root_open = hidden["root_concern"] not in mind.raised
@@ -142,7 +142,7 @@ def drop_price(mind: Mind, scenario: dict[str, Any], rng: Random, ask: float | N
     current, reserve = scenario["current_price"], scenario["hotel_hidden"]["reserve"]
     start = mind.offer if mind.offer is not None else current
     goal = max(reserve, ask or 0)
-    share = min(0.95, 0.25 + 0.6 * mind.openness)
+    share = min(0.95, 0.2 + 0.7 * mind.openness)
     price = _round_price(start - (start - goal) * share, reserve, rng)
     if current - reserve < 0.03 * current or price >= current - 1:
         mind.refusals += 1

@@ -17,7 +17,7 @@ from repo_cli.negotiation import read_prices
 from repo_cli.worlds.base import Message, PartnerTurn, make_outcome
 from repo_cli.worlds.hotel.speech import say
 
-_START_OPENNESS = {"friendly": 0.30, "busy": 0.25, "suspicious": 0.20, "angry": 0.15}
+_START_OPENNESS = {"friendly": 0.18, "busy": 0.12, "suspicious": 0.08, "angry": 0.02}
 
 
 @dataclass
@@ -41,6 +41,7 @@ class Mind:
     raised: frozenset[str] = frozenset()
     met: frozenset[str] = frozenset()  # concerns that were answered
     heard: frozenset[str] = frozenset()  # reasons that were given
+    fresh: int = 0  # new reasons and answered concerns in the reply at hand
     counts: dict[str, int] = field(default_factory=dict)
 
     def count(self, what: str) -> int:

@@ -15,9 +15,9 @@ from repo_cli.worlds.hotel.hotelier import Mind, Move
 from repo_cli.worlds.hotel.understand import AgentAct
 
 #: What an answered concern is worth to the hotelier, and each kind of reason the first time it is heard.
-_CONCERN_MET = 0.30
-_HALF_MET = 0.12
-_REASON_WORTH = {"comparison": 0.18, "class": 0.18, "date_limit": 0.15, "demand": 0.10, "choice": 0.07}
+_CONCERN_MET = 0.32
+_HALF_MET = 0.06
+_REASON_WORTH = {"comparison": 0.15, "class": 0.17, "date_limit": 0.13, "demand": 0.10, "choice": 0.06}
 
 _SIDE = {
     "O07": "side.ai",
@@ -42,6 +42,7 @@ def decide(mind: Mind, act: AgentAct, scenario: dict[str, Any], rng: Random) -> 
         _answered,
         _business,
     )
+    mind.fresh = 0
     if mind.count("turn") > 6:
         mind.patience -= 0.3
     for step in steps:
@@ -234,6 +235,7 @@ def _concern_answered(
     )
     if named:
         mind.openness += _CONCERN_MET if act.empathy else 0.22
+        mind.fresh += 1
         mind.met |= {concern}
     elif act.empathy or len(act.reasons - mind.heard) >= 2:
         mind.openness += _HALF_MET
@@ -256,6 +258,7 @@ def _hear(mind: Mind, act: AgentAct) -> None:
     mind.openness += sum(_REASON_WORTH[reason] for reason in fresh)
     mind.openness = min(max(mind.openness, 0.0), 1.1)
     mind.heard |= fresh
+    mind.fresh += len(fresh)
     if act.words > 60:
         mind.patience -= 0.5
 

@@ -347,7 +347,7 @@ TEXT = {
     "mood.suspicious": """
         Hm. {text} | Well, I'm careful here. {text} | I'm not so sure. {text}""",
     "mood.friendly": """
-        Ah, hello. {text} | Sorry, dear. {text} | Thanks for asking. {text}
+        Ah, hello. {text} | Sorry, dear. {text} | Oh, hi. {text}
         Good to hear from you. {text}""",
 }
 

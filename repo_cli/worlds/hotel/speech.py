@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from random import Random
 from typing import Any
@@ -15,6 +16,8 @@ _ONES = (
 ).split()
 _TENS = "zero ten twenty thirty forty fifty sixty seventy eighty ninety".split()
 _DIGITS = "零一二三四五六七八九"
+
+_SENTENCE_START = re.compile(r"(?:^|(?<=[.!?] ))[a-z]")
 
 #: Intents that may be coloured by the mood of the speaker.
 _COLOURED = ("obj.", "refuse", "counter", "maybe", "how_much", "go_ahead", "what_now")
@@ -68,7 +71,8 @@ def _join(template: str, text: str) -> str:
 
 
 def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]
+    """Capitals at the start and after a full stop, where a slot may stand."""
+    return _SENTENCE_START.sub(lambda match: match.group().upper(), text)
 
 
 @lru_cache(maxsize=65536)

@@ -150,9 +150,12 @@ def _stutters(words: list[str]) -> bool:
 
 
 def same_text(text: str, earlier: list[str]) -> bool:
-    """Whether the reply is, all but a word or two, one that was sent before."""
+    """Whether the reply is, all but a word or two, one that was sent before; another number is another reply."""
     pieces = set(_pieces(text))
+    numbers = re.findall(r"\d+", text)
     for old in earlier:
+        if re.findall(r"\d+", old) != numbers:
+            continue
         other = set(_pieces(old))
         if pieces and len(pieces & other) / len(pieces | other) > 0.88:
             return True
