@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import warnings
 
 LOGGERS = ("DeepSpeed", "transformers", "peft", "accelerate", "datasets", "torch.distributed", "py.warnings")
 
@@ -19,6 +20,7 @@ def quiet_libraries() -> None:
 
         if not torch.cuda.is_available():
             os.environ["DS_ACCELERATOR"] = "cpu"  # else DeepSpeed searches, and warns that it found nothing
+    warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")  # peft's, not the user's
     if "transformers" in sys.modules:
         from transformers.utils import logging as hf_logging
 

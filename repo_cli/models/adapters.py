@@ -22,7 +22,7 @@ class AdapterSet:
     """The adapters on `base`; `active` names the one in the forward pass, None the base alone."""
 
     def __init__(self, base: nn.Module, base_path: str) -> None:
-        self.base = base
+        self.base: Any = base
         self.base_path = base_path
         self.peft: Any = None
         self.active: str | None = None
@@ -50,7 +50,7 @@ class AdapterSet:
         modules = targets if isinstance(targets, str) else list(targets)
         config = LoraConfig(
             r=r,
-            lora_alpha=alpha,
+            lora_alpha=int(alpha) if float(alpha).is_integer() else alpha,  # type: ignore[arg-type]
             lora_dropout=dropout,
             target_modules=modules,
             task_type="CAUSAL_LM",
@@ -137,7 +137,7 @@ class AdapterSet:
 
         state = load_file(str(folder / WEIGHTS))
         try:
-            outcome = set_peft_model_state_dict(self.peft, state, adapter_name=role)
+            outcome: Any = set_peft_model_state_dict(self.peft, state, adapter_name=role)
         except RuntimeError as error:
             raise UserError(
                 f"{folder}: this adapter does not fit the base ({str(error).splitlines()[0]})"
@@ -163,7 +163,7 @@ def read_adapter_config(folder: Path) -> Any:
 
 def refuse_experts(base: nn.Module) -> None:
     """Adapters on a mixture of experts would silently miss the fused expert weights, so they are refused."""
-    config = getattr(base, "config", None)
+    config: Any = getattr(base, "config", None)
     text_config = config.get_text_config() if hasattr(config, "get_text_config") else config
     for key in EXPERT_KEYS:
         if (getattr(text_config, key, None) or 0) > 1:

@@ -54,7 +54,7 @@ class Backbone(nn.Module):
         config = base.config.get_text_config() if hasattr(base.config, "get_text_config") else base.config
         self.hidden_size, self.vocab_size = int(config.hidden_size), int(config.vocab_size)
         self.autocast_dtype = {None: None, "bfloat16": torch.bfloat16}[autocast]
-        self.sharding: Any = None  # the ZeRO-3 engine whose hooks fetch the parts of the base, if there is one
+        self.sharding: Any = None  # the ZeRO-3 engine whose hooks fetch the parts of the base, if any
         self._role: str | None = None
         self._merged = False
         self._gathered = False
@@ -191,7 +191,7 @@ class Backbone(nn.Module):
         self.heads[role].load_state_dict(load_file(str(folder / HEAD_FILE)))
 
     def copy_role(self, source: str, target: str) -> None:
-        """One role's values into another's (critic from RM); to be done before the target's engine is made."""
+        """One role's values into another's (critic from RM); before the target's engine is made."""
         self.adapters.copy(source, target)
         if target in self.heads and source in self.heads:
             self.heads[target].load_state_dict(self.heads[source].state_dict())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,9 @@ def hash_model_dir(folder: Path | str, config: Any | None = None, cache_dir: Pat
     result = digest.hexdigest()
     if note is not None:
         note.parent.mkdir(parents=True, exist_ok=True)
-        note.write_text(result)
+        fresh = note.with_suffix(f".{os.getpid()}")  # other ranks may write the same note
+        fresh.write_text(result)
+        fresh.replace(note)
     return result
 
 

@@ -139,7 +139,8 @@ def save_rng(folder: Path) -> None:
 
     from repo_cli.training import distributed as group
 
-    kind, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
+    numpy_state: Any = np.random.get_state(legacy=True)
+    kind, keys, position, has_gauss, gauss = numpy_state
     state: dict[str, Any] = {
         "torch": torch.get_rng_state(),
         "numpy": [

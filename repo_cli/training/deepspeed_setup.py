@@ -27,7 +27,7 @@ def prepare() -> Any:
 
 
 def ds_config(cfg: Any, world_size: int, trainable_numel: int, keep_whole: int = 0) -> dict[str, Any]:
-    """DeepSpeed's configuration for one engine; ZeRO-3 leaves parameters of up to `keep_whole` elements unsplit."""
+    """DeepSpeed's configuration for one engine; ZeRO-3 splits parameters of more than `keep_whole` elements."""
     stage, bf16 = cfg.engine.zero_stage, cfg.engine.precision == "bf16"
     # Buffers of this many elements are allocated; DeepSpeed wants a multiple of a small power of two.
     bucket = min(500_000_000, -(-trainable_numel // 1024) * 1024)

@@ -126,7 +126,7 @@ class TrainEngine:
                 if "step" in state:
                     state["step"] = torch.zeros_like(torch.as_tensor(state["step"]))
         if self.stage == 3:
-            # Its tracing of the order of modules is for prefetching, which is off; two roles would confuse it.
+            # Its tracing of the modules' order is for prefetching, which is off; two roles would confuse it.
             self.engine.optimizer.parameter_offload.fwd_pre_hook.remove()
             self._take_hooks()
 
@@ -140,7 +140,7 @@ class TrainEngine:
 
         loss_fn(micro) -> (loss summed over the micro-batch's items, stats). denominator: the number of items
         over all ranks. Stats are sums too and come back divided by the denominator; a key ending in _max
-        or _min comes back as the maximum or minimum. Returns loss, grad_norm (before clipping), lr, and the stats.
+        or _min comes back as the extreme. Returns loss, grad_norm (before clipping), lr, and the stats.
 
         Raises NonFiniteLoss on every rank, before anything is updated.
         """

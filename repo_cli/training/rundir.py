@@ -147,7 +147,7 @@ def find_run(cfg: Any) -> RunDir | None:
 
 def environment() -> dict[str, Any]:
     """Versions and machine, for the record (no secrets: only named variables)."""
-    versions = {}
+    versions: dict[str, str | None] = {}
     for name in PACKAGES:
         try:
             versions[name] = metadata.version(name)
