@@ -29,6 +29,7 @@ class AgentText:
     next_step: bool
     identity: bool
     check: bool
+    correct: bool
     reason: bool
     acknowledge: bool
     question: bool
@@ -103,6 +104,7 @@ def read_agent(text: str, current: float | None = None, offer: float | None = No
         next_step=bool(w.NEXT_STEP.search(folded)),
         identity=bool(w.IDENTITY.search(folded)),
         check=bool(w.CHECK.search(folded)),
+        correct=bool(w.CORRECT.search(folded)),
         reason=bool(w.REASON.search(folded)),
         acknowledge=bool(w.ACKNOWLEDGE.search(folded)),
         question=bool(w.QUESTION.search(folded)),

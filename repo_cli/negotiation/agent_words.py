@@ -14,7 +14,7 @@ SENTENCE = re.compile(r"[^.!?;。！？；\n]+(?:\.(?=[0-9])[^.!?;。！？；\n
 # a form that requests; it asks for a price only together with a figure or a word of lowering
 REQUEST = re.compile(
     r"\b(?:could|can|would|will|might|may|shall|should) (?:you|we|i ask|i suggest|i propose|the hotel|your (?:hotel|side|team)|it|that|this|there|a |an |the (?:rate|price|nightly)|[0-9]|\w+[ -]?(?:fifty|hundred|sixty|forty|thirty|twenty|seventy|eighty|ninety))"
-    r"|\b(?:how|what) about\b|\bany (?:chance|room|flexibility|possibility|scope|way|leeway|wiggle)|\b(?:is|are|would|be) (?:it|there|that|this|you|[0-9]+)[^.!?;]{0,18}?\b(?:possible|open to|willing|able|room|acceptable|comfortable|feasible|any way|workable|ok|okay)\b"
+    r"|\b(?:how|what) about\b|\bany (?:chance|room|flexibility|possibility|scope|way|leeway|wiggle)|\b(?:is|are|would|be) (?:it|there|that|this|you|[0-9]+)[^.!?;]{0,60}?\b(?:possible|something you|live with|manageable|doable|fair|open to|willing|able|room|acceptable|comfortable|feasible|any way|workable|ok|okay)\b"
     r"|\b(?:i|we)(?:'d| would|'ll| will|'m| am|'re| are)? (?:like|love|want|hope|hoping|ask|asking|suggest|propose|proposing|suggesting|looking|wish|appreciate|request|be grateful|need|aim|aiming)\b|\b(?:my|our) (?:proposal|suggestion|ask|request|offer|idea|target)\b"
     r"|\blet'?s (?:say|do|try|go|make|settle|set|agree)|\bplease (?:lower|reduce|drop|consider|cut|come|offer|give|do|make|go|set|bring|adjust)|\bdo(?:es)? (?:[0-9]+|that|this)[^.!?;]{0,20}\b(?:work|sound|suit|feel|seem|fit)|\bwhy not\b|\bwhat if (?:we|you|it)|\bif you (?:could|can) (?:do|go|come|manage|lower|bring|make)"
     r"|\bmeet (?:me|us) (?:at|in)\b|\bconsider\b|\bcome (?:down|closer)\b|\bthink (?:about|over)\b|\bopen to\b"
@@ -29,14 +29,14 @@ NOT_ASKING = re.compile(
 )
 #: "is 388 still right", "平台B显示": the figure is checked or sourced, not asked for
 FACTUAL = re.compile(
-    r"\b(?:right|correct|still|accurate|currently|current|as listed|listed|is that so|up to date|shows?|showing|displayed|now at|at the moment|seeing|sells?|selling|charg|net|sell price|include[sd]?|breakfast included|what you see)\b|对吗|对吧|是吗|没错|是不是|目前|现在(?:是|的)?|显示|挂牌|挂的|卖价是|渠道|平台[a-z]|卖(?=[0-9])|属实|净价|结算价|含.{0,4}早.{0,3}(?:吗|对)"
+    r"\bplatform [a-z]\b|\b(?:with|against) us\b|\bagainst [0-9]|\b(?:right|correct|still|accurate|currently|current|as listed|listed|is that so|up to date|shows?|showing|displayed|now at|at the moment|seeing|sells?|selling|charg|net|sell price|include[sd]?|breakfast included|what you see)\b|对吗|对吧|是吗|没错|是不是|目前|现在(?:是|的)?|显示|挂牌|挂的|卖价是|渠道|平台[a-z]|卖(?=[0-9])|属实|净价|结算价|含.{0,4}早.{0,3}(?:吗|对)"
 )
 WOULD_WORK = re.compile(
-    r"\b(?:would|could|might|does|do|will|can) (?:that|this|it|such a \w+|the \w+|either)(?: \w+)? (?:work|be (?:ok|okay|possible|acceptable|workable|fine|something|comfortable|all right|reasonable|fair|doable)|suit|fit|sound|seem|help|feel|do\b)|\bis that (?:possible|something you|acceptable|workable|doable|ok|okay|all right|a figure)|\bwhat do you (?:think|say)\b|\bhow does (?:that|this|it) (?:sound|look|seem)|\bwould you (?:accept|agree|consider|be (?:ok|open|willing|happy|comfortable))|\bcan (?:you|we) (?:agree|settle|do (?:that|this|it))|\bcould you (?:do|manage|accept|agree|consider|live with)(?: to)? (?:that|this|it)|\bdeal\?|\bok(?:ay)?\?"
+    r"\b(?:would|could|might|does|do|will|can) (?:that|this|it|such a \w+|the \w+|either)(?: \w+)? (?:work|be (?:ok|okay|possible|acceptable|workable|fine|something|comfortable|all right|reasonable|fair|doable)|suit|fit|sound|seem|help|feel|do\b)|\bis that (?:possible|something you|acceptable|workable|doable|ok|okay|all right|a figure)|\bwhat do you (?:think|say)\b(?! (?:about|of|to) (?:that|this|the) (?:gap|difference|comparison|search|numbers?))|\bhow does (?:that|this|it) (?:sound|look|seem)|\bwould you (?:accept|agree|consider|be (?:ok|open|willing|happy|comfortable))|\bcan (?:you|we) (?:agree|settle|do (?:that|this|it))|\bcould you (?:do|manage|accept|agree|consider|live with)(?: to)? (?:that|this|it)|\bdeal\?|\bok(?:ay)?\?"
     r"|(?:可以|行|好|成|合适|接受|方便)(?:吗|么|不[行成好可]?|呢)|怎么样|如何|咋样|您(?:看|觉得)(?:呢|行|可以|怎么|如何|合适)|能(?:接受|做|行|成)(?:吗|么|不)"
 )
 DECIDE = re.compile(
-    r"\b(?:who|whom|when|what time|which day|best time|good time|better time|a time|the right person|someone)\b|谁|什么时候|什么时间|几点|何时|哪天|哪位|方便的时间"
+    r"\b(?:who(?:m|'s)? (?:else |then |there )?(?:decides?|is|should|can|could|handles?|sets?|would|makes?|do i|may|takes)|whom|when (?:can|could|should|would|will|may|is|shall|suits|works|do|might|are)|what time|which day|best time|good time|better time|a time|the right person|someone)\b|谁|什么时候|什么时间|几点|何时|哪天|哪位|方便的时间"
 )
 
 # --- the other moves ---------------------------------------------------------------------------------------------
@@ -59,6 +59,9 @@ IDENTITY = re.compile(
 CHECK = re.compile(
     r"\b(?:is|are|does|do|have|has|am|can|could|may|let me|would you|please)\b[^.!?]{0,90}\b(?:right|correct|confirm|check|verify|up to date|still|accurate|include[sd]?|listed|basis|per night|which room|what i have|as i have)\b|\bi (?:see|have|show|understand)\b[^.!?]{0,40}\b(?:at|listed|room|price|rate)\b|\b(?:listed|currently|current (?:rate|price)|the (?:rate|price) (?:is|shows|stands)|sell price|my (?:note|brief|list|screen|sheet) (?:shows?|says))\b"
     r"|对吗|对吧|是吗|没错吧|是不是|核对|确认(?:一下|下)|(?:目前|现在|当前)(?:的)?(?:价|卖|挂|是|售|显示|房价)|含(?:单|双)?早|请问.{0,12}(?:房|价)|核实"
+)
+CORRECT = re.compile(
+    r"\b(?:right|correct|match(?:es)?|accurate|up to date|as you have it|agree with your|confirm (?:that|this|it)|still (?:the|your|[0-9])|get that)\b[^.!;]*\?|\bplease correct\b|对吗|对吧|是吗|没错吧|是不是|对不对|核对|一致吗|准确吗"
 )
 REASON = re.compile(
     r"\b(?:platform [a-z]\b|(?:other|another|different) (?:channel|site|platform|listing)|compet|nearby|compar|search(?:es|ed|ing)?|demand|travell?ers?|(?:guests?|people|families|couples|customers) (?:\w+ )?(?:look|search|compare|choose|book|see|pick|decide|pay|arrive|travel|want|prefer)|quiet(?:er)?|midweek|weekday|empty|unsold|still open|rooms? (?:are )?(?:open|left|free)|off[- ]season|shoulder|because|since|the reason|gap|transit|corporate|business (?:guests|travel)|school holidays|review|late arrivals|longer stays?|difference|trial)\b"

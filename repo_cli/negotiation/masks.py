@@ -42,7 +42,8 @@ _EN = "|".join(
         r"(?:[ -](?:fifteen|thirty|forty[ -]five))?)(?![0-9.,a-z -]*[0-9a-z]*(?:hundred|yuan|cny|rmb|a night|per night))(?![0-9])\b",
         r"\b24/7\b|\b7 ?x ?24\b|\b(?:nine|9)[ -]to[ -](?:five|5)\b",
         r"\b(?:in|since|of|year|by|during|for) (?:19[5-9][0-9]|20[0-4][0-9])(?! ?(?:cny|rmb|yuan|a night|per night))(?![0-9])",
-        r"\b(?:room|rm|floor|flat|suite|apt|building|bldg|gate|terminal|option|step|version|phase|chapter|section"
+        # "the room is 358" names its price, "room 358" and "the code is 358" name no price
+        r"\b(?!(?:room|suite|flat) is )(?:room|rm|floor|flat|suite|apt|building|bldg|gate|terminal|option|step|version|phase|chapter|section"
         r"|line|bus|route|highway|flight|train|ticket|order|booking|reservation|invoice|ref|reference|id|case|no|nr"
         r"|number|tel|phone|mobile|extension|ext|postcode|zip)"
         r"(?: (?:no|nr|number|id|code|is))?(?:\.|:|#| #)? ?[0-9][0-9-]*(?:\.[0-9]+)?(?= *[^0-9 ]|$| +[^cry])",

@@ -19,7 +19,7 @@ INTERRUPTS = ("O06", "O07", "O15", "O16", "O17", "O18")
 OBJECTIONS = ("O01", "O03", "O04", "O08", "O09", "O10", "O13")
 
 # Of several intents in one message the first of this list is the principal one.
-_ORDER = ("O07", "O06", "O17", "O15", "O08", "O05", "O02", "O09", "O10", "O04", "O03", "O01", "O16", "O13")
+_ORDER = ("O07", "O06", "O17", "O02", "O04", "O15", "O09", "O08", "O05", "O10", "O03", "O01", "O16", "O13")
 _LOOSE = re.compile(r"['’]")
 
 

@@ -62,6 +62,8 @@ def stage_of(state: DialogueState, read: AgentText, brief: Brief, sop: SOP) -> s
         # taking up a figure that the hotel named before we proposed one is the move of S5
         return "S6" if sop.allowed(last, "S6") or not sop.allowed(last, "S5") else "S5"
     intent = state.partner_intent
+    if last in ("S1", "S2") and read.correct and read.amounts:
+        return "S2"
     if intent in INTERRUPTS:
         return _after_interrupt(state, read, last)
     if intent in OBJECTIONS or intent == "refusal" or (intent == "O02" and not read.close):
@@ -80,9 +82,7 @@ def _by_content(state: DialogueState, read: AgentText, last: str) -> str:
     if last == "S1":
         return "S1" if read.identity and not read.check and not read.amounts else "S2"
     if last == "S2":
-        if read.reason and not (read.check and not _sourced(read)):
-            return "S3"
-        return "S2" if read.check else "S3" if read.reason else "S2"
+        return "S3" if read.reason and not read.correct else "S2"
     if last in ("S3", "S4"):
         if read.reason:
             return "S3" if last == "S3" else "S4"
@@ -90,10 +90,6 @@ def _by_content(state: DialogueState, read: AgentText, last: str) -> str:
     if state.partner_offer_open and (read.takes or read.confirm):
         return "S6"
     return last
-
-
-def _sourced(read: AgentText) -> bool:
-    return read.reason and bool(read.amounts)
 
 
 def next_stage(state: DialogueState, brief: Brief, sop: SOP) -> str:

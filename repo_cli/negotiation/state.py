@@ -144,6 +144,21 @@ def _offers(text: str, prices: Sequence[Price], brief: Brief, state: DialogueSta
     return offer, net
 
 
+_SETTLED = re.compile(
+    r"\b(?:settled|agreed|said yes|sum (?:it|this|that) up|do (?:we|i) do it|i said|we said|write (?:it |that )?down|done|fine|ok)\b|定(?!价)|答应|同意|说好|说的是|记一下|总结"
+)
+_STAYS = re.compile(
+    r"\b(?:stay|stays|staying|keep|keeping|remains?|stick|sticking|stands?|leave|still|is (?:the|our|my) price)\b|还是|维持|保持|不变|不动|就(?:是)?\s*$|坚持"
+)
+
+
+def _stays(text: str, prices: Sequence[Price], brief: Brief) -> bool:
+    """Does the hotel answer an ask by standing by the current price ("I'd rather stay at 388")?"""
+    if brief.current is None or not any(_same(p.amount(brief.current), brief.current) for p in prices):
+        return False
+    return bool(_STAYS.search(fold(text)))
+
+
 def _principal(read: PartnerText, net: float | None) -> str | None:
     """The first intent that the words show; O13 needs a net figure, O08.. as listed."""
     if net is not None and "O15" not in read.intents and "O17" not in read.intents:
@@ -164,15 +179,16 @@ def _partner_turn(state: DialogueState, text: str, brief: Brief) -> None:
     if net is not None:
         state.partner_net = net
     accepted = _accepts(state, read, offer, text)
-    theirs = offer is not None and not (accepted and _same(offer, state.pending))
-    refused = read.refusal and not accepted and not theirs
+    theirs = offer is not None and not _same(offer, state.pending)
+    stays = state.asks > 0 and _stays(text, prices, brief)
+    refused = (read.refusal or stays) and not accepted and not theirs
     intent = _principal(read, net)
-    if read.firm:
+    if read.hard or (read.firm and not theirs and not accepted and intent != "O02"):
         state.hard_refusal = True
         state.opted_out = state.opted_out or read.hard
         state.refusals += 1
         state.agreed_price, state.partner_offer_open, intent = None, False, "O14"
-    elif theirs and not (accepted and state.pending is not None and offer is not None and offer > state.pending):
+    elif theirs:
         intent = _counter(state, read, offer, text, intent)
     elif accepted and state.pending is not None:
         state.agreed_price, state.partner_offer_open = state.pending, False
@@ -201,12 +217,16 @@ def _accepts(state: DialogueState, read: PartnerText, offer: float | None, text:
     if offer is not None:
         if not _same(offer, state.pending):
             return False
-        return not read.refusal and not ("?" in text or "？" in text)
+        if read.accept is not None or _SETTLED.search(fold(text)):
+            return not read.refusal or read.conditional
+        return not read.refusal and not re.search(r"[?？]", text)
+    if read.question and read.open:  # "fair enough, what figure?" is interest, not a yes
+        return False
     if read.accept == "strong":
         return not (read.refusal and not read.conditional)
     fresh = state.last_stage in ("S5", "S6")
     if read.accept == "weak":
-        return fresh and not read.refusal and not any(k in read.intents for k in ("O01", "O02", "O05", "O08", "O09", "O10"))
+        return fresh and not read.refusal and not read.question and not any(k in read.intents for k in ("O01", "O02", "O05", "O08", "O09", "O10"))
     if read.ack:
         return state.last_stage == "S6" and bool(re.search(r"ok|k\b|right|got it|嗯|收到", text.lower())) and "?" not in text and "？" not in text
     return False
