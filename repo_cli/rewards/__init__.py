@@ -19,10 +19,10 @@ _HOMES = {
     "RewardParts": "scores",
     "RuleResult": "rules",
     "RuleSet": "rules",
-    "Rubric": "judge_prompt",
+    "Rubric": "rubric",
     "apply_veto": "enhancement",
     "enhance": "enhancement",
-    "normalise_judge": "judge_prompt",
+    "normalise_judge": "rubric",
 }
 
 __all__ = sorted(_HOMES)

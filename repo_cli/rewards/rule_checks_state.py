@@ -221,14 +221,11 @@ def one_clear_figure(r: Reading) -> Finding | None:
     if current is None:
         raise NotScored("the scenario has no current_price")
     nights = r.at.maybe("nights") or 1
-    known = [current, *r.at.fact_values()]
-    asked = {round(a.value) for a in r.amounts if not near(a.value, known)}
-    asked |= (
-        {round(a.value) for a in r.plain_amounts if near(a.value, r.at.fact_values())} if not asked else set()
-    )
-    asked = {
-        v for v in asked if not any(v != w and near(v, [w * nights, abs(current - w)], 1.0) for w in asked)
-    }
+    said = [current, *r.at.fact_values(), *r.at.partner_amounts]
+    fresh = {round(a.value) for a in r.amounts if not near(a.value, said)}
+    # nothing new: an ask for what a competitor shows, or for what the partner once named
+    asked = fresh or {round(a.value) for a in r.plain_amounts if not near(a.value, [current])}
+    asked = {v for v in asked if not any(v != w and near(v, [w * nights, abs(current - w)], 1.0) for w in asked)}
     if len(asked) == 1:
         return CLEAR
     return r.whole("asks without a figure" if not asked else f"several figures: {sorted(asked)}")
