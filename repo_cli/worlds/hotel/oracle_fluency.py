@@ -140,7 +140,7 @@ def _garble_en(text: str, words: list[str], sentences: tuple[str, ...]) -> float
 
 def _pairs_within(sentences: tuple[str, ...]) -> list[tuple[str, str]]:
     """Neighbouring words that no comma or other mark parts."""
-    pairs = []
+    pairs: list[tuple[str, str]] = []
     for sentence in sentences:
         for clause in re.split(r"[,;:()\"\u2014\u2013]|\s-\s", sentence.lower()):
             words = WORD.findall(clause)

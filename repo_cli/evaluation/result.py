@@ -1,0 +1,176 @@
+"""What an evaluation leaves behind: per system its dialogues and bad cases with their ratings, as `eval.json`.
+
+Ratings come from whatever rater the evaluation used (the world's hidden oracle, a judge, people); this room only
+counts. A breach is (agent turn, kind, severity 1-3), hard from severity 2 on.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from repo_cli.errors import UserError
+
+#: Breaches of this severity and above are hard.
+HARD = 2
+#: A reply rated at least this, without a hard breach, is excellent.
+EXCELLENT = 4.5
+SKILLS = ("fluency", "workflow", "negotiation", "scope")
+
+Violation = tuple[int, str, int]
+
+
+@dataclass
+class Dialogue:
+    """One played dialogue. `turns` holds the rating of each agent reply; `outcome` as the counterpart gave it."""
+
+    scenario_id: str
+    messages: list[dict[str, Any]]
+    rating: float
+    turns: list[float]
+    violations: list[Violation] = field(default_factory=list)
+    outcome: dict[str, Any] = field(default_factory=dict)
+    skills: dict[str, int] = field(default_factory=dict)
+    correct_end: bool = False
+    scenario: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        scenario: dict[str, Any],
+        messages: list[dict[str, Any]],
+        outcome: dict[str, Any] | None,
+        rating: Any,
+    ) -> Dialogue:
+        """From a scenario, its transcript and a world's DialogueRating; the hidden part is not kept."""
+        public = {k: v for k, v in scenario.items() if k != "hotel_hidden"}
+        plain = [{"role": m["role"], "content": m["content"]} for m in messages]
+        return cls(
+            scenario_id=str(scenario["id"]),
+            messages=plain,
+            rating=float(rating.rating),
+            turns=[float(t.rating) for t in rating.turns],
+            violations=[tuple(v) for v in rating.violations],
+            outcome=dict(outcome or {}),
+            skills=dict(rating.skills),
+            correct_end=bool(rating.correct_end),
+            scenario=public,
+        )
+
+    @property
+    def replies(self) -> list[str]:
+        """The agent's replies in order."""
+        return [m["content"] for m in self.messages if m["role"] == "assistant"]
+
+    @property
+    def hard_turns(self) -> set[int]:
+        """Agent turns with a hard breach."""
+        return {turn for turn, _, severity in self.violations if severity >= HARD}
+
+    @property
+    def excellent_turns(self) -> int:
+        """Number of excellent replies."""
+        return sum(r >= EXCELLENT and i not in self.hard_turns for i, r in enumerate(self.turns))
+
+    @property
+    def deal(self) -> bool:
+        """Whether the dialogue ended in an agreement."""
+        return bool(self.outcome.get("deal"))
+
+
+@dataclass
+class BadCase:
+    """One bad case with the system's replies, one for each recorded agent turn."""
+
+    case_id: str
+    messages: list[dict[str, Any]]
+    defects: list[dict[str, Any]]
+    replies: list[str]
+    fixed: bool
+    clean: bool
+    severe_unresolved: bool
+    rating: float
+
+    @classmethod
+    def of(cls, row: dict[str, Any], replies: list[str], rating: Any) -> BadCase:
+        """From a bad-case row, the replies and a world's BadCaseRating."""
+        scenario = row.get("scenario") or {}
+        plain = [{"role": m["role"], "content": m["content"]} for m in row["messages"]]
+        name = str(row.get("id") or scenario.get("id") or "")
+        defects = [dict(d) for d in row.get("defects", [])]
+        return cls(
+            name,
+            plain,
+            defects,
+            list(replies),
+            bool(rating.fixed),
+            bool(rating.clean),
+            bool(rating.severe_unresolved),
+            float(rating.rating),
+        )
+
+
+@dataclass
+class SystemResult:
+    """All that one system did."""
+
+    dialogues: list[Dialogue] = field(default_factory=list)
+    badcases: list[BadCase] = field(default_factory=list)
+
+
+@dataclass
+class EvalResult:
+    """Systems by name, in the order in which they are shown; `config` is shown in the report as it is."""
+
+    systems: dict[str, SystemResult] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+    baseline: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, as written to eval.json."""
+        return {"version": 1, **_listed(asdict(self))}
+
+    def save(self, path: Path) -> None:
+        """Writes eval.json."""
+        Path(path).write_text(json.dumps(self.to_json(), ensure_ascii=False), encoding="utf-8")
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any], source: str = "eval.json") -> EvalResult:
+        """The inverse of to_json; UserError when a field is missing."""
+        try:
+            systems = {
+                name: SystemResult(
+                    [_dialogue(d) for d in part.get("dialogues", [])],
+                    [BadCase(**c) for c in part.get("badcases", [])],
+                )
+                for name, part in data["systems"].items()
+            }
+        except (KeyError, TypeError, AttributeError) as error:
+            raise UserError(
+                f"{source}: not an evaluation result ({error})", hint="made by `repo eval`?"
+            ) from error
+        return cls(systems, dict(data.get("config") or {}), data.get("baseline"))
+
+    @classmethod
+    def load(cls, path: Path) -> EvalResult:
+        """Reads eval.json; UserError when it cannot be read."""
+        try:
+            data = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path}: cannot be read as an evaluation result ({error})") from error
+        return cls.from_json(data, str(path))
+
+
+def _dialogue(data: dict[str, Any]) -> Dialogue:
+    dialogue = Dialogue(**data)
+    dialogue.violations = [(int(t), str(k), int(s)) for t, k, s in dialogue.violations]
+    return dialogue
+
+
+def _listed(value: Any) -> Any:
+    """Tuples as lists all the way down, so that the data equals what JSON gives back."""
+    if isinstance(value, dict):
+        return {k: _listed(v) for k, v in value.items()}
+    return [_listed(v) for v in value] if isinstance(value, (list, tuple)) else value

@@ -1,0 +1,106 @@
+"""The table at the end of `repo eval`: one row a system, with intervals, and the paired differences below it."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+from rich.console import Console, Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from repo_cli.evaluation.metrics import BY_KEY, EvalResult, Summary, summarise
+from repo_cli.evaluation.show import difference, interval, p_value, verdict
+
+MAIN = ("rating", "excellent", "violations", "hard", "deals", "correct_end", "words")
+BAD = ("fixed", "clean", "severe")
+DIFFERENCES = (
+    "rating",
+    "excellent",
+    "violations",
+    "hard",
+    "deals",
+    "correct_end",
+    "fixed",
+    "clean",
+    "severe",
+)
+
+_SHORT = {
+    "rating": "rating 1-5",
+    "excellent": "with an excellent\nreply",
+    "violations": "violations\n/100 replies",
+    "hard": "hard ones\n/100",
+    "deals": "deals",
+    "correct_end": "right end",
+    "words": "words\n/reply",
+    "fixed": "fixed",
+    "clean": "cleanly fixed",
+    "severe": "severe left",
+}
+_STYLE = {"better": "green", "worse": "red", "level": "dim", "": ""}
+
+
+def render_summary(result: EvalResult, bootstrap: int = 2000, baseline: str | None = None) -> RenderableType:
+    """The tables for the terminal, from a result."""
+    return render(summarise(result, baseline, bootstrap))
+
+
+def render(summary: Summary) -> RenderableType:
+    """The tables for the terminal, from a summary."""
+    parts: list[RenderableType] = []
+    for title, keys, of in (("Held-out dialogues", MAIN, "rating"), ("Bad cases", BAD, "fixed")):
+        counts = [m[of].n for m in summary.systems.values() if of in m]
+        if counts:
+            parts.append(_systems(summary, keys, f"{title} (n = {max(counts)}, 95% intervals)"))
+    if summary.differences:
+        parts.append(_differences(summary))
+    return Group(*parts) if parts else Text("nothing was evaluated")
+
+
+def plain(summary: Summary, width: int = 150) -> str:
+    """The same tables as plain text, for logs and READMEs."""
+    out = StringIO()
+    Console(file=out, width=width, force_terminal=False, color_system=None).print(render(summary))
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def _systems(summary: Summary, keys: tuple[str, ...], title: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", pad_edge=False)
+    table.add_column("system", no_wrap=True)
+    for key in keys:
+        table.add_column(_SHORT[key], justify="right")
+    for name, figures in summary.systems.items():
+        cells = [_two_lines(interval(figures[key], BY_KEY[key])) if key in figures else "–" for key in keys]
+        table.add_row(Text(name, style="bold"), *cells)
+    return table
+
+
+def _two_lines(text: str) -> Text:
+    value, _, rest = text.partition(" [")
+    return Text.assemble((value, "bold"), ("\n[" + rest, "dim") if rest else "")
+
+
+def _differences(summary: Summary) -> Table:
+    table = Table(
+        title=f"Paired differences to {escape(str(summary.baseline))} (95%)",
+        title_justify="left",
+        title_style="bold",
+        pad_edge=False,
+    )
+    table.add_column("")
+    for name in summary.differences:
+        table.add_column(Text(name), justify="right")
+    for key in DIFFERENCES:
+        if not any(key in d for d in summary.differences.values()):
+            continue
+        cells = []
+        for name, found in summary.differences.items():
+            if key not in found:
+                cells.append(Text("–"))
+                continue
+            word = verdict(found[key], BY_KEY[key])
+            p = p_value(summary.p_holm.get(name, {}).get(key, float("nan")))
+            cells.append(Text(f"{difference(found[key], BY_KEY[key])} {word}\n{p}", style=_STYLE[word]))
+        table.add_row(Text(BY_KEY[key].label), *cells)
+    return table

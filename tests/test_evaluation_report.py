@@ -1,0 +1,139 @@
+"""Metrics, table and report over a made-up evaluation; untrusted text stays text."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+from evaluation_kit import result
+
+from repo_cli.errors import UserError
+from repo_cli.evaluation import EvalResult, summarise
+from repo_cli.evaluation.metrics import words
+from repo_cli.evaluation.report import read_metrics, report_runs, write_report
+from repo_cli.evaluation.table import plain, render
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'{{ 7*7 }}{% raw %}</pre></summary>&lt;b&gt;"
+
+
+class Page(HTMLParser):
+    """Collects tags, attributes and text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_summary_figures_by_hand():
+    made = result(n=60)
+    summary = summarise(made, bootstrap=500)
+    assert summary.baseline == "sft" and set(summary.differences) == {"base", "repo"}
+    dialogues = made.systems["repo"].dialogues
+    rating = summary.systems["repo"]["rating"]
+    assert rating.value == pytest.approx(sum(d.rating for d in dialogues) / 60) and rating.low < rating.value < rating.high
+    hard = sum(s >= 2 for d in dialogues for _, _, s in d.violations)
+    soft = sum(s == 1 for d in dialogues for _, _, s in d.violations)
+    assert summary.systems["repo"]["hard"].value == pytest.approx(hard / 180)
+    assert summary.systems["repo"]["violations"].value == pytest.approx((hard + soft) / 180)
+    assert summary.systems["repo"]["deals"].value == pytest.approx(sum(d.outcome["deal"] for d in dialogues) / 60)
+    assert summary.kinds["repo"]["promise"] == (pytest.approx(100 * hard / 180, abs=1e-3), 2)
+    excellent = sum(any(t >= 4.5 and i not in d.hard_turns for i, t in enumerate(d.turns)) for d in dialogues)
+    assert summary.systems["repo"]["excellent"].value == pytest.approx(excellent / 60)
+
+
+def test_differences_are_paired_by_scenario():
+    made = result(n=60)
+    straight = summarise(made, bootstrap=500).differences["repo"]["rating"]
+    made.systems["repo"].dialogues.reverse()
+    turned = summarise(made, bootstrap=500).differences["repo"]["rating"]
+    assert turned.value == pytest.approx(straight.value) and turned.clear and turned.low > 0.4
+    made.systems["repo"].dialogues = made.systems["repo"].dialogues[:20]
+    assert summarise(made, bootstrap=500).differences["repo"]["rating"].n == 20
+    for key, p in summarise(made, bootstrap=500).p_holm["repo"].items():
+        assert p >= summarise(made, bootstrap=500).differences["repo"][key].p, key
+
+
+def test_result_survives_json(tmp_path):
+    made = result(n=8)
+    made.save(tmp_path / "eval.json")
+    again = EvalResult.load(tmp_path / "eval.json")
+    assert again.to_json() == json.loads(json.dumps(made.to_json()))
+    assert summarise(again, bootstrap=200).as_dict() == summarise(made, bootstrap=200).as_dict()
+    (tmp_path / "bad.json").write_text("{}")
+    with pytest.raises(UserError, match=r"bad\.json"):
+        EvalResult.load(tmp_path / "bad.json")
+
+
+def test_table_shows_systems_and_differences():
+    text = plain(summarise(result(n=60), bootstrap=300))
+    for part in ("base", "sft", "repo", "rating 1-5", "deals", "severe left", "Paired differences to sft", "better"):
+        assert part in text
+    assert plain(summarise(EvalResult())).strip() == "nothing was evaluated"
+    hostile = result(n=5, systems=("[red]base[/red]", "[/x]"))
+    assert "[red]base" in plain(summarise(hostile, bootstrap=200))
+    assert render(summarise(result(n=3), bootstrap=200))
+
+
+def test_words_in_both_languages():
+    assert words("Would 350 yuan work for 06-18?") == 6
+    assert words("350元可以吗？") == 5
+
+
+def test_report_escapes_everything(tmp_path):
+    made = result(n=12, text=HOSTILE, systems=("sft", "<b>repo</b>"))
+    for system in made.systems.values():
+        for d in system.dialogues:
+            d.scenario_id = HOSTILE + d.scenario_id
+            d.violations.append((0, HOSTILE, 2))
+            d.outcome["reason"] = HOSTILE
+            d.scenario["room_type"] = HOSTILE
+        for c in system.badcases:
+            c.defects[0]["kind"] = HOSTILE
+            c.case_id = HOSTILE
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "metrics.jsonl").write_text("".join(json.dumps({"step": i, HOSTILE: i * 0.5}) + "\n" for i in range(5)))
+    (run / "config.yaml").write_text(HOSTILE)
+    (run / "log.txt").write_text("WARNING " + HOSTILE)
+    html = write_report(made, tmp_path / "r.html", runs=[run], bootstrap=200, title=HOSTILE).read_text()
+    page = Page(html)
+    assert not {"script", "img", "iframe", "link", "object", "form"} & set(page.tags)
+    assert not [name for name, _ in page.attributes if name.startswith("on")]
+    assert not [v for name, v in page.attributes if name in ("src", "href")]
+    assert not re.search(r"(?:https?:)?//[a-z]", html)
+    assert "alert(1)" in page.text and "{{ 7*7 }}" in page.text
+    assert "default-src 'none'" in html
+
+
+def test_report_of_runs(tmp_path):
+    run = tmp_path / "runs" / "rl" / "demo" / "one"
+    run.mkdir(parents=True)
+    lines = [json.dumps({"step": i, "time": 1.0, "reward/rm": 0.1 * i, "policy/entropy": 2 - 0.1 * i, "note": "x", "gone": None}) for i in range(30)]
+    (run / "metrics.jsonl").write_text("\n".join(lines) + '\n{"step": 30, "rew')
+    steps, columns = read_metrics(run / "metrics.jsonl")
+    assert len(steps) == 30 and set(columns) == {"reward/rm", "policy/entropy"}
+    result(n=10).save(run / "eval.json")
+    html = report_runs([run], tmp_path / "out" / "report.html", bootstrap=200).read_text()
+    page = Page(html)
+    assert page.tags.count("polyline") == 4 and "reward/rm" in page.text and "Paired differences to sft" in page.text
+    assert "gained most" in page.text and "lost most" in page.text
+    with pytest.raises(UserError, match="neither"):
+        report_runs([tmp_path], tmp_path / "x.html")
+
+
+def test_report_of_one_system_and_of_nothing(tmp_path):
+    alone = write_report(result(n=4, systems=("base",)), tmp_path / "one.html", bootstrap=200).read_text()
+    assert "Paired differences" not in alone and "sample" in alone
+    assert "<main>" in write_report(EvalResult(), tmp_path / "none.html").read_text()
