@@ -97,7 +97,7 @@ class ScriptedAgent:
             return self._owner(en)
         if (
             re.search(
-                r"busy|waiting|check-in|bad moment|in the middle|swamped|no time|queue|can't do this now|忙|没空|不方便|回头再|没时间|排着队|客人等",
+                r"busy|waiting|check-in|bad moment|in the middle|hands are full|swamped|no time|queue|can't do this now|忙|没空|不方便|回头再|没时间|排着队|客人等",
                 low,
             )
             and self.asked == 0
@@ -233,9 +233,9 @@ def play(world: Any, scenario: dict[str, Any], seed: int, fitted: bool = True, m
     spent = 0.0
     for number in range(1, max_turns + 1):
         history.append({"role": "assistant", "content": agent.reply(text)})
-        start = time.perf_counter()
+        start = time.process_time()
         turn = partner.reply(history)
-        spent += time.perf_counter() - start
+        spent += time.process_time() - start
         history.append({"role": "user", "content": turn.text})
         text = turn.text
         if turn.ended:

@@ -206,7 +206,7 @@ def test_self_play_ends_well_in_about_two_thirds(language: str) -> None:
     assert deals[True] > deals[False]  # reasons that fit the partner bring more deals
     assert {"accepted", "refused", "callback", "handover", "hangup"} <= set(reasons)
     assert reasons["hangup"] / count < 0.12
-    assert spent / turns < 0.004  # well under 1 ms on an idle core
+    assert spent / turns < 0.002  # seconds of CPU; about 0.6 ms measured
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -238,7 +238,7 @@ def test_phrase_banks_are_rich_and_alike() -> None:
 
 def test_speed_of_one_turn() -> None:
     history = [{"role": "assistant", "content": HELLO}]
-    start = time.perf_counter()
+    start = time.process_time()
     for seed in range(200):
         Hotelier(hotel(), seed).reply(history)
-    assert (time.perf_counter() - start) / 200 < 0.004
+    assert (time.process_time() - start) / 200 < 0.002

@@ -68,10 +68,10 @@ def test_splits_seeds_and_languages_differ_and_repeat() -> None:
 
 def test_scenario_is_fast() -> None:
     world = get_world("hotel", "en", 0)
-    start = time.perf_counter()
+    start = time.process_time()
     for index in range(1000):
         world.scenario(index, "train")
-    assert (time.perf_counter() - start) / 1000 < 0.0008  # 0.05 ms on an idle core
+    assert (time.process_time() - start) / 1000 < 0.0002
 
 
 def test_unknown_names_are_answered_with_the_nearest() -> None:

@@ -1,4 +1,4 @@
-"""The hotelier understands at least 95% of 128 hand-written replies, none of them from the corpus's templates."""
+"""The hotelier understands at least 95% of its hand-written replies (over 200), none from the corpus's templates."""
 
 from __future__ import annotations
 

@@ -160,12 +160,12 @@ def _adopt(mind: Mind, text: str, scenario: dict[str, Any]) -> Mind:
     """The state after a partner turn that this hotelier did not say itself: read from the text."""
     low = text.lower()
     mind.engaged = True
-    prices = [
-        price.value[1] if price.kind == "bound" else price.value
+    prices: list[Any] = [
+        price.value[1] if isinstance(price.value, (list, tuple)) else price.value
         for price in read_prices(
             text, language=scenario["language"], current=scenario["current_price"], offer=mind.offer
         )
-        if price.kind in ("price", "bound") and isinstance(price.value, (int, float, list, tuple))
+        if price.kind in ("price", "bound")
     ]
     named = [
         value for value in prices if isinstance(value, (int, float)) and value != scenario["current_price"]

@@ -89,7 +89,7 @@ TEXT = {
         Sorry, I have no say in prices.""",
     "obj.busy": """
         Busy now, message me later. | I've got guests waiting, not now. | It's check-in time, can't talk.
-        Sorry, this is a bad moment. | I'm in the middle of something, later please.
+        Sorry, this is a bad moment. | My hands are full, later please.
         We're swamped at the moment. | No time right now. | I have a queue in front of me, another time.
         Can't do this now, really.""",
     "side.ai": """
@@ -118,11 +118,11 @@ TEXT = {
         That's not what I meant. {text} | Listen please. {text} | You're not hearing me. {text}
         Still the same problem: {text} | Again: {text}""",
     "open_up": """
-        Well, that's fair. What do you have in mind? | OK, you have a point. What would you suggest?
+        Well, that's fair. What do you have in mind? | You have a point. What would you suggest?
         Hm, true. So what are you thinking of? | That makes sense. What's your idea?
-        Fair enough. What price do you want? | All right, I see what you mean. What figure?
-        Good that you say that. So, what do you propose? | I can live with that. What would it be?
-        OK, and what do you want me to do?""",
+        I see what you mean. What figure? | At least you listen. So, what do you propose?
+        Since you put it that way, what would it be? | Now we're talking. What price do you want?
+        Then what do you want me to do?""",
     "maybe": """
         Maybe. And what do you want from me? | Could be. What are you asking for? | Possible. So?
         Well, I don't know. What do you want exactly? | OK, and how does that concern me?
@@ -207,11 +207,11 @@ TEXT = {
         That makes no sense, it's {cur} now. | Are you raising it? Today it's {cur}.""",
     "refuse": """
         No, I'd rather stay at {cur}. | No, I'm keeping {cur}. | Sorry, the price stays at {cur}.
-        I don't want to lower it. | That won't work for us. | No, not for these nights.
+        I don't want to lower it. | That won't work for us. | I won't do it for these nights.
         I'm not going down. | Thanks, but no. | We leave it as it is.""",
     "refuse_again": """
         I said no. The price stays. | No means no. | Once more: we don't lower it.
-        My answer is still no. | Please accept that. No. | I've told you twice now, no.
+        My answer is still no. | It stays a no, please. | I've told you twice now, no.
         Let's stop here, it's a no. | Nothing to discuss, it stays.""",
     "hard": """
         No. Stop messaging me. | Don't contact me again. | That's it, please don't write any more.
@@ -343,12 +343,11 @@ TEXT = {
     "mood.angry": """
         Look, {text} | Honestly, {text} | Not again. {text} | Come on. {text} | Oh please. {text}""",
     "mood.busy": """
-        Quickly: {text} | One second. {text} | Make it short. {text} | I'm in a hurry. {text}""",
+        Quickly: {text} | One second. {text} | Make it short. {text} | Guests here. {text}""",
     "mood.suspicious": """
         Hm. {text} | Well, I'm careful here. {text} | I'm not so sure. {text}""",
     "mood.friendly": """
-        Ah, hello. {text} | Sorry, dear. {text} | Oh, hi. {text}
-        Good to hear from you. {text}""",
+        Ah, hello. {text} | Sorry, dear. {text} | Oh, hi. {text} | Sweet of you to write. {text}""",
 }
 
 WHEN = ("tomorrow morning", "this evening", "after lunch", "tomorrow afternoon", "on Monday", "later today")
