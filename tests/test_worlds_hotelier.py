@@ -188,7 +188,7 @@ def test_same_history_same_answer_however_it_came(language: str) -> None:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_self_play_ends_well_in_about_two_thirds(language: str) -> None:
-    world, count = get_world("hotel", language, 0), 240
+    world, count = get_world("hotel", language, 0), 160
     reasons: Counter[str] = Counter()
     deals = {True: 0, False: 0}
     spent = turns = 0.0
