@@ -90,6 +90,8 @@ class Hotelier:
             before = mind.copy()
             turn = self._answer(mind, agent, earlier, number + 1)
             if partner is None:
+                # the next history most likely holds this very text: then nothing need be read again
+                self._log.append((agent, turn.text, mind.copy()))
                 return turn
             if partner != turn.text:
                 mind = _adopt(before, partner, self.scenario)
