@@ -36,9 +36,8 @@ def enhance(rm: Tensor, judge: Tensor, rules: Tensor, n: float, min_gain: float 
             f"shapes differ: rm {tuple(rm.shape)}, judge {tuple(judge.shape)}, rules {tuple(rules.shape)}"
         )
     if not torch.isfinite(rm).all():
-        raise ValueError(
-            f"the reward model's score is not finite for rows {(~torch.isfinite(rm)).nonzero().flatten().tolist()}"
-        )
+        rows = (~torch.isfinite(rm)).nonzero().flatten().tolist()
+        raise ValueError(f"the reward model's score is not finite for rows {rows}")
     share = correction(judge.to(rm.dtype), rules.to(rm.dtype), n) / n
     return rm + rm.abs().clamp(min=min_gain) * share
 

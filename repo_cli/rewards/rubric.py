@@ -100,8 +100,9 @@ def _criterion(name: str, raw: Any, scale: list[int], file: str) -> Criterion:
 def normalise_judge(scores: Mapping[str, float | None], rubric: Rubric) -> float | None:
     """E_judge before `judge.weight`: the weighted mean of the scored criteria, each brought to [-1, 1].
 
-    A criterion that is None (does not apply, or was not scored) is left out, and the weights are renormalised; None
-    when none was scored. A gate criterion whose score rounds to the lowest one caps the mean at -0.5.
+    A criterion that is None (does not apply, or was not scored) is left out, and the weights are
+    renormalised; None when none was scored. A gate criterion whose score rounds to the lowest one caps the
+    mean at -0.5.
 
     Raises ValueError for a score outside the scale: no such number may become a reward.
     """

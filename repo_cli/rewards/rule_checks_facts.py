@@ -92,9 +92,9 @@ def figures_grounded(r: Reading) -> Finding | None:
 
 
 _RIVALS = (
-    "ctrip", "trip.com", "meituan", "qunar", "tongcheng", "elong", "fliggy", "tuniu", "booking.com", "agoda", "expedia",
-    "airbnb", "hotels.com", "priceline", "trivago", "hostelworld", "douyin", "携程", "美团", "去哪儿", "同程", "艺龙", "飞猪",
-    "抖音", "途牛", "缤客", "爱彼迎", "安可达",
+    "ctrip", "trip.com", "meituan", "qunar", "tongcheng", "elong", "fliggy", "tuniu", "booking.com",
+    "agoda", "expedia", "airbnb", "hotels.com", "priceline", "trivago", "hostelworld", "douyin",
+    "携程", "美团", "去哪儿", "同程", "艺龙", "飞猪", "抖音", "途牛", "缤客", "爱彼迎", "安可达",
 )  # fmt: skip
 
 
@@ -189,9 +189,9 @@ def dates_in_brief(r: Reading) -> Finding | None:
 
 _ROOM_WORDS = (
     "standard superior deluxe executive premium premier luxury classic economy compact business family garden "
-    "courtyard attic terrace balcony sea-view seaview ocean-view city-view mountain-view lake-view honeymoon "
-    "presidential junior soundproof transit early-check-in accessible bunk studio loft king queen twin double single "
-    "triple quad suite villa penthouse dormitory cabin pool"
+    "courtyard attic terrace balcony sea-view seaview ocean-view city-view mountain-view lake-view "
+    "honeymoon presidential junior soundproof transit early-check-in accessible bunk studio loft king "
+    "queen twin double single triple quad suite villa penthouse dormitory cabin pool"
 ).split()
 _ROOM_EN = re.compile(
     rf"(?i)\b((?:{'|'.join(_ROOM_WORDS)})(?:[ -](?:{'|'.join(_ROOM_WORDS)}))*)(\s+(?:bed)?rooms?)?\b"
@@ -199,8 +199,9 @@ _ROOM_EN = re.compile(
 _SURE_NOUNS = {"suite", "villa", "penthouse", "dormitory"}
 _BEDS = {"king", "queen", "twin", "double", "single", "triple", "studio", *_SURE_NOUNS}
 _ZH_ROOM_WORDS = (
-    "标准 标 豪华 高级 商务 行政 尊享 舒适 经济 特惠 家庭 亲子 大床 双床 单人 双人 三人 四人 上下铺 套 别墅 海景 湖景 山景 江景 "
-    "城景 园景 花园 庭院 阁楼 露台 阳台 复式 榻榻米 景观 静音 中转 蜜月 总统 泳池 精致 紧凑 迷你"
+    "标准 标 豪华 高级 商务 行政 尊享 舒适 经济 特惠 家庭 亲子 大床 双床 单人 双人 三人 四人 上下铺 "
+    "套 别墅 海景 湖景 山景 江景 城景 园景 花园 庭院 阁楼 露台 阳台 复式 榻榻米 景观 静音 中转 蜜月 "
+    "总统 泳池 精致 紧凑 迷你"
 ).split()
 _ZH_WORD = "|".join(sorted(_ZH_ROOM_WORDS, key=len, reverse=True))
 _ROOM_ZH = re.compile(rf"((?:{_ZH_WORD})+)(?:房间|客房|床房|房|间|套房)|(家庭套房|总统套房|独栋别墅)")

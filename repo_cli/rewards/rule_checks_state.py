@@ -225,7 +225,9 @@ def one_clear_figure(r: Reading) -> Finding | None:
     fresh = {round(a.value) for a in r.amounts if not near(a.value, said)}
     # nothing new: an ask for what a competitor shows, or for what the partner once named
     asked = fresh or {round(a.value) for a in r.plain_amounts if not near(a.value, [current])}
-    asked = {v for v in asked if not any(v != w and near(v, [w * nights, abs(current - w)], 1.0) for w in asked)}
+    asked = {
+        v for v in asked if not any(v != w and near(v, [w * nights, abs(current - w)], 1.0) for w in asked)
+    }
     if len(asked) == 1:
         return CLEAR
     return r.whole("asks without a figure" if not asked else f"several figures: {sorted(asked)}")

@@ -74,7 +74,7 @@ def compile_one(pattern: Pattern) -> Any:
             detail = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
             raise UserError(
                 f"{pattern.where}: RE2 cannot compile {pattern.source!r}: {detail}",
-                hint="RE2 knows no lookaround and no back-reference; rewrite it, or give the rule `engine: regex`",
+                hint="RE2 knows no lookaround and no back-reference: rewrite it, or set `engine: regex`",
             ) from None
     if compiled.search("") is not None:
         raise UserError(

@@ -1,0 +1,194 @@
+"""All reward sources of a run together: scored side by side, kept apart for the log, combined into one
+number.
+
+The rules run in a thread of their own while the reward model and the judge use the device. A judge elsewhere
+takes the place of the local one by having the same `score` (judge.Judge).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from repo_cli.models.backbone import Backbone
+from repo_cli.rewards.combine import COMBINERS, READS, Mix, Moments
+from repo_cli.rewards.enhancement import apply_veto, correction
+from repo_cli.rewards.judge import Judge, LocalJudge
+from repo_cli.rewards.reward_model import RewardModel
+from repo_cli.rewards.rubric import Rubric, normalise_judge
+from repo_cli.rewards.rules import RuleSet
+from repo_cli.rewards.scores import RewardParts, missing
+from repo_cli.training.distributed import all_max, all_sum
+
+MUTED = 0.1  # |R_rm| below this leaves judge and rules almost without effect
+
+
+class Ensemble:
+    """What a run rewards, built from the configuration.
+
+    Only the sources that `reward.combine` reads are built, and the rules in any case: they cost little, and
+    their hits belong in the log. `judge` may be given from outside.
+    """
+
+    def __init__(self, cfg: Any, backbone: Backbone, judge: Judge | None = None) -> None:
+        self.cfg = cfg
+        reads = READS[cfg.reward.combine]
+        self.rules = RuleSet.from_config(cfg.rules) if cfg.rules.rules else None
+        self.rm: RewardModel | None = None
+        if "rm" in reads:
+            self.rm = RewardModel.open(backbone, cfg.rm.path or "", cfg.rm.scale, cfg.rm.shift)
+        self.judge: Judge | None = judge
+        if judge is None and "judge" in reads and cfg.judge.kind == "local":
+            self.judge = LocalJudge.open(cfg, backbone)
+        self.rubric: Rubric | None = self.judge.rubric if self.judge is not None else None
+        weights = cfg.reward.weights
+        self.mix = Mix(
+            n=cfg.reward.n,
+            min_gain=cfg.reward.min_gain,
+            weights={"rm": weights.rm, "judge": weights.judge, "rules": weights.rules},
+        )
+
+    def score(self, items: Sequence[Mapping[str, Any]]) -> RewardParts:
+        """Every source on every reply.
+
+        items: {scenario, history, reply, sample}; `sample` (ids of context and reply) is what the reward
+        model reads. Raises ValueError when the reward model's score is not finite.
+        """
+        batch = len(items)
+        parts = RewardParts(missing(batch), missing(batch), missing(batch))
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            # torch's grad mode and autocast are per thread, and the rules use neither
+            running = thread.submit(self.rules.score_many, items) if self.rules is not None else None
+            if self.rm is not None and batch:
+                parts.rm = self.rm.score([item["sample"] for item in items], self.cfg.rm.batch_tokens)
+            if self.judge is not None and self.rubric is not None:
+                self._judge(parts, items)
+            if running is not None:
+                parts.rule_results = running.result()
+                parts.rules = torch.tensor([r.total for r in parts.rule_results], dtype=torch.float32)
+        return parts
+
+    def _judge(self, parts: RewardParts, items: Sequence[Mapping[str, Any]]) -> None:
+        assert self.judge is not None and self.rubric is not None
+        scores = self.judge.score(items)
+        nan = float("nan")
+        for name in self.rubric.criteria:
+            found = [s.criteria.get(name) if s.outcome == "ok" else None for s in scores]
+            parts.judge_criteria[name] = torch.tensor(
+                [nan if f is None else f for f in found], dtype=torch.float32
+            )
+        means = [normalise_judge(s.criteria, self.rubric) if s.outcome == "ok" else None for s in scores]
+        weight = self.cfg.judge.weight
+        parts.judge = torch.tensor([nan if m is None else weight * m for m in means], dtype=torch.float32)
+        parts.judge_outcomes = [s.outcome for s in scores]
+        parts.judge_mass = torch.tensor([s.mass for s in scores], dtype=torch.float32)
+
+    def total(self, parts: RewardParts) -> tuple[Tensor, Tensor, dict[str, float]]:
+        """One number a reply.
+
+        Returns (total `[batch]`, keep `[batch]` bool, stats over all ranks). `keep` is False for a reply
+        that takes no part in the update: the judge failed on it and `judge.on_missing` is drop_row, or
+        nothing that the combination reads was scored. Its total is 0 and means nothing.
+        """
+        reward = self.cfg.reward
+        mix = self.mix
+        if reward.combine == "normalised_sum":
+            mix = Mix(mix.n, mix.min_gain, mix.weights, _global_moments(parts))
+        total = COMBINERS[reward.combine](parts.rm, parts.judge, parts.rules, mix)
+        total = apply_veto(total, parts.hard, reward.veto)
+        keep = ~total.isnan()
+        if self.judge is not None and self.cfg.judge.on_missing == "drop_row":
+            keep &= ~parts.judge.isnan()
+        total = torch.where(keep, total, torch.zeros_like(total))
+        return total, keep, self._stats(parts, total, keep)
+
+    def _stats(self, parts: RewardParts, total: Tensor, keep: Tensor) -> dict[str, float]:
+        """Means over all ranks. The names and their order are the same on each, as the sums demand."""
+        size = float(len(parts))
+        table = _Means()
+        table.spread("reward/total", torch.where(keep, total, torch.nan))
+        table.mean("reward/kept_frac", keep.float())
+        if self.rm is not None:
+            table.spread("reward/rm", parts.rm)
+            table.mean("reward/rm_muted_frac", (parts.rm.abs() < MUTED).float())
+        if self.judge is not None:
+            table.spread("reward/judge", parts.judge)
+            table.mean("judge/fail_rate", torch.tensor([float(o != "ok") for o in parts.judge_outcomes]))
+            table.mean("judge/label_mass", parts.judge_mass if parts.judge_mass is not None else missing(0))
+            for name in self.rubric.criteria if self.rubric else ():
+                table.mean(f"reward/judge/{name}", parts.judge_criteria[name])
+        if self.rules is not None:
+            table.spread("reward/rules", parts.rules)
+            table.mean("reward/hard_broken_frac", parts.hard.float())
+            skipped = sum(bool(r.not_scored) for r in parts.rule_results)
+            table.ratio("reward/rules_not_scored_frac", float(skipped), size)
+            for rule in self.rules.by_id:
+                added = [f.weight for r in parts.rule_results for f in r.fired if f.rule == rule]
+                table.ratio(f"reward/rules/{rule}", sum(added), size)
+        if self.cfg.reward.combine == "enhance":
+            table.mean("reward/enhancement", correction(parts.judge, parts.rules, self.mix.n) / self.mix.n)
+        return table.over_ranks()
+
+
+class _Means:
+    """Named means that are right over ranks of any size: sums and counts are added, and divided once."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, tuple[float, float]] = {}
+        self.spreads: dict[str, tuple[float, float, float]] = {}
+        self.ends: dict[str, float] = {}
+
+    def ratio(self, name: str, total: float, count: float) -> None:
+        self.sums[name] = (total, count)
+
+    def mean(self, name: str, x: Tensor) -> None:
+        seen = x[~x.isnan()].double()
+        self.ratio(name, float(seen.sum()), float(len(seen)))
+
+    def spread(self, name: str, x: Tensor) -> None:
+        """Mean, standard deviation, least and greatest of the entries that are scored."""
+        seen = x[~x.isnan()].double()
+        self.spreads[name] = (float(seen.sum()), float(seen.square().sum()), float(len(seen)))
+        self.ends[f"{name}_max"] = float(seen.max()) if len(seen) else -torch.inf
+        self.ends[f"{name}_min"] = float(-seen.min()) if len(seen) else -torch.inf
+
+    def over_ranks(self) -> dict[str, float]:
+        flat = [v for pair in self.sums.values() for v in pair] + [
+            v for t in self.spreads.values() for v in t
+        ]
+        added = all_sum(torch.tensor(flat, dtype=torch.float64)).tolist()
+        ends = all_max(torch.tensor(list(self.ends.values()), dtype=torch.float64)).tolist()
+        out: dict[str, float] = {}
+        for i, name in enumerate(self.sums):
+            total, count = added[2 * i : 2 * i + 2]
+            if count:
+                out[name] = total / count
+        at = 2 * len(self.sums)
+        for i, name in enumerate(self.spreads):
+            total, squares, count = added[at + 3 * i : at + 3 * i + 3]
+            if count:
+                out[name] = total / count
+                out[f"{name}_std"] = max(0.0, squares / count - (total / count) ** 2) ** 0.5
+        for name, value in zip(self.ends, ends, strict=True):
+            if value != -float("inf"):
+                out[name] = -value if name.endswith("_min") else value
+        return out
+
+
+def _global_moments(parts: RewardParts) -> Moments:
+    """(mean, std) of each source over the replies of all ranks."""
+    sums = []
+    for x in (parts.rm, parts.judge, parts.rules):
+        seen = x[~x.isnan()].double()
+        sums += [seen.sum(), seen.square().sum(), torch.tensor(float(len(seen)), dtype=torch.float64)]
+    added = all_sum(torch.stack(sums)).tolist()
+    moments: Moments = {}
+    for i, name in enumerate(("rm", "judge", "rules")):
+        total, squares, count = added[3 * i : 3 * i + 3]
+        mean = total / count if count else 0.0
+        moments[name] = (mean, max(0.0, squares / count - mean**2) ** 0.5 if count else 0.0)
+    return moments

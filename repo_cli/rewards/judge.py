@@ -1,0 +1,299 @@
+"""A local judge: any causal model, its scores read from the distribution over the scale's labels.
+
+The answer is forced into the form
+
+    R1: 4
+    R2: -
+
+and at each label the expected value over the scale is taken from the next-token probabilities. The likeliest
+label is then written down and the next criterion read after it, so that the judge sees its own earlier
+scores. "-" says that a criterion does not apply (None). A judge whose probability lies elsewhere than on the
+labels has not answered: the criterion is then None too, never a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from repo_cli.dialogue.batches import micro_batches
+from repo_cli.dialogue.tokens import ChatFormat, TooLong
+from repo_cli.errors import UserError
+from repo_cli.models.backbone import Backbone
+from repo_cli.rewards.judge_prompt import JudgeScore, Message, judge_prompt
+from repo_cli.rewards.rubric import NOT_APPLICABLE, Rubric
+
+MIN_MASS = 0.01  # least share of the probability on the labels for them to be an answer
+
+
+class Judge(Protocol):
+    """What the ensemble asks of any judge, here or behind an API. A failure is an outcome, never a number."""
+
+    rubric: Rubric
+
+    def score(self, items: Sequence[Mapping[str, Any]]) -> list[JudgeScore]:
+        """One score for each item {scenario, history, reply}."""
+
+
+@dataclass(frozen=True)
+class LabelForm:
+    """How a tokenizer writes a label after "R1:". numbers: the token of each score, all after `shared`;
+    other: tokens of "-", which part from `shared` at `other_at`."""
+
+    shared: tuple[int, ...]
+    numbers: tuple[int, ...]
+    other_at: int
+    other: int
+
+
+class LocalJudge:
+    """A judge on a backbone (its own, or the run's with the judge as one more adapter).
+
+    Args:
+        backbone, role: the model; role None is the base alone.
+        rubric, sop: what the prompt shows. style: "full" or "compact" (judge_prompt).
+        max_length: longest prompt and answer in tokens; a longer dialogue loses its oldest turns.
+        batch_tokens: padded tokens judged at once.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        role: str | None,
+        rubric: Any,
+        sop: Any = None,
+        *,
+        style: str = "full",
+        max_length: int = 4096,
+        batch_tokens: int = 16384,
+        template_kwargs: dict[str, Any] | None = None,
+        min_mass: float = MIN_MASS,
+    ) -> None:
+        self.backbone, self.role, self.rubric, self.sop = backbone, role, Rubric.of(rubric), sop
+        self.style, self.batch_tokens, self.min_mass = style, batch_tokens, min_mass
+        self.names = list(self.rubric.criteria)
+        longest = "\n".join(f"{name}: {self.rubric.high}" for name in self.names)
+        self.fmt = ChatFormat(backbone.tokenizer, dict(template_kwargs or {}), max_length)
+        self.fmt.reply_room = len(self.fmt.reply_ids(longest)) + 2
+        self.form = label_form(self.fmt, self.rubric, f"{self.names[0]}:")
+
+    @classmethod
+    def open(cls, cfg: Any, backbone: Backbone) -> LocalJudge:
+        """The judge of the configuration: `judge.path` is an adapter on the run's base, or a causal model of
+        its own."""
+        path, own = cfg.judge.path, backbone
+        role: str | None = "judge"
+        if not path:
+            raise UserError(
+                "judge.path is not set", hint="the final/ of a judge, a model directory or a hub name"
+            )
+        adapter = any((Path(path).expanduser() / p / "adapter_config.json").is_file() for p in ("", "final"))
+        if adapter:
+            if "judge" not in backbone.roles():
+                backbone.add_role("judge", init_from=path)
+        else:
+            own, role = _own_backbone(cfg, backbone), None
+        return cls(
+            own,
+            role,
+            cfg.rubric,
+            cfg.sop,
+            style=cfg.judge.prompt,
+            max_length=cfg.judge.max_length,
+            batch_tokens=cfg.judge.batch_tokens,
+            template_kwargs=cfg.policy.template_kwargs,
+        )
+
+    def context(self, item: Mapping[str, Any]) -> list[int] | None:
+        """Prompt ids of one item; oldest turns are dropped until it fits, None when nothing is left to
+        drop."""
+        turns: list[Message] = [m for m in item["history"] if m.get("role") in ("user", "assistant")]
+        while True:
+            messages = judge_prompt(
+                self.rubric, self.sop, item.get("scenario") or {}, turns, item["reply"], self.style
+            )
+            try:
+                return self.fmt.context_ids(messages)
+            except TooLong:
+                if not turns:
+                    return None
+                turns = turns[1:]
+
+    @torch.no_grad()
+    def score(self, items: Sequence[Mapping[str, Any]]) -> list[JudgeScore]:
+        """Scores of items {scenario, history, reply}, in their order."""
+        contexts = [self.context(item) for item in items]
+        out = [JudgeScore(dict.fromkeys(self.names), "too_long") for _ in items]
+        alive = [i for i, ids in enumerate(contexts) if ids is not None]
+        room = self.fmt.reply_room
+        was_training = self.backbone.training
+        self.backbone.eval()
+        try:
+            for chosen in micro_batches([len(contexts[i] or ()) + room for i in alive], self.batch_tokens):
+                rows = [alive[j] for j in chosen]
+                for row, score in zip(rows, self._read([contexts[i] or [] for i in rows]), strict=True):
+                    out[row] = score
+        finally:
+            self.backbone.train(was_training)
+        return out
+
+    def _read(self, contexts: list[list[int]]) -> list[JudgeScore]:
+        """Scores of one batch: one growing answer a row, its keys and values kept."""
+        runner = _Growing(self.backbone, self.role, self.fmt.pad_id, len(self.form.shared) + 1)
+        answers = [""] * len(contexts)
+        scores: list[dict[str, float | None]] = [{} for _ in contexts]
+        masses = torch.zeros(len(contexts))
+        for name in self.names:
+            answers = [f"{a}\n{name}:" if a else f"{name}:" for a in answers]
+            ids = [c + self._body(a) + list(self.form.shared) for c, a in zip(contexts, answers, strict=True)]
+            labels, mass = self._label_probabilities(runner.log_probs(ids))
+            masses += mass / len(self.names)
+            for i in range(len(contexts)):
+                best = int(labels[i].argmax())
+                applies = best < len(self.form.numbers)
+                read = float(mass[i]) >= self.min_mass
+                scores[i][name] = self._expected(labels[i]) if applies and read else None
+                answers[i] += " " + (str(self.rubric.low + best) if applies else NOT_APPLICABLE)
+        return [
+            JudgeScore(s, "ok" if float(m) >= self.min_mass else "off_scale", float(m))
+            for s, m in zip(scores, masses, strict=True)
+        ]
+
+    def _body(self, text: str) -> list[int]:
+        return self.fmt.reply_ids(text)[: -len(self.fmt.end_ids)]
+
+    def _label_probabilities(self, log_probs: Tensor) -> tuple[Tensor, Tensor]:
+        """(label probabilities `[batch, labels]`, renormalised, "-" last; their mass `[batch]`).
+
+        log_probs: `[batch, len(shared) + 1, vocabulary]`, the last places of each row.
+        """
+        form = self.form
+        steps = [log_probs[:, i, token] for i, token in enumerate(form.shared)]
+        reached = torch.stack(steps).sum(dim=0) if steps else torch.zeros(len(log_probs))
+        numbers = reached[:, None] + log_probs[:, -1, list(form.numbers)]
+        before = (
+            torch.stack(steps[: form.other_at]).sum(dim=0) if form.other_at else torch.zeros(len(log_probs))
+        )
+        other = before + log_probs[:, form.other_at, form.other]
+        both = torch.cat([numbers, other[:, None]], dim=1)
+        mass = both.logsumexp(dim=1)
+        return (both - mass[:, None]).exp(), mass.exp()
+
+    def _expected(self, labels: Tensor) -> float:
+        """Expected score over the numbers alone."""
+        numbers = labels[:-1] / labels[:-1].sum()
+        values = torch.arange(self.rubric.low, self.rubric.high + 1, dtype=numbers.dtype)
+        return float((numbers * values).sum().clamp(self.rubric.low, self.rubric.high))
+
+
+class _Growing:
+    """Log-probabilities at the end of rows that grow, with keys and values of what was seen kept.
+
+    Rows are padded on the left at each step; a token that a row no longer has (another label was written) is
+    masked.
+    """
+
+    def __init__(self, backbone: Backbone, role: str | None, pad_id: int, places: int) -> None:
+        self.backbone, self.role, self.pad_id, self.places = backbone, role, pad_id, places
+        self.cache: Any = None
+        self.seen: list[list[tuple[int, int]]] = []  # per row: (token, slot in the cache)
+        self.visible: Tensor | None = None  # [batch, slots]
+
+    def log_probs(self, rows: list[list[int]]) -> Tensor:
+        """`[batch, places, vocabulary]` float32 on the CPU: the last `places` positions of each row."""
+        if not self.seen:
+            self.seen = [[] for _ in rows]
+            self.visible = torch.zeros(len(rows), 0, dtype=torch.long)
+        assert self.visible is not None
+        fresh: list[list[int]] = []
+        starts: list[int] = []
+        for row, seen in zip(rows, self.seen, strict=True):
+            kept = 0
+            # at least the last `places` tokens are run again, since their log-probs are what is wanted
+            while kept < min(len(seen), len(row) - self.places) and seen[kept][0] == row[kept]:
+                kept += 1
+            for _, slot in seen[kept:]:
+                self.visible[len(starts), slot] = 0
+            del seen[kept:]
+            fresh.append(row[kept:])
+            starts.append(kept)
+        width, base = max(map(len, fresh)), self.visible.shape[1]
+        ids = torch.full((len(rows), width), self.pad_id)
+        positions = torch.zeros(len(rows), width, dtype=torch.long)
+        shown = torch.zeros(len(rows), width, dtype=torch.long)
+        for i, new in enumerate(fresh):
+            at = width - len(new)
+            ids[i, at:] = torch.tensor(new)
+            positions[i, at:] = torch.arange(starts[i], starts[i] + len(new))
+            shown[i, at:] = 1
+            self.seen[i] += [(token, base + at + k) for k, token in enumerate(new)]
+        self.visible = torch.cat([self.visible, shown], dim=1)
+        self.backbone.use(self.role)
+        device = self.backbone.device
+        with self.backbone.autocast():
+            out = self.backbone.base(
+                input_ids=ids.to(device),
+                attention_mask=self.visible.to(device),
+                position_ids=positions.to(device),
+                past_key_values=self.cache,
+                use_cache=True,
+                logits_to_keep=self.places,
+            )
+        self.cache = out.past_key_values
+        return out.logits[:, -self.places :].float().log_softmax(dim=-1).cpu()
+
+
+def label_form(fmt: ChatFormat, rubric: Rubric, lead: str) -> LabelForm:
+    """How the tokenizer writes the labels after `lead` ("R1:").
+
+    Raises UserError when they cannot be told apart by one token each.
+    """
+
+    def body(text: str) -> list[int]:
+        return fmt.reply_ids(text)[: -len(fmt.end_ids)]
+
+    base = body(lead)
+    tails = {}
+    for label in rubric.labels:
+        ids = body(f"{lead} {label}")
+        if ids[: len(base)] != base or len(ids) == len(base):
+            raise UserError(f"judge: this tokenizer joins {lead!r} and its label, so no score can be read")
+        tails[label] = ids[len(base) :]
+    numbers = [tails[label] for label in rubric.labels[:-1]]
+    shared = numbers[0][:-1]
+    if any(t[:-1] != shared for t in numbers) or len({t[-1] for t in numbers}) != len(numbers):
+        raise UserError(
+            "judge: this tokenizer does not write each score of the scale as one token of its own"
+        )
+    other = tails[NOT_APPLICABLE]
+    at = 0
+    while at < len(shared) and at < len(other) - 1 and other[at] == shared[at]:
+        at += 1
+    if at < len(shared) and other[at] == shared[at]:
+        raise UserError(f'judge: this tokenizer writes "{NOT_APPLICABLE}" as a beginning of the scores')
+    return LabelForm(tuple(shared), tuple(t[-1] for t in numbers), at, other[at])
+
+
+def _own_backbone(cfg: Any, backbone: Backbone) -> Backbone:
+    """A judge that is a whole model of its own (directory, `final/` of full training, or hub name)."""
+    from repo_cli.models.loading import open_base, resolve_start
+
+    path = cfg.judge.path
+    local = Path(path).expanduser().is_dir()
+    start = resolve_start(None, path) if local else resolve_start(path, None)
+    assert start is not None
+    base, tokenizer = open_base(start.base, cfg.policy.dtype, cfg.policy.attn, cfg.policy.trust_remote_code)
+    return Backbone(
+        base.to(backbone.device),
+        tokenizer,
+        start.base,
+        "",
+        template_kwargs=cfg.policy.template_kwargs,
+        max_length=cfg.judge.max_length,
+        autocast=cfg.engine.autocast,
+    )

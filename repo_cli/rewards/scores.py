@@ -1,0 +1,67 @@
+"""What the reward sources said of a batch of replies, before they are combined."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from repo_cli.rewards.rules import RuleResult
+
+
+def missing(batch: int) -> Tensor:
+    """`[batch]` of NaN: not scored."""
+    return torch.full((batch,), torch.nan)
+
+
+@dataclass
+class RewardParts:
+    """One entry a reply; float32 tensors on the CPU, NaN = not scored.
+
+    rm: calibrated, on the scale of `rm.scale`. judge: E_judge with its weight. rules: E_rules.
+    judge_criteria: expected score by criterion, on the rubric's scale. judge_outcomes: "ok", or why there is
+    no score. rule_results: the rules that fired, with their places in the text.
+    """
+
+    rm: Tensor
+    judge: Tensor
+    rules: Tensor
+    judge_criteria: dict[str, Tensor] = field(default_factory=dict)
+    judge_outcomes: list[str] = field(default_factory=list)
+    judge_mass: Tensor | None = None
+    rule_results: list[RuleResult] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.rm)
+
+    @property
+    def hard(self) -> Tensor:
+        """bool `[batch]`: a rule of severity hard is broken."""
+        return torch.tensor(
+            [r.hard_broken for r in self.rule_results] or [False] * len(self), dtype=torch.bool
+        )
+
+    @property
+    def fired(self) -> list[list[Any]]:
+        return [r.fired for r in self.rule_results] or [[] for _ in range(len(self))]
+
+    def row(self, i: int) -> dict[str, Any]:
+        """Everything about reply `i`, fit for JSON (None = not scored)."""
+        out: dict[str, Any] = {name: _plain(getattr(self, name)[i]) for name in ("rm", "judge", "rules")}
+        if self.judge_criteria:
+            out["criteria"] = {name: _plain(values[i]) for name, values in self.judge_criteria.items()}
+        if self.judge_outcomes:
+            out["judge_outcome"] = self.judge_outcomes[i]
+        if self.rule_results:
+            out["fired"] = [list(f) for f in self.rule_results[i].fired]
+            out["violations"] = [v.rule for v in self.rule_results[i].violations]
+            if self.rule_results[i].not_scored:
+                out["rules_not_scored"] = [list(n) for n in self.rule_results[i].not_scored]
+        return out
+
+
+def _plain(x: Tensor) -> float | None:
+    value = float(x)
+    return None if value != value else round(value, 6)
