@@ -64,7 +64,10 @@ BAD = [
     # the pipeline's own part
     (["pipeline.steps.x.stage=slf"], ["pipeline.steps.x.stage", "sft"]),
     (["pipeline.steps.x.stage=sft", "pipeline.steps.x.sett={}"], ["pipeline.steps.x.sett"]),
-    (["+experiment=demo", "pipeline.steps.zz={stage: rl, set: {policy.parent: 'step:yy'}}"], ["zz", "step:yy", "sft"]),
+    (
+        ["+experiment=demo", "pipeline.steps.zz={stage: rl, set: {policy.parent: 'step:yy'}}"],
+        ["zz", "step:yy", "sft"],
+    ),
     (["pipeline.steps.x={stage: sft, set: {lora.rr: 1}}"], ["pipeline.steps.x", "lora.rr", "lora.r"]),
     # syntax and sweeps
     (["seed"], ["seed", "lora.r=16"]),
@@ -145,7 +148,9 @@ def test_missing_inputs_name_their_key(tmp_path: Path) -> None:
 
 def test_a_bad_key_ends_with_code_2_before_torch() -> None:
     code = "import sys; from repo_cli.cli import main\ntry: main(['rl', 'lora.r=-1'])\n"
-    code += "except SystemExit as e: print(e.code, [m for m in ('torch', 'transformers') if m in sys.modules])"
+    code += (
+        "except SystemExit as e: print(e.code, [m for m in ('torch', 'transformers') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "2 []"
     assert done.stderr.count("lora.r=-1 is out of range") == 1 and "Traceback" not in done.stderr

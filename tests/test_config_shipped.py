@@ -20,7 +20,9 @@ PLACES = Places(CONF)
 FILES = sorted(CONF.rglob("*.yaml"))
 EXPERIMENTS = PLACES.options("experiment")
 CONTENT = ("rules", "rubric", "sop")  # files that are content: their entries explain themselves
-OPTIONS = [(group, name) for group in PLACES.groups() for name in PLACES.options(group) if group != "experiment"]
+OPTIONS = [
+    (group, name) for group in PLACES.groups() for name in PLACES.options(group) if group != "experiment"
+]
 # an option that makes sense only with another
 COMPANIONS = {
     ("reward", "judge_only"): ["judge=local"],

@@ -20,7 +20,8 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Look at t
 )
 def show(
     stage: Annotated[
-        str, typer.Argument(help="sft, train-rm, dpo, rl, eval or pipeline.", show_default=False)
+        str,
+        typer.Argument(metavar="STAGE", help="sft, train-rm, dpo, rl, eval or pipeline.", show_default=False),
     ],
     overrides: Overrides = None,
     config_dir: ConfigDir = None,

@@ -11,6 +11,7 @@ import typer
 from repo_cli.commands.options import ConfigDir, Overrides, examples
 
 if TYPE_CHECKING:
+    from repo_cli.dialogue.tokens import ChatFormat
     from repo_cli.worlds.base import World
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Make, check and look at data.")
@@ -27,7 +28,9 @@ Kind = Annotated[
     ),
 )
 def make(
-    out: Annotated[Path, typer.Argument(help="A .jsonl or .parquet file; a directory for all corpora.")],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="A .jsonl or .parquet file; a directory for all corpora.")
+    ],
     corpus: Annotated[str | None, typer.Option(help="Which corpus; all of them when left out.")] = None,
     n: Annotated[int | None, typer.Option(min=1, help="Rows; the corpus's own size when left out.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="The world's seed.")] = 0,
@@ -76,7 +79,7 @@ def _rows(world: World, corpus: str, count: int, tick: Any) -> Iterator[dict[str
     ),
 )
 def validate(
-    path: Annotated[str, typer.Argument(help="A file or hub name.")],
+    path: Annotated[str, typer.Argument(metavar="PATH", help="A file or hub name.")],
     overrides: Overrides = None,
     kind: Kind = "any",
     config_dir: ConfigDir = None,
@@ -88,7 +91,7 @@ def validate(
 
     fmt = _chat_format(path, list(overrides), config_dir) if overrides else None
     report = check(path, kind, fmt)
-    Console(highlight=False, soft_wrap=True).print(report.table())
+    Console(highlight=False).print(report.table())
     if not report.ok:
         raise typer.Exit(2)
 
@@ -97,7 +100,7 @@ def validate(
     "show", epilog=examples("repo data show gold.jsonl --n 2", "repo data show gold.jsonl policy=qwen3_0_6b")
 )
 def show(
-    path: Annotated[str, typer.Argument(help="A file or hub name.")],
+    path: Annotated[str, typer.Argument(metavar="PATH", help="A file or hub name.")],
     overrides: Overrides = None,
     n: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 3,
     kind: Kind = "any",
@@ -109,13 +112,13 @@ def show(
     from repo_cli.dialogue.show import show as paint
 
     fmt = _chat_format(path, list(overrides or []), config_dir)
-    Console(highlight=False, soft_wrap=True).print(paint(path, fmt, n, kind))
+    Console(highlight=False).print(paint(path, fmt, n, kind))
 
 
 @app.command("pairs", epilog=examples("repo data pairs dialogues.jsonl pairs.jsonl --limit 5000"))
 def pairs(
-    source: Annotated[str, typer.Argument(help="Dialogues with an outcome.")],
-    out: Annotated[Path, typer.Argument(help="The .jsonl or .parquet file to write.")],
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="Dialogues with an outcome.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The .jsonl or .parquet file to write.")],
     seed: Annotated[int, typer.Option(min=0, help="Seed of what is spoilt, and how.")] = 0,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many pairs.")] = None,
     per_turn: Annotated[int, typer.Option(min=0, help="Spoilt variants of each agent turn.")] = 1,
@@ -133,39 +136,21 @@ def pairs(
     typer.echo(f"{out}: {report.line()}")
 
 
-def _chat_format(path: str, overrides: list[str], config_dir: Path | None) -> Any:
+def _chat_format(path: str, overrides: list[str], config_dir: Path | None) -> ChatFormat:
     """The policy's tokenizer and template; for a policy that is built, a tokenizer trained on this file."""
     from repo_cli.config import compose
+    from repo_cli.dialogue.files import load_rows
     from repo_cli.quiet import quiet_libraries
 
     cfg = compose("sft", overrides, config_dir)
-    quiet_libraries()
-    from repo_cli.dialogue.tokens import ChatFormat
-
-    policy = cfg.policy
-    place = policy.parent or policy.path
-    if place:
-        from transformers import AutoTokenizer
-
-        from repo_cli.errors import UserError
-
-        final = Path(place) / "final"
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(
-                str(final) if final.is_dir() else place, trust_remote_code=policy.trust_remote_code
-            )
-        except (OSError, ValueError) as error:
-            first = str(error).strip().splitlines()[0]
-            raise UserError(f"policy.{'parent' if policy.parent else 'path'}={place}: {first}") from None
-    else:
-        from repo_cli.dialogue.files import load_rows
-        from repo_cli.models.tiny import train_tokenizer
-
-        assert policy.build is not None
+    rows: list[Any] = []
+    if not (cfg.policy.parent or cfg.policy.path):
         rows, _ = load_rows(path, "any", on_bad_row="skip")
-        typer.echo(f"policy={policy.name} is built here: this tokenizer is trained on {path}", err=True)
-        tokenizer = train_tokenizer((text for row in rows for text in _texts(row)), policy.build.vocab_size)
-    return ChatFormat(tokenizer, policy.template_kwargs, policy.max_length)
+        typer.echo(f"policy={cfg.policy.name} is built here: this tokenizer is trained on {path}", err=True)
+    quiet_libraries()
+    from repo_cli.models.tokenizer import open_format
+
+    return open_format(cfg, (text for row in rows for text in _texts(row)))
 
 
 def _texts(row: Any) -> Iterator[str]:

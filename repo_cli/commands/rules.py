@@ -13,7 +13,8 @@ from repo_cli.commands.options import examples
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Check and explain rule sets.")
 
 File = Annotated[
-    str, typer.Argument(help="A rule set file, or the name of a shipped one.", show_default=False)
+    str,
+    typer.Argument(metavar="FILE", help="A rule set file, or the name of a shipped one.", show_default=False),
 ]
 
 

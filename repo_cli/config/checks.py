@@ -11,6 +11,7 @@ from repo_cli.config.schema import STAGES, Config
 from repo_cli.errors import UserError, nearest
 
 STEP = "step:"  # policy.parent=step:sft names another step of the pipeline
+STEP_KEYS = ("stage", "about", "cache", "set")
 NEEDS = {
     "enhance": ("rm",),
     "rm": ("rm",),
@@ -174,9 +175,10 @@ def _check_pipeline(cfg: Config) -> None:
             raise UserError(
                 f"{where} must be a mapping with the key stage", hint="name: {stage: sft, set: {...}}"
             )
-        if unknown := sorted(set(step) - {"stage", "set", "cache"}):
+        if unknown := sorted(set(step) - set(STEP_KEYS)):
             raise UserError(
-                f"{where}.{unknown[0]} is not a configuration key", hint="keys of a step: stage, set, cache"
+                f"{where}.{unknown[0]} is not a configuration key",
+                hint=f"keys of a step: {', '.join(STEP_KEYS)}",
             )
         stages = [stage for stage in STAGES if stage != "pipeline"]
         if step.get("stage") not in stages:
