@@ -256,6 +256,9 @@ _TEXT: dict[str, str] = {
         I will write again this afternoon, and nothing changes until then.
         No rush at all, I will try again tomorrow.
         I will write when it is quieter, and until then nothing changes.""",
+    "close.time": """
+        Good, I will write again {time}, thank you. | Thank you, I will come back {time}.
+        {time} suits me, I will come back to you then.""",
     "close.thin": "Okay, bye. | Fine, as you like. | Okay, then not.",
     "decider.ask": """
         Who decides on room prices, and when can I reach them? | When is the owner back at the hotel?
@@ -264,9 +267,9 @@ _TEXT: dict[str, str] = {
         Please pass on one line: it is about the {room} for {dates}.
         A short note for the owner is enough: {room}, {dates}, a question about the rate.""",
     "decider.close": """
-        Thank you, I will ask the owner then and not press you.
-        That helps, I will come back when the owner is there.
-        Thank you, I will write to the owner and nothing changes until then.""",
+        Thank you, please leave a note, I will come back then and not press you.
+        That helps, please pass this on, I will come back when the owner is there.
+        Thank you, I will write again to the owner and nothing changes until then.""",
     # interruptions
     "say.ai": """
         Yes, I am an AI assistant of the platform, and I can bring in a colleague if you prefer.

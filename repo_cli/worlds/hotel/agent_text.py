@@ -89,6 +89,11 @@ FRAMES: dict[str, dict[str, list[str]]] = {
         "scripted": ["close.later", "ack.any close.later"],
         "mediocre": ["close.thin", "close.thanks"],
     },
+    "close_time": {
+        "excellent": ["ack.busy close.time close.wish", "close.time recap.next close.wish"],
+        "scripted": ["close.time", "close.time close.thanks", "close.time close.wish"],
+        "mediocre": ["close.thin", "ack.any"],
+    },
     "ask_decider": {
         "excellent": ["ack.authority decider.note decider.ask", "ack.authority decider.ask"],
         "scripted": ["ack.any decider.ask", "decider.note decider.ask"],
@@ -215,20 +220,21 @@ class Writer:
         return found
 
     def write(self, move: str, quality: str, rng: random.Random, *, concern: str | None = None, stage: str = "S3",
-              price: float | None = None, offered: float | None = None) -> str:  # fmt: skip
+              price: float | None = None, offered: float | None = None, time: str | None = None) -> str:  # fmt: skip
         """A reply that makes `move` in words of `quality`; `price` is what is asked or agreed, `offered` the
-        partner's number."""
+        partner's number, `time` the time to call again that they named."""
         frames = FRAMES[move][quality]
         if concern is None or (move in ASKING and concern in ("authority", "busy")):
             frames = [frame for frame in frames if "ack@" not in frame and "answer@" not in frame] or frames
         frame = rng.choice(frames)
         names = self.names(frame, concern, stage, rng)
-        extra = {}
+        extra = {"time": time or ("到时" if self.language == "zh" else "then")}
         if price is not None:
             extra["price"] = money(price, self.scenario)
         if offered is not None:
             extra["offered"] = money(offered, self.scenario)
-        return self.join([self.part(name, rng, extra) for name in names])
+        said = [self.part(name, rng, extra) for name in names]
+        return self.join([text[0].upper() + text[1:] for text in said])
 
     def join(self, sentences: list[str]) -> str:
         return ("" if self.language == "zh" else " ").join(sentences)

@@ -80,6 +80,7 @@ _TEXT: dict[str, str] = {
     "close.optout": "好的，这件事不再给您发消息。 | 尊重您的决定，以后不再打扰。",
     "close.sorry": "打扰了，抱歉。 | 不好意思打扰您了。",
     "close.later": "我明天上午再联系您，您先忙。 | 下午我再来，在这之前什么都不变。",
+    "close.time": "好，那我{time}再联系您。 | 谢谢，那就{time}。 | {time}可以，我到时再来。",
     "close.thin": "哦，好吧。 | 行，随您。",
     "decider.ask": "房价是谁定，什么时候方便联系？ | 老板什么时候在？ | 什么时候问老板合适？",
     "decider.note": "麻烦带一句话：{dates}{room}的房价。 | 给老板留一句就行：{room}，{dates}，房价的事。",

@@ -22,7 +22,7 @@ CUES: dict[str, dict[str, str]] = {
         "peak": r"high season|fill up|sell by themselves|going to be full|travelling then|event in town|demand is|sell out|ringing|"
         r"busy period|fully booked",
         "margin": r"margin|\bcosts?\b|profit|lowest|earn nothing|wages|dearer, i can't|no room in|\bnet\b|at a loss",
-        "busy": r"\bbusy\b|not now|can't talk|bad moment|middle of something|swamped|no time|queue|message me later|can't do this now|guests waiting",
+        "busy": r"\bbusy\b|not now|can't talk|bad moment|middle of something|swamped|no time|queue|message me later|do this now|guests waiting|hands are full",
     },
     "zh": {
         "distrust": r"骗|证明|冒充|核实|真的是?|乱改|改价|把价改|调价|信不过|陌生人|价格都变|自己改|是平台的",
@@ -37,10 +37,20 @@ CUES: dict[str, dict[str, str]] = {
 }
 BY_INTENT = {"O01": "margin", "O02": "authority", "O03": "peak", "O04": "fees", "O05": "busy", "O06": "distrust",
              "O08": "no_effect", "O09": "fees", "O13": "margin", "O17": "distrust"}  # fmt: skip
+WHEN = {
+    "en": re.compile(r"tomorrow morning|tomorrow afternoon|this evening|this afternoon|after lunch|on monday|later today|tomorrow", re.IGNORECASE),
+    "zh": re.compile(r"明天上午|明天下午|今天晚上|下周初|晚些时候|下午|明天"),
+}
 _COMPILED = {
     language: {name: re.compile(pattern, re.IGNORECASE) for name, pattern in cues.items()}
     for language, cues in CUES.items()
 }
+
+
+def time_of(text: str, language: str) -> str | None:
+    """The time to call again that a partner names, in their own words."""
+    found = WHEN[language].search(text)
+    return found.group() if found else None
 
 
 def concern_of(text: str, language: str, intent: str | None = None) -> str | None:

@@ -22,7 +22,7 @@ CUES: dict[str, dict[str, str]] = {
         "leave": r"then nothing changes|nothing changes (?:on|until)|everything stays as it is|(?:rate|price) stays as it is|leave it here|as you like|"
         r"will come back|will write (?:again|when|to)|will try again|no more messages|not message you|stop here|i will ask the owner|okay, bye|then not\b",
         "optout": r"not message you|no more messages|stop here|not contact you",
-        "later": r"will come back|will write (?:again|when)|try again|tomorrow|this afternoon",
+        "later": r"will come back|suits me|§time|will write (?:again|when)|try again|tomorrow|this afternoon",
         "decider": r"who decides|owner back|ask the owner|for the owner|owner is there|to the owner",
         "wish": r"i wish you|all the best|good day|good season|good luck",
         "basis": r"per night|a night",
@@ -77,7 +77,7 @@ CUES: dict[str, dict[str, str]] = {
         "submit": r"这就提交|按说好的提交",
         "leave": r"照旧|不打扰|一切不变|价格不变|不再给您发|再联系|再来|再找老板|随您|好吧|听您的|说不就不|价格不动|不再打扰",
         "optout": r"不再给您发|不再打扰",
-        "later": r"再联系|再来|明天|下午",
+        "later": r"再联系|再来|§time|明天|下午",
         "decider": r"谁定|老板",
         "wish": r"祝您",
         "basis": r"每晚|一晚",

@@ -15,7 +15,7 @@ from typing import Any
 from repo_cli.negotiation import DialogueState, dialogue_state
 from repo_cli.worlds.hotel import defects
 from repo_cli.worlds.hotel.agent_text import ASKING, QUALITIES, Writer
-from repo_cli.worlds.hotel.concerns import concern_of
+from repo_cli.worlds.hotel.concerns import concern_of, time_of
 
 Message = dict[str, Any]
 
@@ -29,6 +29,9 @@ MIXES: dict[str, tuple[float, float, float, float]] = {
 }
 INTERRUPTS = {"O06": "say_suspicious", "O07": "say_ai", "O09": "say_pays", "O15": "say_complaint",
               "O16": "say_offtopic", "O17": "say_forced"}  # fmt: skip
+# How a worry in the partner's words counts where the state reader named no intent.
+_AS_INTENT = {"busy": "O05", "authority": "O02", "margin": "O01", "regulars": "O01", "no_effect": "O08", "peak": "O03",
+              "fees": "O04", "distrust": "O06"}  # fmt: skip
 OBJECTIONS = ("O01", "O03", "O04", "O08")
 
 
@@ -41,6 +44,7 @@ class Plan:
     offered: float | None = None
     concern: str | None = None
     stage: str = "S1"
+    time: str | None = None
 
 
 @dataclass
@@ -78,10 +82,17 @@ def last_partner_text(history: Sequence[Message]) -> str:
 def plan(history: Sequence[Message], scenario: Mapping[str, Any], memory: Memory, state: DialogueState) -> Plan:
     """The right next move: SOP stage, partner's intent and numbers decide, wording does not."""
     text = last_partner_text(history)
-    memory.concern = concern_of(text, scenario["language"], state.partner_intent) or memory.concern
+    language = scenario["language"]
+    heard = concern_of(text, language) if memory.moves else None
+    if state.partner_intent in ("other", "question", "O18"):
+        state.partner_intent = _AS_INTENT.get(heard or "", state.partner_intent)
+    memory.concern = heard or concern_of("", language, state.partner_intent) or memory.concern
+    time = time_of(text, language)
     found = _exit(memory, state) or _agreement(scenario, memory, state) or _interrupt(memory, state)
     found = found or _offer(scenario, memory, state) or _progress(scenario, memory, state)
-    found.concern, found.stage = memory.concern, state.stage
+    found.concern, found.stage, found.time = memory.concern, state.stage, time
+    if time and found.move == "close_later":
+        found.move = "close_time"
     if found.offered is None:
         found.offered = state.partner_offer
     return found
@@ -92,6 +103,8 @@ def _exit(memory: Memory, state: DialogueState) -> Plan | None:
         return Plan("open")
     if state.hard_refusal or state.opted_out:
         return Plan("close_optout")
+    if memory.moves[-1] in ("close_later", "close_time"):
+        return Plan("close_later")
     if memory.done("ask_decider"):
         return Plan("close_decider")
     if state.agreed_price is None and state.partner_intent == "O02":
@@ -182,7 +195,7 @@ class ScriptedAgent:
         """One wording of a plan in a quality other than defective."""
         price = found.price if found.price is not None else back_price(found, self.scenario, self.memory)
         return self.writer.write(found.move, quality, self.rng, concern=found.concern, stage=found.stage,
-                                 price=price, offered=found.offered or price)  # fmt: skip
+                                 price=price, offered=found.offered or price, time=found.time)  # fmt: skip
 
     def where(self, found: Plan, state: DialogueState) -> defects.Where:
         """The situation as the defects need to know it."""

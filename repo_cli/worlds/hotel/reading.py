@@ -80,17 +80,17 @@ class Reading:
         return any(self.flags[flag] for flag in flags)
 
 
-def _plain(text: str, values: Mapping[str, str]) -> str:
-    """The text in lower case with the brief's own names and dates replaced by one sign each."""
+def _plain(text: str, values: Mapping[str, str], language: str) -> str:
+    """The text in lower case with the brief's own names and dates, and times of day, replaced by one sign each."""
     for name in ("hotel", "room", "dates", "who", "when", "a_offer", "offer", "incl", "platform"):
         if name in values:
             text = text.replace(values[name], f" §{name} ")
-    return text.lower()
+    return concerns.WHEN[language].sub(" §time ", text).lower()
 
 
-def _mask(text: str, values: Mapping[str, str]) -> str:
+def _mask(text: str, values: Mapping[str, str], language: str) -> str:
     """As `_plain`, and every number one sign."""
-    return _NUMBER.sub(" # ", _plain(text, values))
+    return _NUMBER.sub(" # ", _plain(text, values, language))
 
 
 def _pairs(sentence: str, language: str) -> list[tuple[str, str]]:
@@ -112,12 +112,12 @@ def known_pairs(language: str) -> frozenset[tuple[str, str]]:
     unit = "元" if language == "zh" else " cny"
     money = {name: f"#{unit}" for name in ("price", "offered", "current", "comp", "acceptable", "bad", "low")}
     signs = {name: f" §{name} " for name in ("hotel", "room", "dates", "who", "when", "a_offer", "offer", "incl", "platform")}
-    signs |= money | {"unit": "每晚" if language == "zh" else "per night"}
+    signs |= money | {"time": " §time ", "unit": "每晚" if language == "zh" else "per night"}
     signs |= {name: "#" for name in ("searches", "rooms", "value", "pct")}
     found: set[tuple[str, str]] = set()
     for text in texts:
-        for sentence in sentences(text.format_map(signs)):
-            found.update(_pairs(sentence.lower(), language))
+        for sentence in sentences(concerns.WHEN[language].sub(" §time ", text.format_map(signs)).lower()):
+            found.update(_pairs(sentence, language))
     return frozenset(found)
 
 
@@ -125,7 +125,7 @@ def brokenness(text: str, language: str, values: Mapping[str, str]) -> float:
     """Share of adjacent words that never stand together in any phrase (0 fluent, above 0.2 garbled)."""
     known = known_pairs(language)
     total = wrong = 0
-    for sentence in sentences(_mask(text, values)):
+    for sentence in sentences(_mask(text, values, language)):
         pairs = _pairs(sentence, language)
         total += len(pairs)
         wrong += sum(pair not in known for pair in pairs)
@@ -135,7 +135,7 @@ def brokenness(text: str, language: str, values: Mapping[str, str]) -> float:
 def repetition(text: str, language: str, values: Mapping[str, str]) -> int:
     """How many runs of words (three in English, five characters in Chinese) come back within the reply, the
     brief's own names and numbers aside, plus words doubled on the spot."""
-    words = re.findall(r"§[a-z_]+|#|[a-z']+|[一-鿿]", _mask(text, values))
+    words = re.findall(r"§[a-z_]+|#|[a-z']+|[一-鿿]", _mask(text, values, language))
     size = 5 if language == "zh" else 3
     runs = [tuple(words[i : i + size]) for i in range(len(words) - size + 1)]
     runs = [run for run in runs if sum(word[0] in "§#" for word in run) < 1]
@@ -210,7 +210,7 @@ def read(history: Sequence[Message], reply: str, scenario: Mapping[str, Any],
     found_numbers = _NUMBER.findall(no_dates)
     known = _known_numbers(history, state)
     key = names.CLASS_KEY[scenario["hotel"]["class"]]
-    plain = _DATE.sub(" ", _plain(reply, values))
+    plain = _DATE.sub(" ", _plain(reply, values, language))
     flags = {name: bool(_cue(language, name).search(plain)) for name in CUES[language] if "." not in name}
     foreign = bool(_CJK.search(reply)) if language == "en" else not _CJK.search(reply)
     need, right_price = need_of(history, scenario, state)

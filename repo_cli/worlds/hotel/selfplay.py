@@ -10,12 +10,12 @@ from repo_cli.worlds.base import Outcome, Scenario, World
 from repo_cli.worlds.hotel.policy_scripts import Plan, ScriptedAgent, Turn
 from repo_cli.worlds.hotel.reading import Message
 
-MAX_TURNS = 9
-CLOSING = ("close_deal", "close_nodeal", "close_optout", "close_later", "close_decider")
+MAX_TURNS = 10
+CLOSING = ("close_deal", "close_nodeal", "close_optout", "close_later", "close_time", "close_decider")
 TAGS = {
     "open": "opening", "check": "after_opening", "accept": "counter_inside", "counter": "counter_outside",
     "recap": "after_acceptance", "condition": "after_acceptance", "close_deal": "after_confirmation",
-    "close_nodeal": "after_refusal", "close_optout": "after_hard_refusal", "close_later": "after_busy",
+    "close_nodeal": "after_refusal", "close_optout": "after_hard_refusal", "close_later": "after_busy", "close_time": "after_busy",
     "ask_decider": "no_authority", "close_decider": "no_authority", "handle": "after_objection",
     "reason": "after_check", "propose": "ready", "clarify": "after_question", "say_net": "after_net_price",
 }  # fmt: skip
@@ -67,6 +67,7 @@ def play(world: World, scenario: Scenario, agent: ScriptedAgent, seed: int, max_
         messages.append({"role": "user", "content": greeting})
     cuts: list[Cut] = []
     outcome: Outcome | None = None
+    closed = 0
     for number in range(max_turns):
         memory = agent.memory
         before = (tuple(memory.moves), tuple(memory.asked))
@@ -77,7 +78,8 @@ def play(world: World, scenario: Scenario, agent: ScriptedAgent, seed: int, max_
         answer = partner.reply(messages)
         if answer.text:
             messages.append({"role": "user", "content": answer.text})
-        if answer.ended or (turn.move in CLOSING and turn.kind is None):
+        closed = closed + 1 if turn.move in CLOSING and turn.kind is None else 0
+        if answer.ended or closed == 2:
             outcome = answer.outcome
             break
     return Play(scenario, messages, cuts, outcome)
