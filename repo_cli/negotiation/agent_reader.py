@@ -2,43 +2,67 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from . import agent_words as w
+from .bilingual import Bilingual
 from .prices import Price, read_prices
 from .text import detect_language, fold
 
 _MONEY = ("price", "approx", "range", "midpoint", "round", "bound")
 
 
-@dataclass(frozen=True, slots=True)
 class AgentText:
-    """What a reply of the agent does, by its words alone.
+    """What a reply of the agent does, by its words alone; each property is worked out when first asked for.
 
-    `asked` is the price it asks for (None when it asks without a figure), `amounts` every absolute price in it.
+    `ask`: it asks for a lower price; `asked`: which one (None without a figure); `amounts`: every absolute price.
+    `confirm`, `takes`, `close`, `next_step`, `identity`, `check`, `correct` (asks whether facts are right),
+    `reason`, `acknowledge`, `decide` (asks who or when), `question`: the wording of that move is there.
     """
 
-    language: str
-    ask: bool
-    asked: float | None
-    amounts: tuple[float, ...]
-    confirm: bool
-    takes: bool
-    close: bool
-    next_step: bool
-    identity: bool
-    check: bool
-    correct: bool
-    reason: bool
-    acknowledge: bool
-    question: bool
-    decide: bool
+    def __init__(self, text: str, current: float | None = None, offer: float | None = None):
+        self.text = text
+        self.folded = fold(text)
+        self.current = current
+        self.prices = read_prices(text, current=current, offer=offer)
+        self._spans = _ask_sentences(self.folded, self.prices)
+        self.ask = bool(self._spans)
+
+    @cached_property
+    def language(self) -> str:
+        return detect_language(self.text)
+
+    @cached_property
+    def asked(self) -> float | None:
+        return _asked_amount(self.prices, self._spans, self.current)
+
+    @cached_property
+    def amounts(self) -> tuple[float, ...]:
+        found = (p.amount(self.current) for p in self.prices if p.kind in _MONEY and not _is_change(p))
+        return tuple(x for x in found if x is not None)
+
+    def __getattr__(self, name: str) -> bool:
+        pattern = _MOVES.get(name)
+        if pattern is None:
+            raise AttributeError(name)
+        found = bool(pattern.search(self.folded))
+        self.__dict__[name] = found
+        return found
 
 
-def amount_of(price: Price, current: float | None) -> float | None:
-    """Absolute amount of an expression when the price under discussion is known."""
-    return price.amount(current)
+_MOVES = {
+    "confirm": w.CONFIRM,
+    "takes": w.TAKES,
+    "close": w.CLOSE,
+    "next_step": w.NEXT_STEP,
+    "identity": w.IDENTITY,
+    "check": w.CHECK,
+    "correct": w.CORRECT,
+    "reason": w.REASON,
+    "acknowledge": w.ACKNOWLEDGE,
+    "decide": w.DECIDE,
+    "question": w.QUESTION,
+}
 
 
 def _ask_sentences(text: str, prices: list[Price]) -> list[tuple[int, int]]:
@@ -78,7 +102,7 @@ def _proposes(sentence: str) -> bool:
     return bool(_DIRECT.search(sentence))
 
 
-_DIRECT = w.re.compile(
+_DIRECT = Bilingual(
     r"\b(?:could|can|would|might) (?:you|we|the hotel)? ?(?:do|go|manage|accept|offer|agree|set|make|consider|sell|list|try|meet|[0-9])|\bhow about\b|\bwhat about\b|\bwould [0-9a-z -]{2,40}\b(?:work|be (?:ok|possible|fine|acceptable))|\b(?:suggest|propose|ask for)\b|\bdoes [0-9]+[^.?!]{0,20} work"
     r"|能不能|可不可以|[0-9一二三四五六七八九十百块元晚]+(?:一晚|每晚)?[,，]?(?:您|你)?(?:看|觉得)?(?:可以|行|合适|怎么样|如何|好|成)(?:吗|么|不)?|想跟(?:您|你)谈|建议|希望"
 )
@@ -87,29 +111,7 @@ _DIRECT = w.re.compile(
 @lru_cache(maxsize=16384)
 def read_agent(text: str, current: float | None = None, offer: float | None = None) -> AgentText:
     """Read one reply of the agent; `current` turns "20 off" into an amount and tells the old price from the new."""
-    prices = read_prices(text, current=current, offer=offer)
-    folded = fold(text)
-    spans = _ask_sentences(folded, prices)
-    amounts = tuple(
-        x for p in prices if p.kind in _MONEY and (x := p.amount(current)) is not None and not _is_change(p)
-    )
-    return AgentText(
-        language=detect_language(text),
-        ask=bool(spans),
-        asked=_asked_amount(prices, spans, current),
-        amounts=amounts,
-        confirm=bool(w.CONFIRM.search(folded)),
-        takes=bool(w.TAKES.search(folded)),
-        close=bool(w.CLOSE.search(folded)),
-        next_step=bool(w.NEXT_STEP.search(folded)),
-        identity=bool(w.IDENTITY.search(folded)),
-        check=bool(w.CHECK.search(folded)),
-        correct=bool(w.CORRECT.search(folded)),
-        reason=bool(w.REASON.search(folded)),
-        acknowledge=bool(w.ACKNOWLEDGE.search(folded)),
-        question=bool(w.QUESTION.search(folded)),
-        decide=bool(w.DECIDE.search(folded)),
-    )
+    return AgentText(text, current, offer)
 
 
 def _is_change(p: Price) -> bool:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import re
 
+from .bilingual import Bilingual
+
 WINDOW = 44
 
 
-def _left(*parts: str) -> re.Pattern[str]:
-    return re.compile("(?:" + "|".join(parts) + r")\s*$")
+def _left(*parts: str) -> Bilingual:
+    return Bilingual("|".join(parts), after=r"\s*$")
 
 
-def _right(*parts: str) -> re.Pattern[str]:
-    return re.compile(r"\s*(?:" + "|".join(parts) + ")")
+def _right(*parts: str) -> Bilingual:
+    return Bilingual("|".join(parts), before=r"\s*")
 
 
 # --- units -------------------------------------------------------------------------------------------------

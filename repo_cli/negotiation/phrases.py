@@ -24,7 +24,7 @@ _MIDDLE = re.compile(
 )
 _ROUND_DOWN = re.compile(
     r"\bround (?:it |that |this |the price )?(?:down|off)\b|\b(?:drop|lose|knock off|cut|scrap|forget) the (?:odd )?(?:change|odd (?:bit|amount|yuan)|small change|last digit|tail)\b"
-    r"|抹(?:个|掉|了|去|一下|\x00+)?零(?:头)?|(?:去|舍|免|砍)(?:个|掉|了)?零头|零头(?:就)?(?:抹|去|免|不要|不算|算)(?:了|掉)?|抹掉尾数|去尾"
+    r"|抹(?:个|掉|了|去|一下)?零(?:头)?|(?:去|舍|免|砍)(?:个|掉|了)?零头|零头(?:就)?(?:抹|去|免|不要|不算|算)(?:了|掉)?|抹掉尾数|去尾"
 )
 _ROUND_UP = re.compile(r"\bround (?:it |that |this |the price )?up\b|\bto the next ten\b")
 _ROUND_NEAR = re.compile(

@@ -104,7 +104,7 @@ def _read(text: str, current: float | None, offer: float | None) -> tuple[Price,
             kind, value, start, end, basis, currency = got
             found.append(Price(kind, value, (start, end), basis, currency))
     taken = [p.span for p in found]
-    for kind, value, start, end in find_phrases(masked, current, offer):
+    for kind, value, start, end in find_phrases(folded, current, offer):
         if all(end <= a or start >= b for a, b in taken):
             taken.append((start, end))
             found.append(Price(kind, value, (start, end)))

@@ -41,8 +41,6 @@ def _closes(state: DialogueState, read: AgentText) -> bool:
     if state.partner_intent in ("O02", "O05") and not read.check:
         # "who decides, and when may I write?" ends the talk with this person
         return read.close or (read.decide and read.question) or (state.partner_intent == "O05" and not read.reason)
-    if read.close and read.question and read.decide:
-        return True
     done = state.agreed_price is not None and state.partner_confirmed
     return done and not read.question and (read.next_step or read.confirm or read.takes or read.acknowledge or read.close)
 
@@ -54,8 +52,10 @@ def stage_of(state: DialogueState, read: AgentText, brief: Brief, sop: SOP) -> s
         return "S5"
     if last is None:
         return "S7" if state.hard_refusal or state.opted_out else "S1"
-    if state.opted_out or state.hard_refusal or last == "S7":
+    if state.opted_out or state.hard_refusal:
         return "S7"
+    if last == "S7":  # a talk that goes on after its end is labelled by what it does
+        return "S2" if read.correct and read.amounts else "S3" if read.reason and read.question else "S7"
     if _closes(state, read):
         return "S7"
     if _recaps(state, read, brief):
