@@ -63,7 +63,7 @@ class Calibration:
         # a constant head leaves rounding noise, not an exact 0
         if self.std <= 1e-6 * max(1.0, abs(self.mean)):
             raise UserError(
-                f"{where}: the scores it was calibrated on do not differ (std {self.std:g}): it ranks nothing",
+                f"{where}: the scores it was calibrated on are all alike (std {self.std:g})",
                 hint="train it longer, or on other pairs: repo train-rm",
             )
 

@@ -188,8 +188,8 @@ def dates_in_brief(r: Reading) -> Finding | None:
 
 
 _ROOM_WORDS = (
-    "standard superior deluxe executive premium premier luxury classic economy compact business family garden "
-    "courtyard attic terrace balcony sea-view seaview ocean-view city-view mountain-view lake-view "
+    "standard superior deluxe executive premium premier luxury classic economy compact business family "
+    "garden courtyard attic terrace balcony sea-view seaview ocean-view city-view mountain-view lake-view "
     "honeymoon presidential junior soundproof transit early-check-in accessible bunk studio loft king "
     "queen twin double single triple quad suite villa penthouse dormitory cabin pool"
 ).split()

@@ -15,6 +15,7 @@ import re2
 
 from repo_cli.errors import UserError
 
+MOST_PLACES = 50  # of one pattern in one text that are looked at
 RE2_MEMORY = 256 << 20  # bytes for the set's automaton; when it runs out RE2 reports no match at all
 
 # : One character for one, so that spans stay those of the original text: full-width letters and digits,
@@ -115,14 +116,16 @@ class PatternBank:
         return self._slow
 
     def spans(self, index: int, folded: str) -> Iterator[tuple[int, int]]:
-        """Places of a pattern in a folded text; PatternTimeout when a `regex` pattern takes too long."""
-        pattern = self.patterns[index]
-        if pattern.engine != "regex":
-            for found in self._compiled[index].finditer(folded):
-                yield found.span()
-            return
-        try:
-            for found in self._compiled[index].finditer(folded, timeout=pattern.timeout_s):
-                yield found.span()
-        except TimeoutError:
-            raise PatternTimeout(f"took longer than {pattern.timeout_s} s") from None
+        """Places of a pattern in a folded text, overlapping ones too: each search begins one character after
+        the last place's start. PatternTimeout when a `regex` pattern takes too long."""
+        pattern, at = self.patterns[index], 0
+        limit = {"timeout": pattern.timeout_s} if pattern.engine == "regex" else {}
+        for _ in range(MOST_PLACES):
+            try:
+                found = self._compiled[index].search(folded, at, **limit)
+            except TimeoutError:
+                raise PatternTimeout(f"took longer than {pattern.timeout_s} s") from None
+            if found is None:
+                return
+            yield found.span()
+            at = found.start() + 1
