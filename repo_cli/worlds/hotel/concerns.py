@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from repo_cli.worlds.hotel.cue_set import CueSet
+
 CUES: dict[str, dict[str, str]] = {
     "en": {
         "distrust": r"scam|trust|prove|fraud|fake call|fishy|stranger|trick|is real|really from the platform|who you say|behind my back|"
@@ -41,10 +43,7 @@ WHEN = {
     "en": re.compile(r"tomorrow morning|tomorrow afternoon|this evening|this afternoon|after lunch|on monday|later today|tomorrow", re.IGNORECASE),
     "zh": re.compile(r"明天上午|明天下午|今天晚上|下周初|晚些时候|下午|明天"),
 }
-_COMPILED = {
-    language: {name: re.compile(pattern, re.IGNORECASE) for name, pattern in cues.items()}
-    for language, cues in CUES.items()
-}
+_SETS = {language: CueSet(cues, ignore_case=True) for language, cues in CUES.items()}
 
 
 def time_of(text: str, language: str) -> str | None:
@@ -55,7 +54,8 @@ def time_of(text: str, language: str) -> str | None:
 
 def concern_of(text: str, language: str, intent: str | None = None) -> str | None:
     """The concern in a partner's message, or None: their own words first, else the usual one of the intent."""
-    for name, pattern in _COMPILED[language].items():
-        if pattern.search(text):
+    heard = _SETS[language].fired(text) if text else ()
+    for name in CUES[language]:
+        if name in heard:
             return name
     return BY_INTENT.get(intent or "")

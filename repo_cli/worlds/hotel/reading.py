@@ -10,12 +10,13 @@ import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from repo_cli.negotiation import DialogueState, dialogue_state
 from repo_cli.worlds.hotel import agent_bad, concerns, names
 from repo_cli.worlds.hotel.agent_text import PHRASES, slots
+from repo_cli.worlds.hotel.cue_set import CueSet
 from repo_cli.worlds.hotel.cues import COMMON, CUES
 from repo_cli.worlds.hotel.garble import sentences, units
 
@@ -30,6 +31,11 @@ _ANSWERS = {"O06": ("identity", "choice"), "O07": ("identity",), "O09": ("limits
 _LEAVE = ("O05", "O14")
 _SOOTHE = ("O01", "O03", "O04", "O08")
 _FORM = re.compile(COMMON["form"], re.MULTILINE)
+
+
+@cache
+def _cues(language: str) -> CueSet:
+    return CueSet(CUES[language], ignore_case=True)
 
 
 @cache
@@ -52,7 +58,7 @@ class Reading:
     cut_off: bool
     form: bool
     foreign: bool
-    flags: dict[str, bool]
+    fired: set[str]
     prices: list[float]
     unknown_numbers: int
     wrong_names: int
@@ -77,7 +83,7 @@ class Reading:
 
     def has(self, *flags: str) -> bool:
         """Whether any of these cues fired."""
-        return any(self.flags[flag] for flag in flags)
+        return not self.fired.isdisjoint(flags)
 
 
 def _plain(text: str, values: Mapping[str, str], language: str) -> str:
@@ -172,8 +178,15 @@ def need_of(history: Sequence[Message], scenario: Mapping[str, Any], state: Dial
     return ("soothe" if intent in _SOOTHE else "go_on"), None
 
 
+@lru_cache(maxsize=4096)
+def _numbers(text: str) -> frozenset[str]:
+    return frozenset(_NUMBER.findall(text))
+
+
 def _known_numbers(history: Sequence[Message], state: DialogueState) -> set[str]:
-    known = {number for message in history for number in _NUMBER.findall(message["content"])}
+    known: set[str] = set()
+    for message in history:
+        known |= _numbers(message["content"])
     for price in (state.partner_offer, state.agreed_price, *state.agent_prices):
         if price is not None:
             known.add(f"{price:g}")
@@ -184,10 +197,15 @@ def _dates(text: str) -> set[tuple[int, int]]:
     return {tuple(int(part) for part in match if part) for match in _DATE.findall(text)}  # type: ignore[misc]
 
 
+@cache
+def _rooms(language: str) -> tuple[str, ...]:
+    groups = (names.EN_ROOMS if language == "en" else names.ZH_ROOMS).values()
+    return tuple(room for group in groups for room in group)
+
+
 def _wrong_names(text: str, scenario: Mapping[str, Any]) -> int:
-    rooms = (names.EN_ROOMS if scenario["language"] == "en" else names.ZH_ROOMS).values()
     here = scenario["room_type"]
-    wrong = sum(room in text and room not in here for group in rooms for room in group)
+    wrong = sum(room not in here for room in _rooms(scenario["language"]) if room in text)
     rivals = {item["who"] for item in scenario["facts"] if "who" in item}
     wrong += sum(found not in rivals for found in _RIVAL.findall(text))
     days = {tuple(int(part) for part in day.split("-")) for day in scenario["dates"]}
@@ -211,7 +229,7 @@ def read(history: Sequence[Message], reply: str, scenario: Mapping[str, Any],
     known = _known_numbers(history, state)
     key = names.CLASS_KEY[scenario["hotel"]["class"]]
     plain = _DATE.sub(" ", _plain(reply, values, language))
-    flags = {name: bool(_cue(language, name).search(plain)) for name in CUES[language] if "." not in name}
+    fired = _cues(language).fired(plain)
     foreign = bool(_CJK.search(reply)) if language == "en" else not _CJK.search(reply)
     need, right_price = need_of(history, scenario, state)
     earlier = {message["content"] for message in history if message["role"] == "assistant"}
@@ -219,11 +237,11 @@ def read(history: Sequence[Message], reply: str, scenario: Mapping[str, Any],
         text=reply, language=language, state=state, words=len(units(reply, language)),
         questions=reply.count("?") + reply.count("？"), broken=brokenness(reply, language, values),
         repeats=repetition(reply, language, values), cut_off=reply.rstrip()[-1:] not in ".!?。！？",
-        form=bool(_FORM.search(reply)), foreign=foreign, flags=flags,
+        form=bool(_FORM.search(reply)), foreign=foreign, fired=fired,
         prices=[float(number) for number in found_numbers if number[-1] != "%" and float(number) >= 100],
         unknown_numbers=sum(number not in known for number in found_numbers),
         wrong_names=_wrong_names(reply, scenario), concern=concern,
-        names_concern=bool(concern and _cue(language, f"names.{concern}").search(plain)),
-        fits_class=bool(_cue(language, f"fits.{key}").search(plain)), last_move_said=reply in earlier,
+        names_concern=f"names.{concern}" in fired,
+        fits_class=f"fits.{key}" in fired, last_move_said=reply in earlier,
         names_dates=bool(_dates(reply)), need=need, right_price=right_price,
     )  # fmt: skip

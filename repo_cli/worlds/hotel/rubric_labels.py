@@ -134,7 +134,7 @@ def tone(r: Reading) -> int:
         return 1
     if r.broken > 0.04 or r.repeats or r.cut_off or r.has("guilt", "threat", "leak"):
         return 2
-    if r.flags["eager"] or r.words < 6:
+    if r.has("eager") or r.words < 6:
         return 3
     return 5 if r.has("ack", "thanks", "choice", "wish") else 4
 
