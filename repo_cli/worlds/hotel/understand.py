@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from repo_cli.worlds.hotel import understand_en, understand_zh
+from repo_cli.worlds.hotel.cue_set import CueSet
 from repo_cli.worlds.hotel.names import CLASS_KEY, EN_ROOMS, ZH_ROOMS
 from repo_cli.worlds.hotel.understand_form import is_garbled, off_language, same_text
 from repo_cli.worlds.hotel.understand_prices import PriceRoles, price_roles, read_dates
@@ -102,8 +103,10 @@ class _Lexicon:
     def __init__(self, source: ModuleType) -> None:
         self.cues = {name: re.compile(pattern) for name, pattern in source.CUES.items()}
         self.negatable = {name: re.compile(pattern) for name, pattern in source.NEGATABLE.items()}
-        self.concerns = {name: re.compile(pattern) for name, pattern in source.CONCERNS.items()}
         self.classes = {name: re.compile(pattern) for name, pattern in source.CLASS_REASONS.items()}
+        self.cue_set = CueSet(source.CUES)
+        self.negatable_set = CueSet(source.NEGATABLE)
+        self.concern_set = CueSet(source.CONCERNS)
         self.denial = re.compile(source.DENIAL)
         self.rooms = re.compile(source.ROOM_WORDS)
 
@@ -175,7 +178,8 @@ def _normal(text: str) -> str:
 
 
 def _read_cues(act: AgentAct, lex: _Lexicon, text: str, scenario: dict[str, Any]) -> None:
-    found = {name for name, pattern in lex.cues.items() if pattern.search(text)}
+    found = lex.cue_set.fired(text)
+    hinted = lex.negatable_set.fired(text)
     act.thanks = "thanks" in found
     act.closes = "close" in found
     act.callback = "callback" in found
@@ -187,7 +191,7 @@ def _read_cues(act: AgentAct, lex: _Lexicon, text: str, scenario: dict[str, Any]
     act.vague_ask = "vague_ask" in found and not _denied(lex, text, "vague_ask")
     act.accepts_any = "accept" in found
     act.empathy = "empathy" in found
-    act.tactics = frozenset(name for name in TACTICS if lex.asserted(name, text))
+    act.tactics = frozenset(name for name in TACTICS if name in hinted and lex.asserted(name, text))
     if "social_proof" in act.tactics:
         act.tactics -= {"done"}  # "they have already lowered theirs" is about others
     if "identity_ai" in found and "human" not in act.tactics:
@@ -196,7 +200,7 @@ def _read_cues(act: AgentAct, lex: _Lexicon, text: str, scenario: dict[str, Any]
         act.identity = "human"
     elif "identity_platform" in found:
         act.identity = "platform"
-    act.concerns = frozenset(name for name, pattern in lex.concerns.items() if pattern.search(text))
+    act.concerns = frozenset(lex.concern_set.fired(text))
     reasons = {name for name in ("comparison", "demand", "date_limit", "choice") if name in found}
     bare = text.replace(scenario["room_type"].lower(), " ").replace(scenario["hotel"]["name"].lower(), " ")
     if lex.classes[CLASS_KEY[scenario["hotel"]["class"]]].search(bare):
