@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from repo_cli.worlds.hotel.oracle_syntax import order_score
+
 WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|\d+(?:[.,:/-]\d+)*", re.I)
 _CJK = re.compile(r"[\u4e00-\u9fff]")
 _SENTENCE = re.compile(r"[^.?!。？！\n]+[.?!。？！]*")
@@ -27,11 +29,6 @@ _FUNCTION = frozenset(
     if because while since until just only also very too more most less some any all both each every one two other such own same up out
     down off again once still already well please let if i'm i'll we'll you'd that's it's don't cannot can't won't isn't you're we're
     i'd i've there's nothing something anything whether though per next rather""".split()
-)
-_VERBISH = frozenset(
-    """is are was were am be do does did have has had will would can could shall should may might must let thank thanks see understand
-    know want need like say make take go get give keep stay show look work ask think hear feel appreciate confirm wish sorry welcome
-    i'm i'll we'll that's it's don't can't won't isn't you're we're i'd i've there's hello understood noted agreed goodbye""".split()
 )
 
 
@@ -62,7 +59,7 @@ def _impossible_pairs() -> frozenset[tuple[str, str]]:
 
 _BAD_PAIR = _impossible_pairs()
 _FINE_DOUBLE = frozenset("had that very really so no ha well bye more her long again".split())
-_ANCHORS = frozenset("the a an i you we it your our my this that these those is are would could be they there".split())
+_UNIT = frozenset("cny yuan rmb per night nights".split())
 _DANGLING = frozenset([*_DET, *(w for w in _PREP if w not in ("for", "with", "from", "at", "of")), "and", "or", "but", "because", "if", "would", "could", "the"])
 _ODD_LETTERS = re.compile(r"([a-z])\1\1|[bcdfghjklmnpqrstvwxz]{6}|q[^u\s]|\b[bcdfghjklmnpqrstvwxz]{4,}\b|jj|vv|ww|kk|hh|[a-z]\d[a-z]|[a-z][A-Z][a-z]")
 _ODD_PUNCTUATION = re.compile(r",\s*,|\.\s+\.|\?\s*\.(?!\.)|,\s*[.?!]|\s[,;](?=\s)|\ufffd|[!?]{3,}|：{2}|，，|。，|，。|。。|？。|、、|[^\x00-\x7f\u4e00-\u9fff\u3000-\u303f\uff00-\uffef\u2010-\u2027\u00a0-\u024f\u20ac\U0001F300-\U0001FAFF\u2600-\u27BF]")
@@ -118,21 +115,16 @@ def _garble_en(text: str, words: list[str], sentences: tuple[str, ...]) -> float
     score += 0.5 * sum(pair in _BAD_PAIR for pair in _pairs_within(sentences))
     score += 0.45 * len(_ODD_LETTERS.findall(text)) + 0.35 * len(_ODD_PUNCTUATION.findall(text))
     score += 0.6 * _repeated_ngrams(words, 4) + 0.25 * _repeated_ngrams(words, 3)
-    if len(alpha) >= 8:
-        share = sum(w in _FUNCTION for w in alpha) / len(alpha)
-        if share < 0.26:
-            score += 1.6 if share < 0.17 else 0.8
-        if share > 0.86:
-            score += 0.7
+    order, pairs = order_score(text.lower().replace("\u2019", "'"), "en")
+    if pairs >= 9 and order < -0.25:
+        score += 0.5 if order > -0.4 else (1.0 if order > -0.6 else 1.6)
+    prose = [w for w in alpha if w not in _UNIT]
+    if len(prose) >= 8 and sum(w in _FUNCTION for w in prose) / len(prose) < 0.17:
+        score += 1.2
     for sentence in sentences:
         tokens = WORD.findall(sentence.lower())
-        if len(tokens) >= 7 and not any(t in _VERBISH or t.endswith(("ed", "ing", "s", "n't", "'ll", "'re", "'d")) for t in tokens):
-            score += 0.8
         if tokens and tokens[-1] in _DANGLING and not (tokens[-1] in ("would", "could", "would") and len(tokens) > 2 and tokens[-2] in ("i", "we", "you", "it")):
             score += 0.7
-        plain = [t for t in tokens if t[0].isalpha()]
-        if len(plain) >= 12 and not any(t in _ANCHORS for t in plain):
-            score += 0.8
     if len(alpha) >= 12 and not re.search(r"[.?!,;:]", text[:-1]) and len(words) > 45:
         score += 0.5
     return score
@@ -150,6 +142,8 @@ def _pairs_within(sentences: tuple[str, ...]) -> list[tuple[str, str]]:
 
 def _repeated_ngrams(words: list[str] | tuple[str, ...], size: int) -> int:
     grams = [tuple(words[i : i + size]) for i in range(len(words) - size + 1)]
+    # a price with its unit may well stand twice in a reply
+    grams = [gram for gram in grams if not any(w[0].isdigit() or w in _UNIT for w in gram)]
     return len(grams) - len(set(grams))
 
 
@@ -162,10 +156,13 @@ def _garble_zh(text: str, characters: tuple[str, ...]) -> float:
     score += 0.5 * len(_ZH_WORD_BREAK.findall(text)) + 0.35 * len(_ODD_PUNCTUATION.findall(text))
     clauses = [c for c in re.split(r"[，。？！；,?!;\s]", text) if len(c) >= 4]
     score += 0.6 * (len(clauses) - len(set(clauses)))
+    order, pairs = order_score(text, "zh")
+    if pairs >= 10 and order < -0.95:
+        score += 0.5 if order > -1.15 else (1.0 if order > -1.5 else 1.6)
     if len(characters) >= 14:
         share = sum(c in _ZH_FUNCTION for c in characters) / len(characters)
-        if share < 0.15:
-            score += 1.6 if share < 0.09 else 0.9
+        if share < 0.12:
+            score += 1.2 if share < 0.07 else 0.5
         if not re.search(r"[，。？！,?!；：]", text[:-1]) and len(characters) > 26:
             score += 0.7
     latin = [w for w in re.findall(r"[A-Za-z]{3,}", text)]

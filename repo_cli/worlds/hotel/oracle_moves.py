@@ -70,8 +70,7 @@ def _open(m: Moment) -> float:
     specific = bool(m.reply.numbers.dates) or m.has("room_word")
     fit = _sum(
         (m.has("identity"), 0.3), (m.has("platform") and not m.has("identity"), 0.15), (m.has("greet"), 0.05),
-        (m.has("purpose"), 0.2), (specific, 0.2), (m.question and m.has("good_time", "who_when", "open_question"), 0.25),
-        (m.question and not m.has("good_time", "who_when", "open_question"), 0.15),
+        (m.has("purpose", "room_word"), 0.2), (specific, 0.2), (m.question, 0.2), (m.question and m.has("good_time", "who_when"), 0.05),
     )  # fmt: skip
     if not m.has("identity", "platform"):
         m.flaw("no_identity")
@@ -108,6 +107,8 @@ def _ask_price(m: Moment) -> float:
         return 0.55
     if m.evidence and m.question:
         return 0.7
+    if m.question and any(f.value == m.state.current for f in m.reply.numbers.figures) and m.state.agent_turns <= 2:
+        return 0.8
     m.flaw("ignored")
     return 0.25
 
@@ -124,6 +125,8 @@ def _ask_why(m: Moment) -> float:
 
 
 def _ask_what(m: Moment) -> float:
+    if m.evidence or m.asked:
+        return 0.95
     return _sum((m.has("purpose"), 0.35), (bool(m.reply.numbers.dates), 0.35), (m.has("room_word"), 0.2), (m.question, 0.15))
 
 
@@ -157,7 +160,7 @@ def _suspicious(m: Moment) -> float:
     if not who and not proof:
         m.flaw("ignored")
         return 0.2
-    return _sum((who, 0.45), (proof, 0.45), (m.has("ack", "choice"), 0.15)) - (0.2 if m.asked else 0.0)
+    return _sum((who, 0.3), (proof, 0.6), (m.has("ack", "choice"), 0.1), (m.question, 0.1)) - (0.2 if m.asked else 0.0)
 
 
 def _handover(m: Moment) -> float:
@@ -182,7 +185,7 @@ def _arranged(m: Moment) -> float:
     if m.asked:
         m.flaw("pressed")
         return 0.3
-    return _sum((m.has("close", "ack"), 0.6), (m.has("next_step", "when"), 0.4))
+    return _sum((m.has("next_step", "when"), 0.8), (m.has("close", "ack"), 0.25))
 
 
 def _complaint(m: Moment) -> float:
@@ -236,7 +239,7 @@ def _offer_in(m: Moment) -> float:
     if (m.asked and offer is not None and min(m.asked) < offer) or (m.vague and offer not in values):
         m.flaw("push_in_range")
         return 0.15
-    if offer in values and m.has("recap", "accept"):
+    if offer in values and m.has("recap", "accept", "ask_submit"):
         complete = bool(m.reply.numbers.dates) or m.has("basis", "weak_nights")
         return _sum((True, 0.75), (complete, 0.15), (m.has("ask_submit"), 0.15))
     if m.has("accept", "recap") and not values:
@@ -272,20 +275,20 @@ def _conditional(m: Moment) -> float:
         kept = m.has("weekday_cond")
     else:
         words = {w for w in re.findall(r"[a-z]{4,}|[\u4e00-\u9fff]{2}", text)} - _STRONGER
-        kept = any(word in m.reply.low for word in words)
+        kept = any(word in m.reply.low for word in words) or m.has("weekday_cond", "option")
     if not kept:
         m.flaw("misread")
         return 0.35
     if m.asked:
         return 0.5
-    return _sum((True, 0.65), (m.has("recap", "accept"), 0.2), (bool(m.reply.numbers.figures), 0.1), (m.has("ask_submit"), 0.1))
+    return _sum((True, 0.65), (m.has("recap", "accept", "ask_submit"), 0.2), (bool(m.reply.numbers.figures), 0.1), (m.has("ask_submit"), 0.1))
 
 
 def _confirm(m: Moment) -> float:
     values = {f.value for f in m.reply.numbers.figures}
     if m.ask and not m.has("ask_submit"):
         return 0.2
-    if m.state.agreed in values and m.has("recap", "accept"):
+    if m.state.agreed in values and m.has("recap", "accept", "ask_submit"):
         complete = bool(m.reply.numbers.dates) or m.has("basis")
         return _sum((True, 0.75), (complete, 0.15), (m.has("ask_submit"), 0.15))
     if m.has("recap", "accept", "close"):

@@ -110,8 +110,9 @@ def _repeats(m: Moment) -> list[tuple[str, int]]:
         old = _grams(earlier)
         if words and old and len(words & old) / len(words | old) >= 0.6 and not (settled and reply.low != earlier.low):
             return [("repeat", 1)]
-    if not settled and any(reply.sentences & earlier.sentences for earlier in state.earlier):
-        return [("repeat", 1)]
+    long = {s for s in reply.sentences if len(s) >= (12 if reply.fluency.language == "zh" else 40)}
+    if not settled and any(long & earlier.sentences for earlier in state.earlier):
+        return [("repeat_part", 1)]
     if m.asked and m.asked[-1] in state.ask_prices and m.need not in ("ask_price", "silence", "ask_what") and not m.has("option"):
         if m.need in ("objection", "refusal", "offer_out", "advance") and not m.substance:
             return [("repeat", 1)]
@@ -185,7 +186,7 @@ def _form(m: Moment, breaches: list[tuple[str, int]]) -> float:
     reply = m.reply
     kinds = {kind for kind, severity in breaches if severity < HARD}
     costs = {
-        "repeat": 1.1, "stuffing": 1.0, "too_long": 0.8, "questions": 0.55, "format": 0.7, "language": 1.5, "early_ask": 0.3,
+        "repeat": 1.1, "repeat_part": 0.5, "stuffing": 1.0, "too_long": 0.8, "questions": 0.55, "format": 0.7, "language": 1.5, "early_ask": 0.3,
         "no_identity": 0.1, "ignored": 0.2, "misread": 0.4, "below_floor": 0.5, "too_many_asks": 0.6, "never_again": 0.4,
         "superlative": 0.5, "pressed": 0.2, "push_in_range": 0.1, "accepts_too_high": 0.1,
     }  # fmt: skip

@@ -77,8 +77,8 @@ class State:
         if need in ("offer_in", "offer_out", "conditional") and partner.offer is not None:
             self.offer = partner.offer
             self.in_range_offered |= partner.offer <= self.acceptable
-        if need in ("confirm", "conditional") and self.standing and partner.offer is None:
-            self.agreed = self.standing[1]
+        if need in ("confirm", "conditional") and self.standing:
+            self.agreed = self.standing[1] if partner.offer is None else partner.offer
         if need == "close_deal" and self.standing:
             self.agreed, self.explicit_yes = self.standing[1], True
         return need
@@ -111,7 +111,7 @@ class State:
             return "refusal"
         if "off_topic" in intents:
             return "off_topic"
-        if "annoyed" in intents:
+        if "annoyed" in intents and not partner.concerns & TALK_CONCERNS:
             return "annoyed"
         return self._talk_need(partner)
 
@@ -189,7 +189,7 @@ class State:
         elif need in ("offer_in", "offer_out", "confirm", "conditional", "net", "close_deal"):
             prices = [f.value for f in reply.numbers.figures if not self.is_quote(f) and f.value != self.current]
             wanted = self.offer if self.offer is not None else self.agreed
-            if prices and ("recap" in reply.moves or "accept" in reply.moves):
+            if prices and reply.moves & {"recap", "accept", "ask_submit"}:
                 price = wanted if wanted in prices else prices[0]
                 self.standing = ("recap", price)
                 self.agreed = price
