@@ -74,9 +74,7 @@ def _rows(world: World, corpus: str, count: int, tick: Any) -> Iterator[dict[str
 
 @app.command(
     "validate",
-    epilog=examples(
-        "repo data validate pairs.jsonl", "repo data validate gold.jsonl policy.path=Qwen/Qwen3-0.6B"
-    ),
+    epilog=examples("repo data validate pairs.jsonl", "repo data validate gold.jsonl policy=qwen3_0_6b"),
 )
 def validate(
     path: Annotated[str, typer.Argument(metavar="PATH", help="A file or hub name.")],

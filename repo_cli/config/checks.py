@@ -43,7 +43,7 @@ def _check_policy(cfg: Config) -> None:
     if policy.path and policy.build:
         raise _clash(
             "policy.path and policy.build are both given: the base is either loaded or built",
-            "set policy.build=null, or leave policy.path out",
+            "policy=custom policy.path=... loads a model; policy=tiny without policy.path builds one",
         )
     if policy.build:
         if policy.build.num_heads % policy.build.num_kv_heads:
