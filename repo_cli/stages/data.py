@@ -13,7 +13,6 @@ from typing import Any
 from repo_cli.config.schema import Config
 from repo_cli.dialogue.files import LoadReport, load_rows
 from repo_cli.errors import UserError, nearest
-from repo_cli.rewards.judge_prompt import judge_rows_to_sft
 from repo_cli.worlds import get_world
 
 Row = dict[str, Any]
@@ -44,6 +43,8 @@ def stage_rows(
                 hint="the fields of each kind are in the README; repo data validate PATH shows what a file holds",
             )
     if kind == "sft" and rows and "scores" in rows[0]:
+        from repo_cli.rewards.judge_prompt import judge_rows_to_sft
+
         rows = judge_rows_to_sft(rows, cfg.rubric, cfg.sop, cfg.judge.prompt)
     if kind == "prompts":
         rows = [prompt for row in rows for prompt in prompts_of(row)]

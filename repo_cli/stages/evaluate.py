@@ -9,6 +9,7 @@ ever seen by training. Prints a table with intervals and paired differences, and
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,21 +23,24 @@ from repo_cli.models.manifest import NAME as MANIFEST
 from repo_cli.models.manifest import find_final, read_manifest
 from repo_cli.rollout import LocalEngine, run_conversations
 from repo_cli.stages.session import Session
+from repo_cli.training.distributed import all_gather_objects, rank, world_size
 from repo_cli.worlds import get_world
 from repo_cli.worlds.base import World
 
 
 def run(cfg: Config, run_dir: Path | None = None) -> Path:
     """Evaluate every system of `eval.systems`; returns the run directory with eval.json and report.html."""
-    if not cfg.eval.systems:
+    systems = cfg.eval.systems or ({"policy": cfg.policy.parent} if cfg.policy.parent else {})
+    if not systems:
         raise UserError("eval.systems is empty: nothing to evaluate", hint="eval.systems.mine=runs/rl/.../final")
+    rollout = replace(cfg.rollout, batch_size=cfg.eval.batch_size)
     with Session(cfg, "eval", run_dir) as session:
         world = get_world(cfg.world.name, cfg.world.language, cfg.world.seed)
         backbone: Backbone | None = None
         result = EvalResult(systems={}, config={"seed": cfg.eval.seed, "world": cfg.world.language})
-        for name, path in cfg.eval.systems.items():
+        for name, path in systems.items():
             backbone, role = open_system(backbone, name, path, cfg, session)
-            engine = LocalEngine(backbone, role, cfg.rollout)
+            engine = LocalEngine(backbone, role, rollout)
             system = SystemResult(dialogues=[], badcases=[])
             if "online" in cfg.eval.sets:
                 system.dialogues = online(engine, world, cfg, session, name)
@@ -70,18 +74,27 @@ def open_system(
 
 
 def online(engine: LocalEngine, world: World, cfg: Config, session: Session, name: str) -> list[Dialogue]:
-    """Whole dialogues on held-out scenarios, rated by the oracle."""
-    rows = [world.rows("online", i) for i in range(cfg.eval.n_online)]
+    """Whole dialogues on held-out scenarios, shared out over the ranks, rated by the oracle."""
+    mine = range(rank(), cfg.eval.n_online, world_size())
+    rows = [world.rows("online", i) for i in mine]
     with session.progress(f"{name}: dialogues", len(rows)) as advance:
-        played = run_conversations(engine, world, rows, cfg.eval.max_turns, cfg.eval.seed, on_turn=advance)
-    return [
-        Dialogue.of(c.scenario, c.messages, c.outcome, world.rate(c.messages, c.scenario, c.outcome)) for c in played
-    ]
+        played = run_conversations(engine, world, rows, cfg.eval.max_turns, cfg.eval.seed, advance, mine)
+    return in_order(
+        mine,
+        [Dialogue.of(c.scenario, c.messages, c.outcome, world.rate(c.messages, c.scenario, c.outcome)) for c in played],
+    )
+
+
+def in_order(numbers: range, mine: list[Any]) -> list[Any]:
+    """What all ranks made, by number; on every rank."""
+    made = [pair for part in all_gather_objects(list(zip(numbers, mine, strict=True))) for pair in part]
+    return [thing for _, thing in sorted(made, key=lambda pair: pair[0])]
 
 
 def bad_cases(engine: LocalEngine, world: World, cfg: Config, session: Session, name: str) -> list[BadCase]:
     """The system's own reply to every agent turn of each bad case, in its recorded context."""
-    rows = [world.rows("badcases", i) for i in range(cfg.eval.n_badcases)]
+    mine = range(rank(), cfg.eval.n_badcases, world_size())
+    rows = [world.rows("badcases", i) for i in mine]
     turns = [(k, i) for k, row in enumerate(rows) for i, m in enumerate(row["messages"]) if m["role"] == "assistant"]
     contexts = [engine.backbone.fmt.context_ids(rows[k]["messages"][:i]) for k, i in turns]
     with session.progress(f"{name}: bad cases", len(contexts)) as advance:
@@ -95,4 +108,5 @@ def bad_cases(engine: LocalEngine, world: World, cfg: Config, session: Session, 
     by_row: dict[int, list[str]] = {}
     for (k, _), reply in zip(turns, replies, strict=True):
         by_row.setdefault(k, []).append(reply.text)
-    return [BadCase.of(row, by_row.get(k, []), world.rate_badcase(row, by_row.get(k, []))) for k, row in enumerate(rows)]
+    rated = [(row, by_row.get(k, [])) for k, row in enumerate(rows)]
+    return in_order(mine, [BadCase.of(row, texts, world.rate_badcase(row, texts)) for row, texts in rated])

@@ -78,7 +78,7 @@ def advantages_(items: list[Item], totals: torch.Tensor, keep: torch.Tensor, cfg
     mask = pad([torch.ones(len(i.reply.ids)) for i in items])[1] * torch.tensor([[float(i.keep)] for i in items])
     totals = torch.where(keep.bool(), totals.float().cpu(), torch.zeros(len(items)))
     if cfg.name == "grpo":
-        per_reply = group_advantages(totals, cfg.group_size, scale=cfg.scale_groups)
+        per_reply = advantages_in_groups(totals, [item.keep for item in items], cfg)
         advantages = per_reply[:, None] * mask
         returns = torch.zeros_like(advantages)
     else:
@@ -90,6 +90,16 @@ def advantages_(items: list[Item], totals: torch.Tensor, keep: torch.Tensor, cfg
     for row, item in enumerate(items):
         item.advantages = advantages[row, : len(item.reply.ids)]
         item.returns = returns[row, : len(item.reply.ids)]
+
+
+def advantages_in_groups(totals: torch.Tensor, keep: list[bool], cfg: AlgorithmConfig) -> torch.Tensor:
+    """Group advantages [replies]; a reply that is not kept gets 0 and takes no part in its group's mean and spread."""
+    out = torch.zeros_like(totals)
+    for start in range(0, len(keep), cfg.group_size):
+        kept = [i for i in range(start, start + cfg.group_size) if keep[i]]
+        if kept:
+            out[kept] = group_advantages(totals[kept], len(kept), scale=cfg.scale_groups)
+    return out
 
 
 def rollout_stats(items: list[Item], session: Any) -> dict[str, float]:

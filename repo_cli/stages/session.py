@@ -7,7 +7,8 @@
         return session.finish(backbone, role, kind="adapter")
 
 Random numbers are seeded anew for each step from (seed, step, rank), so a resumed run draws what the undisturbed one
-would have drawn.
+would have drawn. A signal ends the stage at once while there is nothing to save (loading, evaluation); from the first
+step on the running step is finished and saved first.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from rich.console import Console
 from repo_cli.config.schema import Config
 from repo_cli.errors import Stopped, UserError
 from repo_cli.models.backbone import Backbone
-from repo_cli.models.hashing import hash_model
+from repo_cli.models.hashing import hash_model_dir
 from repo_cli.models.manifest import write_manifest
 from repo_cli.quiet import quiet_libraries, route_logs
 from repo_cli.training import distributed
@@ -63,7 +64,7 @@ class Session:
         self.last_metrics: dict[str, float] = {}
         self._engines: dict[str, TrainEngine] = {}
         self._seconds: dict[str, float] = {}
-        self._stop = StopFlag()
+        self._stop = StopFlag(at_once=True)
 
     # -- coming and going ------------------------------------------------------------------------------------
 
@@ -76,15 +77,16 @@ class Session:
             self._given = Path(distributed.broadcast_object(made))
         self.run = RunDir(self._given)
         self.path = self.run.path
+        self._resumed = self._checkpoint_to_resume()
+        start = step_of(self._resumed) if self._resumed else None
+        self.tracker = Tracker(self.run, self.cfg, active=self.is_main, from_step=start)
         self._handler = self.run.log_handler() if self.is_main else logging.NullHandler()
         route_logs(self._handler)
         log.handlers, log.propagate = [self._handler], False
         log.setLevel(logging.INFO)
-        self._resumed = self._checkpoint_to_resume()
-        start = step_of(self._resumed) if self._resumed else None
-        self.tracker = Tracker(self.run, self.cfg, active=self.is_main, from_step=start)
         torch.manual_seed(self.cfg.seed)
         self._stop.__enter__()
+        self._stop.check()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
@@ -118,11 +120,20 @@ class Session:
         return "policy"
 
     def add_role(self, backbone: Backbone, role: str, copy_of: str | None = None, head: bool = False) -> None:
-        """A trainable adapter (and head) of the shape in `lora`, with the values of `copy_of` where that role exists."""
-        lora = self.cfg.lora
-        rank = self.cfg.critic.lora_r if role == "critic" and self.cfg.critic.lora_r else lora.r
-        backbone.add_role(role, rank, lora.alpha, lora.dropout, lora.targets, head=head)
-        if copy_of in backbone.roles():
+        """A trainable adapter (and head), with the values of `copy_of` where that role exists.
+
+        Its shape is the one in `lora`; a critic's that starts from the reward model is the reward model's.
+        """
+        lora, copied = self.cfg.lora, copy_of in backbone.roles()
+        r, alpha, targets = lora.r, lora.alpha, lora.targets
+        if role == "critic" and copied:
+            source = backbone.adapters.config(copy_of)
+            r, alpha, targets = source.r, source.lora_alpha, source.target_modules
+            targets = targets if isinstance(targets, str) else sorted(targets)
+        if role == "critic" and self.cfg.critic.lora_r:
+            r = self.cfg.critic.lora_r
+        backbone.add_role(role, r, alpha, lora.dropout, targets, head=head)
+        if copied:
             backbone.copy_role(copy_of, role)
 
     def engine(
@@ -138,6 +149,8 @@ class Session:
     def steps(self, total: int) -> Iterator[int]:
         """Step numbers from 0 (or from where the resumed checkpoint ends) to total - 1, with progress and time left."""
         first = self._restore() if self._resumed else 0
+        self._stop.check()  # a library may have swallowed what the handler raised
+        self._stop.at_once = False  # from here on the step is finished first, and saved
         with StepProgress(self.stage, total, done=first, active=self.is_main) as self._bar:
             for step in range(first, total):
                 torch.manual_seed(self.step_seed(step))
@@ -221,22 +234,17 @@ class Session:
         with StepProgress(label, total, active=self.is_main) as bar:
             yield lambda done, _total: bar.advance(done - bar.done) if done > bar.done else None
 
-    def check_stop(self) -> None:
-        """Outside the training loop: end where a signal asked for it."""
-        if self._stop.agreed():
-            raise Stopped(f"stopped by {self._stop.signal or 'a signal'}; start it again to go on")
-
     def note(self, text: str) -> None:
         """A line for people: terminal and log."""
         if self.is_main:
             log.info(text)
-            self.console.print(text, markup=False, highlight=False)
+            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def alarm(self, text: str) -> None:
         """Something that looks wrong: terminal, log and tracker."""
         self.tracker.alarm(text)
         if self.is_main:
-            self.console.print(f"warning: {text}", style="yellow", markup=False)
+            self.console.print(f"warning: {text}", style="yellow", markup=False, highlight=False, soft_wrap=True)
 
     def _peak_gib(self) -> float:
         if self.device.type == "cuda":
@@ -262,7 +270,7 @@ class Session:
                     write_manifest(
                         folder,
                         kind,
-                        hash_model(backbone.base) if role == "full" else backbone.base_hash,
+                        hash_model_dir(folder, backbone.base.config) if role == "full" else backbone.base_hash,
                         str(self.run.final.resolve()) if role == "full" else backbone.base_path,
                         parent=self.cfg.policy.parent,
                         extra={**(extra or {}), "metrics": metrics or {}},

@@ -47,7 +47,8 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
         def loss_fn(micro: list[PairSample]) -> tuple[torch.Tensor, dict[str, Any]]:
             chosen, rejected = pair_scores(backbone, micro)
             margin = torch.tensor([p.margin for p in micro], device=backbone.device)
-            return bradley_terry_loss_sum(chosen, rejected, margin, cfg.train_rm.center_coef)
+            stage = cfg.train_rm
+            return bradley_terry_loss_sum(chosen, rejected, margin, stage.center_coef, stage.label_smoothing)
 
         order = BatchOrder(len(pairs), cfg.train_rm.batch_size, cfg.seed, cfg.data.shuffle)
         total = order.per_epoch * cfg.train_rm.epochs

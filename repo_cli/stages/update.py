@@ -17,7 +17,7 @@ from repo_cli.dialogue.batches import collate, micro_batches
 from repo_cli.models.backbone import Backbone
 from repo_cli.stages.experience import Item, pad
 from repo_cli.stages.session import Session
-from repo_cli.training.distributed import all_max, all_sum
+from repo_cli.training.distributed import all_sum
 
 
 class Updater:
@@ -30,10 +30,18 @@ class Updater:
         self.policy = session.engine(backbone, "policy", cfg.optim.lr, steps)
         self.critic = None
         if algorithm.name != "grpo":
-            start = "rm" if cfg.critic.init == "rm" and "rm" in backbone.roles() else None
-            session.add_role(backbone, "critic", copy_of=start, head=True)
+            self._add_critic()
             self.critic = session.engine(backbone, "critic", cfg.critic.lr, steps)
         self.once = algorithm.epochs * algorithm.minibatches == 1
+
+    def _add_critic(self) -> None:
+        """A fresh critic, or the reward model's values in it (whether or not it is among the rewards)."""
+        cfg, backbone = self.cfg, self.backbone
+        if cfg.critic.init == "rm" and "rm" not in backbone.roles():
+            backbone.add_role("critic", dropout=cfg.lora.dropout, init_from=cfg.rm.path, head=True)
+        else:
+            start = "rm" if cfg.critic.init == "rm" else None
+            self.session.add_role(backbone, "critic", copy_of=start, head=True)
 
     @torch.no_grad()
     def values_(self, items: list[Item]) -> None:
@@ -52,9 +60,9 @@ class Updater:
 
     def update(self, items: list[Item], step: int) -> dict[str, float]:
         """All epochs and minibatches over the kept replies; returns the metrics of policy and critic."""
-        algorithm, stats = self.cfg.algorithm, {}
+        algorithm, passes = self.cfg.algorithm, []
         warm = self.critic is not None and step < self.cfg.critic.warmup_steps
-        for epoch in range(algorithm.epochs):
+        for _ in range(algorithm.epochs):
             for part in range(algorithm.minibatches):
                 chosen = items[part :: algorithm.minibatches]
                 tokens = all_sum(float(sum(len(i.reply.ids) for i in chosen)))
@@ -62,12 +70,11 @@ class Updater:
                     continue
                 if self.critic is not None:
                     found = self.critic.step(self._micros(chosen), self._value_loss, tokens)
-                    stats |= {f"critic/{k}": v for k, v in found.items()}
+                    passes.append({f"critic/{k}": v for k, v in found.items()})
                 if not warm:
                     found = self.policy.step(self._micros(chosen), self._policy_loss, tokens)
-                    stats |= {f"policy/{k}": v for k, v in found.items()}
-                if epoch == 0 and part == 0 and not warm:
-                    stats["policy/sampler_gap_max"] = all_max(found.get("sampler_gap_max", 0.0))
+                    passes.append({f"policy/{k}": v for k, v in found.items()})
+        stats = over_passes(passes)
         if self.critic is not None:
             stats["critic/explained_variance"] = explained_variance(items)
         return stats
@@ -108,6 +115,19 @@ class Updater:
         old = pad([i.values for i in micro])[0].to(device)
         values = reply_part(self.backbone.values("critic", batch.ids, batch.attention), batch.mask, mask)
         return value_loss_sum(values, old, returns, mask, self.cfg.algorithm.value_clip)
+
+
+def over_passes(passes: list[dict[str, float]]) -> dict[str, float]:
+    """One number a metric from all optimizer steps: the mean, or the maximum for keys in _max. The sampler's gap is
+    the first step's: later ones see a policy that has moved already."""
+    values: dict[str, list[float]] = {}
+    for found in passes:
+        for name, value in found.items():
+            values.setdefault(name, []).append(value)
+    out = {k: max(v) if k.endswith("_max") else sum(v) / len(v) for k, v in values.items()}
+    if "policy/sampler_gap_max" in values:
+        out["policy/sampler_gap_max"] = values["policy/sampler_gap_max"][0]
+    return out
 
 
 def reply_part(x: torch.Tensor, mask: torch.Tensor, reply_mask: torch.Tensor) -> torch.Tensor:
