@@ -25,9 +25,14 @@ class UserError(Exception):
 
 
 class Stopped(Exception):
-    """A signal asked for the end; a complete checkpoint lies on disk, so the run can be resumed; exit code 75."""
+    """A signal asked for the end; exit code 75. saved: a complete checkpoint lies on disk (False: there was nothing
+    to save yet)."""
 
     exit_code = 75
+
+    def __init__(self, message: str = "", saved: bool = True) -> None:
+        super().__init__(message)
+        self.saved = saved
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:

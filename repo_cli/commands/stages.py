@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from repo_cli.commands.options import ConfigDir, DryRun, Multirun, Overrides, Resume, examples
+
+if TYPE_CHECKING:
+    from repo_cli.config import Config
 
 TRAIN = "Train"
 MEASURE = "Measure"
@@ -122,6 +126,7 @@ def start(
     from repo_cli.config import compose
     from repo_cli.config.overrides import override_text
     from repo_cli.errors import UserError
+    from repo_cli.training.signals import StopFlag
 
     if multirun:
         raise UserError("-m/--multirun is not there yet", hint="run the command once for each value")
@@ -134,6 +139,12 @@ def start(
 
         show_plan(cfg, texts, config_dir)
         return
+    with StopFlag(at_once=True):  # until the stage has its own
+        product = _run(stage, cfg, texts, config_dir)
+    typer.echo(f"done: {product}")
+
+
+def _run(stage: str, cfg: Config, texts: list[str], config_dir: Path | None) -> Path:
     if stage == "pipeline":
         import importlib
 
@@ -143,9 +154,7 @@ def start(
             raise lacking
         # by name: the stages import torch, which no other command should wait for
         own = str(config_dir) if config_dir else None
-        product = importlib.import_module("repo_cli.stages.pipeline").run(cfg, texts, own)
-    else:
-        from repo_cli.launch.processes import launch
+        return Path(importlib.import_module("repo_cli.stages.pipeline").run(cfg, texts, own))
+    from repo_cli.launch.processes import launch
 
-        product = launch(stage, cfg, overrides=texts)
-    typer.echo(f"done: {product}")
+    return launch(stage, cfg, overrides=texts)

@@ -35,6 +35,7 @@ class Failure:
     hint: str | None = None
     detail: str = ""
     time: float = 0.0
+    saved: bool = True  # of a rank that was stopped: whether a checkpoint lies on disk
 
     @classmethod
     def of(cls, error: BaseException, rank: int, when: float) -> Failure:
@@ -43,7 +44,8 @@ class Failure:
         if known is not None:
             return cls(rank, UserError.exit_code, known.message, known.hint, detail, when)
         code = Stopped.exit_code if isinstance(error, Stopped) else 1
-        return cls(rank, code, summary(error) if code == 1 else str(error), None, detail, when)
+        saved = getattr(error, "saved", True)
+        return cls(rank, code, summary(error) if code == 1 else str(error), None, detail, when, saved)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -53,7 +55,7 @@ class Failure:
         if self.code == UserError.exit_code:
             return UserError(self.message, hint=self.hint)
         if self.code == Stopped.exit_code:
-            return Stopped(self.message)
+            return Stopped(self.message, self.saved)
         return RankFailed(f"rank {self.rank} failed: {self.message}", self.detail)
 
 

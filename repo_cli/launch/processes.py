@@ -21,10 +21,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from repo_cli.config import Config, load_frozen, missing_inputs
+from repo_cli.config import Config, load_frozen
 from repo_cli.errors import Stopped, UserError
 from repo_cli.launch.failures import Failure, RankFailed, first, mendable, write_traceback
 from repo_cli.launch.ports import free_port
+from repo_cli.launch.resume import prepare
 
 MODULES = {
     "sft": "repo_cli.stages.sft",
@@ -49,22 +50,13 @@ def launch(stage: str, cfg: Config, run_dir: Path | None = None, overrides: Sequ
     Raises:
         UserError, Stopped: as the stage raised them. RankFailed: a rank died of something else.
     """
-    lacking = missing_inputs(cfg)
-    if lacking:
-        raise lacking[0]
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and "RANK" in os.environ:
         return _join(stage, cfg, overrides)
-    run_dir = run_dir or create_run_dir(cfg, overrides)
+    if run_dir is None:
+        cfg, run_dir = prepare(cfg, overrides)
     if cfg.launch.nproc == 1:
         return run_stage(stage, cfg, run_dir)
     return run_ranks(stage, cfg, run_dir)
-
-
-def create_run_dir(cfg: Config, overrides: Sequence[str]) -> Path:
-    """A fresh run directory with the frozen configuration in it."""
-    from repo_cli.training.rundir import RunDir
-
-    return RunDir.create(cfg, overrides).path
 
 
 def run_stage(stage: str, cfg: Config, run_dir: Path) -> Path:
@@ -89,7 +81,7 @@ def _join(stage: str, cfg: Config, overrides: Sequence[str]) -> Path:
     problem: Exception | None = None
     if distributed.rank() == 0:
         try:
-            made = str(create_run_dir(cfg, overrides))
+            made = str(prepare(cfg, overrides)[1])
         except Exception as error:
             problem = error
     distributed.same_error(problem)

@@ -17,6 +17,7 @@ from pathlib import Path
 from repo_cli.config import load_frozen
 from repo_cli.launch.failures import Failure
 from repo_cli.launch.processes import MODULES
+from repo_cli.training.signals import StopFlag
 
 
 def main(run_dir: Path, stage: str) -> int:
@@ -24,7 +25,8 @@ def main(run_dir: Path, stage: str) -> int:
     rank = int(os.environ.get("RANK", "0"))
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     try:
-        importlib.import_module(MODULES.get(stage, stage)).run(load_frozen(run_dir), run_dir)
+        with StopFlag(at_once=True):  # while the libraries are imported; the stage has its own
+            importlib.import_module(MODULES.get(stage, stage)).run(load_frozen(run_dir), run_dir)
     except BaseException as error:
         failure = Failure.of(error, rank, time.time())
         _report(failure)

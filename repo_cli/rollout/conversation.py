@@ -6,7 +6,7 @@ context only: they are never trained on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,14 +33,19 @@ def run_conversations(
     max_turns: int,
     seed: int,
     on_turn: Callable[[int, int], None] | None = None,
+    numbers: Sequence[int] | None = None,
 ) -> list[Conversation]:
     """Play each prompts row (`prompt`, `scenario`) to its end, or for `max_turns` agent turns.
 
-    The counterpart of row i is seeded with (seed, i), so that every system meets the same counterparts.
+    The counterpart of a row is seeded with (seed, the row's number), so that every system meets the same ones;
+    `numbers` are the rows' numbers where these rows are a part of more (default: their places).
     `on_turn(finished, total)` is called after each round, for a progress bar.
     """
     conversations = [Conversation(row["scenario"], [dict(m) for m in row["prompt"]]) for row in rows]
-    partners = [world.counterpart(row["scenario"], f"{seed}:{i}") for i, row in enumerate(rows)]
+    numbers = range(len(rows)) if numbers is None else numbers
+    partners = [
+        world.counterpart(row["scenario"], seed * 1_000_003 + i) for i, row in zip(numbers, rows, strict=True)
+    ]
     running = list(range(len(rows)))
     for turn in range(max_turns):
         if not running:

@@ -1,4 +1,8 @@
-"""A polite end: the first signal asks the loop to stop after its step, the second ends at once."""
+"""A polite end: the first signal asks the loop to stop after its step, the second ends at once.
+
+Where there is nothing to save (data and models being loaded, an evaluation), `at_once` makes the first signal
+raise Stopped right there.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +11,22 @@ import signal
 from types import FrameType, TracebackType
 from typing import Any
 
+from repo_cli.errors import Stopped
+
 SIGNALS = ("SIGTERM", "SIGINT", "SIGUSR1")
 
 
 class StopFlag:
     """`with StopFlag() as stop:` ... `if stop.agreed(): save a checkpoint; raise Stopped`.
 
+    at_once: raise Stopped from the handler itself; may be changed at any time.
+
     SIGTERM (a scheduler's end), SIGINT (Ctrl-C) and SIGUSR1 (a scheduler's warning before the end) set it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: bool = False) -> None:
         self.signal: str | None = None
+        self.at_once = at_once
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> StopFlag:
@@ -25,6 +34,10 @@ class StopFlag:
             number = getattr(signal, name, None)
             if number is not None:
                 self._before[number] = signal.signal(number, self._handle)
+        for handler in self._before.values():  # what an outer flag was told counts here too
+            outer = getattr(handler, "__self__", None)
+            if isinstance(outer, StopFlag) and outer.signal:
+                self.signal = outer.signal
         return self
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
@@ -34,6 +47,13 @@ class StopFlag:
             os.kill(os.getpid(), number)
             return
         self.signal = signal.Signals(number).name
+        if self.at_once:
+            self.check()
+
+    def check(self) -> None:
+        """Raise Stopped if this rank has been asked to stop; for work of which nothing is kept."""
+        if self.signal is not None:
+            raise Stopped(f"stopped by {self.signal}; there was nothing to save", saved=False)
 
     @property
     def set(self) -> bool:

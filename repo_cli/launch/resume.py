@@ -1,0 +1,85 @@
+"""Which run `resume` means, and with which configuration it goes on. No torch.
+
+    resume=auto    the same command again: the newest unfinished run of this stage and name whose configuration is
+                   the same; a fresh start, with a word, where there is none
+    resume=PATH    that run with its own frozen configuration; single keys typed now win (rl.steps=200)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from repo_cli.config import Config, load_frozen, missing_inputs, save_frozen
+from repo_cli.config.build import from_dict
+from repo_cli.config.checks import check
+from repo_cli.config.compose import conf_dir
+from repo_cli.config.overrides import Places, assign, parse
+from repo_cli.errors import UserError
+from repo_cli.training.rundir import RunDir, disk_errors, find_run
+
+#: What may differ between a run and the command that resumes it with resume=auto.
+NOT_THE_TASK = ("resume", "name", "runs_dir", "cache_dir", "force", "tracker", "launch", "pipeline")
+
+
+def prepare(cfg: Config, overrides: Sequence[str]) -> tuple[Config, Path]:
+    """(configuration, run directory) to start with: the run that `resume` means, or a new one.
+
+    Raises:
+        UserError: something that the stage needs is not there, resume=PATH is no run of this stage, or the keys
+            typed beside it do not fit.
+    """
+    run = find_run(cfg, fits=lambda run: same_task(cfg, run)) if cfg.resume else None
+    if run is None:
+        _start_is_possible(cfg)
+        if cfg.resume:
+            print("resume=auto: no unfinished run with this configuration, so this is a fresh start", flush=True)
+            cfg = dataclasses.replace(cfg, resume=None)
+        return cfg, RunDir.create(cfg, overrides).path
+    if cfg.resume == "auto":
+        going = dataclasses.replace(load_frozen(run.path), resume="auto", launch=cfg.launch, tracker=cfg.tracker)
+    else:
+        going = its_own(run, cfg, overrides)
+    _start_is_possible(going)
+    print(f"resuming {run.path}", flush=True)
+    with disk_errors(run.path):
+        save_frozen(going, run.config)
+    return going, run.path
+
+
+def _start_is_possible(cfg: Config) -> None:
+    for lacking in missing_inputs(cfg):
+        raise lacking
+
+
+def same_task(cfg: Config, run: RunDir) -> bool:
+    """Whether the run was started with this configuration, but for where and how it runs."""
+    try:
+        return _task(load_frozen(run.path)) == _task(cfg)
+    except UserError:  # frozen by another version
+        return False
+
+
+def _task(cfg: Config) -> dict[str, Any]:
+    return {name: value for name, value in dataclasses.asdict(cfg).items() if name not in NOT_THE_TASK}
+
+
+def its_own(run: RunDir, cfg: Config, overrides: Sequence[str]) -> Config:
+    """The run's frozen configuration with the typed keys put in."""
+    frozen = load_frozen(run.path)
+    if frozen.stage != cfg.stage:
+        raise UserError(f"resume={cfg.resume}: is a run of the stage {frozen.stage}, not of {cfg.stage}")
+    tree = dataclasses.asdict(frozen)
+    for override in parse(overrides, Places(conf_dir())):
+        if override.group:
+            raise UserError(
+                f"resume={cfg.resume}: the run keeps its own configuration, so {override.text} would not count",
+                hint="change single keys (rl.steps=200), or give the whole command again with --resume auto",
+            )
+        assign(tree, override)
+    going: Config = from_dict(Config, tree)
+    going.resume = cfg.resume
+    check(going)
+    return going

@@ -1,0 +1,26 @@
+"""Fixtures for whole test sessions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def line(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """What `repo sft` and `repo train-rm` made of tiny dialogues: the files, base, sft, rm (their `final/`)."""
+    from stages_kit import dialogue, go, pair, prompt, write
+
+    root: Path = tmp_path_factory.mktemp("line")
+    made = SimpleNamespace(root=root, runs=root / "runs")
+    made.dialogues = write(root / "dialogues.jsonl", [dialogue(i) for i in range(40)])
+    made.pairs = write(root / "pairs.jsonl", [pair(i) for i in range(40)])
+    made.prompts = write(root / "prompts.jsonl", [prompt(i) for i in range(24)])
+    sft = (f"data.path={made.dialogues}", "sft.batch_size=8", "sft.epochs=1")
+    made.base = go("sft", made.runs, *sft, "policy.train=full", "name=base", "optim.lr=0.02", "sft.epochs=3")
+    made.sft = go("sft", made.runs, *sft, f"policy.parent={made.base}", "name=agent")
+    rm = (f"data.path={made.pairs}", f"policy.parent={made.base}", "train_rm.batch_size=8")
+    made.rm = go("train_rm", made.runs, *rm)
+    return made
