@@ -15,7 +15,7 @@ import secrets
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -120,9 +120,9 @@ class RunDir:
                 raise
 
 
-def find_run(cfg: Any) -> RunDir | None:
+def find_run(cfg: Any, fits: Callable[[RunDir], bool] | None = None) -> RunDir | None:
     """The run that `resume` means: a path (of a run or a checkpoint in it), or with "auto" the newest run of
-    this stage and name that has a complete checkpoint and no final/; None when there is none (a fresh start).
+    this stage and name that has a complete checkpoint and no final/ (and that `fits`); None when there is none.
     """
     from repo_cli.training.checkpoint import latest_complete
 
@@ -140,7 +140,9 @@ def find_run(cfg: Any) -> RunDir | None:
     )
     for path in runs:
         run = RunDir(path)
-        if not run.final.exists() and latest_complete(run.checkpoints) is not None:
+        if run.final.exists() or latest_complete(run.checkpoints) is None:
+            continue
+        if fits is None or fits(run):
             return run
     return None
 
