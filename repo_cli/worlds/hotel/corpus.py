@@ -19,13 +19,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from repo_cli.worlds.base import World
 from repo_cli.worlds.hotel import agent_bad, annotator, defects, garble, rubric_labels
 from repo_cli.worlds.hotel.policy_scripts import ScriptedAgent
 from repo_cli.worlds.hotel.selfplay import (
-    ENDGAME,
     Cut,
     Play,
     agent_at,
@@ -36,8 +36,15 @@ from repo_cli.worlds.hotel.selfplay import (
 Row = dict[str, Any]
 
 SIZES: dict[str, int] = {
-    "mixed": 6000, "gold": 2000, "pairs": 4000, "judge": 4000, "prompts": 4000, "dev_prompts": 400, "online": 30,
+    "mixed": 4000, "gold": 2000, "pairs": 4000, "judge": 4000, "prompts": 4000, "dev_prompts": 400, "online": 30,
     "badcases": 45,
+}  # fmt: skip
+# Rows of the corpora of contexts take this many states of one dialogue, drawn with these weights.
+SHARED = 3
+WEIGHTS = {
+    "opening": 0.2, "after_opening": 0.4, "after_check": 0.45, "ready": 0.7, "after_objection": 1.1, "after_question": 1.1,
+    "counter_inside": 8.0, "counter_outside": 8.0, "after_acceptance": 3.0, "after_confirmation": 0.8,
+    "after_refusal": 1.2, "after_hard_refusal": 12.0, "after_busy": 0.8, "no_authority": 1.0, "after_net_price": 3.0,
 }  # fmt: skip
 # Each corpus draws its scenarios from a stretch of its own, so that no two share one.
 _SPLITS = {"dev_prompts": "dev", "online": "test", "badcases": "test"}
@@ -76,25 +83,25 @@ def _dialogue(corpus: str, index: int, world: World, rng: random.Random) -> Row:
     }
 
 
-def _cut(played: Play, rng: random.Random, endgame: float) -> Cut:
-    """One of the dialogue's states; with probability `endgame` one where the talk must be settled, if it has any."""
-    late = [cut for cut in played.cuts if cut.tag in ENDGAME]
-    early = [cut for cut in played.cuts if cut.tag not in ENDGAME]
-    if late and (not early or rng.random() < endgame):
-        return rng.choice(late)
-    # openings are all alike: a third of their natural share is enough
-    weights = [0.33 if cut.tag == "opening" else 1.0 for cut in early]
-    return rng.choices(early, weights)[0]
-
-
-def _context(corpus: str, index: int, world: World, rng: random.Random, endgame: float = 0.6) -> tuple[Play, Cut]:
+@lru_cache(maxsize=64)
+def _shared(corpus: str, number: int, world: World) -> tuple[Play, list[Cut]]:
+    """Dialogue `number` of a corpus of contexts, and its states in the order in which rows take them: rarer and
+    more telling states first, by weight and chance. Rows share dialogues because playing one is what costs."""
+    rng = random.Random(f"contexts|{getattr(world, 'seed', 0)}|{world.language}|{corpus}|{number}")
     mix = rng.choices(("gold", "mixed", "mediocre", "bad"), (0.4, 0.35, 0.1, 0.15))[0]
-    played = _played(corpus, index, world, rng, mix)
-    return played, _cut(played, rng, endgame)
+    played = _played(corpus, number, world, rng, mix)
+    # weighted order without replacement: the key of each state is u ** (1 / weight)
+    order = sorted(played.cuts, key=lambda cut: -(rng.random() ** (1.0 / WEIGHTS.get(cut.tag, 1.0))))
+    return played, order
+
+
+def _context(corpus: str, index: int, world: World) -> tuple[Play, Cut]:
+    played, order = _shared(corpus, index // SHARED, world)
+    return played, order[index % SHARED % len(order)]
 
 
 def _prompts(corpus: str, index: int, world: World, rng: random.Random) -> Row:
-    played, cut = _context(corpus, index, world, rng)
+    played, cut = _context(corpus, index, world)
     return {"prompt": played.messages[: cut.length], "scenario": played.scenario, "tags": [cut.tag]}
 
 
@@ -106,6 +113,11 @@ def _candidate(played: Play, cut: Cut, kind: str, rng: random.Random) -> tuple[s
         return text, ("broken" if what in defects.GARBLED else f"defect:{what}")
     if kind == "broken":
         return _broken(agent, played, cut, rng), "broken"
+    if kind == "eager":  # empty praise or padding around an ordinary reply
+        text = agent.word(cut.plan, rng.choice(("scripted", "mediocre")))
+        bank = (agent_bad.HYPE if rng.random() < 0.7 else agent_bad.PADDING)[agent.writer.language]
+        extra = rng.sample(bank, rng.choice((1, 1, 2)))
+        return agent.writer.join([text, *extra] if rng.random() < 0.4 else [*extra, text]), "eager"
     if kind == "misfit":  # a good reply to another moment of the talk
         other = rng.choice(played.cuts)
         if other.plan.move == cut.plan.move:
@@ -139,9 +151,9 @@ def _broken(agent: ScriptedAgent, played: Play, cut: Cut, rng: random.Random) ->
 
 
 def _pairs(corpus: str, index: int, world: World, rng: random.Random) -> Row:
-    played, cut = _context(corpus, index, world, rng, 0.45)
-    good = ("excellent", "scripted", "mediocre", "defect", "misfit")
-    first_kind, second_kind = rng.choices(good, (0.32, 0.30, 0.14, 0.16, 0.08), k=2)
+    played, cut = _context(corpus, index, world)
+    good = ("excellent", "scripted", "mediocre", "defect", "misfit", "eager")
+    first_kind, second_kind = rng.choices(good, (0.30, 0.27, 0.13, 0.16, 0.07, 0.07), k=2)
     if rng.random() < 0.20:
         second_kind = "broken"
     first, first_label = _candidate(played, cut, first_kind, rng)
@@ -167,9 +179,9 @@ def _pairs(corpus: str, index: int, world: World, rng: random.Random) -> Row:
 
 
 def _judge(corpus: str, index: int, world: World, rng: random.Random) -> Row:
-    played, cut = _context(corpus, index, world, rng, 0.5)
-    kinds = ("excellent", "scripted", "mediocre", "defect", "misfit", "broken")
-    kind = rng.choices(kinds, (0.22, 0.24, 0.16, 0.22, 0.08, 0.08))[0]
+    played, cut = _context(corpus, index, world)
+    kinds = ("excellent", "scripted", "mediocre", "defect", "misfit", "broken", "eager")
+    kind = rng.choices(kinds, (0.21, 0.22, 0.15, 0.22, 0.08, 0.08, 0.04))[0]
     reply, what = _candidate(played, cut, kind, rng)
     prompt = played.messages[: cut.length]
     scenario = strip_hidden(played.scenario)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from repo_cli.negotiation import DialogueState, dialogue_state
-from repo_cli.worlds.hotel import defects
+from repo_cli.worlds.hotel import agent_bad, defects
 from repo_cli.worlds.hotel.agent_text import ASKING, QUALITIES, Writer
 from repo_cli.worlds.hotel.concerns import concern_of, time_of
 
@@ -183,6 +183,7 @@ class ScriptedAgent:
         self.scenario = scenario
         self.writer = Writer(scenario)
         self.shares = MIXES[mix]
+        self.eager = 0.06 if mix in ("mixed", "bad") else 0.0  # share of turns that open with empty praise
         self.rng = rng
         self.memory = Memory()
 
@@ -225,6 +226,8 @@ class ScriptedAgent:
             text, kind = self.spoiled(found, state)
         else:
             text = self.word(found, quality)
+            if self.eager and self.rng.random() < self.eager:
+                text = self.writer.join([self.rng.choice(agent_bad.HYPE[self.writer.language]), text])
         self.remember(found)
         return Turn(text, found.move, quality, kind, replace(found), state)
 
