@@ -52,7 +52,7 @@ app.add_typer(config.app, name="config", rich_help_panel="Configuration")
 def main(arguments: Sequence[str] | None = None) -> None:
     """The console script. Exit codes: 0 done, 2 the user can mend it, 75 stopped and resumable, 1 anything else."""
     try:
-        app(args=list(arguments) if arguments is not None else None)
+        app(args=list(arguments) if arguments is not None else None, prog_name="repo")
     except Exception as error:
         sys.exit(tell(error))
 
@@ -73,7 +73,8 @@ def tell(error: Exception) -> int:
         return UserError.exit_code
     if isinstance(error, Stopped):
         console.print(Text.assemble(("stopped: ", "bold yellow"), str(error) or "a checkpoint was saved"))
-        console.print(Text("  --resume auto goes on from there", style="dim"))
+        if error.saved:
+            console.print(Text("  --resume auto goes on from there", style="dim"))
         return Stopped.exit_code
     console.print(Text.assemble(("failed: ", "bold red"), summary(error)))
     notes = getattr(error, "__notes__", [])
