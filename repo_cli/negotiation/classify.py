@@ -82,10 +82,10 @@ def _with_unit(n: Number, ctx: Context) -> Item:
             if pattern.search(said):
                 currency = code
     value = _pick(n, ctx)
-    if n.form == "zh" and m and m.group().strip() in ("块", "元") and n.high is None:
-        cents = re.match(r"[一二三四五六七八九](?![零一二三四五六七八九十百千间晚夜天个位])", ctx.right(end))
+    if m and m.group().strip() in ("块", "元") and n.high is None and value == int(value):
+        cents = re.match(r"[一二三四五六七八九1-9](?![零一二三四五六七八九十百千万0-9间晚夜天个位折成次])", ctx.right(end))
         if cents:  # 三百八十块五
-            value = plain(value + "零一二三四五六七八九".index(cents.group()) / 10)
+            value = plain(value + "零一二三四五六七八九0123456789".index(cents.group()) % 10 / 10)
             end += 1
     item = Item(n, start, end, value, n.high, currency, has_unit)
     return item
@@ -97,7 +97,7 @@ _OR = re.compile(r" (?:or|to) ")
 _BETWEEN = re.compile(r"\bbetween\s*$|\banywhere (?:from|between)\s*$")
 _MOVE = re.compile(
     r"(?:\b(?:lower|reduce|drop|move|cut|bring|change|adjust|raise|increase|go|come|take|update|switch|set)\w*\b[^.;!?]{0,24}"
-    r"\bfrom|从|由|原来|原价|把|将)\s*$"
+    r"\bfrom|原来|原价|把|将)\s*$"
 )
 
 
@@ -265,6 +265,9 @@ def _delta(item: Item, ctx: Context, left: str) -> Verdict | None:
     value = item.low if item.high is None else item.low
     if cues.TO_LEFT.search(left) and not re.search(r"\bup to\s*$", left):
         return None
+    signed = re.fullmatch(r"\s*([-+])\s?", ctx.text[: item.start]) if item.start < 4 else None
+    if signed:  # "-50", "+20" and no more words before it
+        return "delta", plain(value if signed[1] == "+" else -value), signed.start(1), item.end, None, item.currency
     down_l = cues.DOWN_LEFT.search(left)
     up_l = None if down_l else cues.UP_LEFT.search(left)
     down_r = cues.DOWN_RIGHT.match(right)
@@ -312,8 +315,10 @@ def _bound(item: Item, ctx: Context, left: str) -> list | None:
     v = item.low if item.high is None else item.low
     if cues.GE_LEFT.search(left) or cues.GE_RIGHT.match(right):
         return [">=", v]
-    if cues.LE_LEFT.search(left) or cues.LE_RIGHT.match(right):
-        return ["<=", v]
+    below = cues.LE_RIGHT.match(right)
+    if cues.LE_LEFT.search(left) or below:
+        floor = below and re.search("以下|往下", below.group()) and cues.NO_DEAL_RIGHT.match(right[below.end() :])
+        return [">=" if floor else "<=", v]
     lt = cues.LT_LEFT.search(left)
     if lt or cues.LT_RIGHT.match(right):
         return [">=", v] if lt and cues.NO_DEAL_RIGHT.match(right) else ["<", v]
@@ -359,7 +364,7 @@ def _is_price(item: Item, ctx: Context, left: str) -> bool:
     n, v = item.number, item.low
     if v <= 0:
         return False
-    if ctx.whole is n or item.has_unit or item.basis:
+    if ctx.whole is n or item.has_unit or (item.basis and v >= 10):
         return True
     if v > 200000:
         return False
@@ -382,6 +387,8 @@ def classify(item: Item, ctx: Context) -> Verdict | None:
         if is_it:
             return verdict
     if item.low <= 0 or _counted(item, ctx, left):
+        return None
+    if cues.GAP_LEFT.search(left) or cues.GAP_RIGHT.match(ctx.right(item.end)):
         return None
     _basis(item, ctx)
     delta = _delta(item, ctx, left)

@@ -66,13 +66,19 @@ COUNT_OF = re.compile(r" of (?:them|these|those|us|our|your|my)\b")
 ROAD = re.compile(r" (?:[a-z]+ ){1,2}(?:road|street|rd|st|avenue|ave|lane|square)\b")
 COUNT_ZH = re.compile(
     r"\s?(?:多|来|几|余)?(?:间(?!夜价)|晚|夜(?!价)|天(?!价)|个(?!点|百分点|折)|次|位|人(?!民币)|单(?!早|价|晚|间)|条|家|台|张|份|遍|年|周(?![末中日一二三四五六内边])|月|分钟|小时"
-    r"|钟头|秒|岁|米|公里|平米?|㎡|星|名|套|句|倍|项|种|楼|层|号|日|房(?!费|价|租|型|间价)|室|成人|小孩|儿童|床|票|笔|路|站|分(?!之)|点评|条评)"
+    r"|钟头|秒|岁|米|公里|平(?:米|方)|㎡|星|名|套|句|倍|项|种|楼|层|号|日|房(?!费|价|租|型|间价)|室|成人|小孩|儿童|床|票|笔|路|站|分(?!之)|点评|条评)"
 )
 COUNT_LEFT = _left(
     r"(?:searches|search count|views|clicks|visits|bookings|reservations|occupancy|searched by|viewed by|visited by|age|aged)"
     r"(?: (?:is|are|was|were|of|at|reached|hit))?:?",
-    r"(?:搜索量|搜索|浏览量|浏览|访问量|曝光量?|点击量?|人数|次数|订单量?|单量|间夜量?|入住率|人气|热度|库存|余房|剩余|还剩|剩下?|满)(?:是|有|达|达到|为|约|大概|了|就)?:?",
+    r"(?:搜索量|搜索|浏览量|浏览|访问量|曝光量?|点击量?|人数|次数|订单量?|单量|间夜量|入住率|人气|热度|库存|余房|剩余|还剩|剩下?|满)(?:是|有|达|达到|为|约|大概|了|就)?:?",
 )
+# the distance between two prices is no price
+GAP_LEFT = _left(
+    r"\b(?:gap|difference|spread)(?: (?:is|of|was|now|only|just|about|around))*:?",
+    r"(?:差价|价差|差距|差额|只差|就差|相差|还差|差)(?:是|了|就|只有|大概|有|也就)*",
+)
+GAP_RIGHT = _right(r"(?:of )?(?:a )?(?:gap|difference|apart|between (?:us|them|the two))\b", r"的?(?:差价|差距|价差|差额)")
 PHONE_LEFT = _left(r"(?:call|dial|phone|tel|wechat|qq)(?: (?:me|us))?(?: (?:at|on|is))?:?", r"(?:打|拨|加)(?:电话|微信|qq)?")
 PAST_YEAR = re.compile(r"年")
 NAME_LEFT = re.compile(r"(?:Hotel|Inn|Motel|Hostel|Super|House|Club|Park|Pod|Studio|Level|Area|Platform|Channel)\s$")
@@ -100,7 +106,7 @@ _OBJ = (
 )
 DOWN_LEFT = _left(
     rf"\b{_CUT}{_OBJ}(?: down)?(?: off)?(?: by)?{_MAYBE}",
-    rf"\b(?:minus|less|save|saves|saving|off|down|discount of|reduction of|cut of|drop of|step of|rebate of|price cut of)(?: by)?{_MAYBE}",
+    rf"\b(?:minus|less|save|saves|saving|down|discount of|reduction of|cut of|drop of|step of|rebate of|price cut of)(?: by)?{_MAYBE}",
     r"(?:便宜|(?<![至最不很多])少(?!于)|降|减|优惠|让利|让|下调|砍|降低|立减|直降|打掉|抹掉|去掉|扣掉|(?<![最不])低(?!于)|省|下浮|返)"
     r"(?:个|了|给|您|你|他|掉|点|价|下来|一下|去|出|收|算|我|们|客人|大概|差不多|最多|至多|顶多|至少|起码|不超过|上|差|也就|就|能|只能|:){0,4}",
 )
@@ -112,12 +118,12 @@ UP_LEFT = _left(
     r"(?:个|了|给|您|你|价|我|们|到不了|收|付|出|大概|差不多|最多|至多|顶多|至少|起码|不超过|也就|就|能|只能){0,3}",
 )
 DOWN_RIGHT = _right(
-    r"off\b(?![ -](?:season|peak|days?\b))|(?:less|lower|cheaper|down|below|under)\b(?! from| to| for| payment)|(?:as a |in )?(?:discount|reduction|rebate)\b"
+    r"off\b(?![ -](?:season|peak|days?\b))|(?:less|lower|cheaper|down|below|under)\b(?! from| to| for| payment|\s*[0-9])|(?:as a |in )?(?:discount|reduction|rebate)\b"
     r"|knocked off|price cut",
     r"的?(?:优惠|折扣|让利|让价|降幅|空间|便宜)",
 )
 UP_RIGHT = _right(
-    r"(?:more|extra|higher|dearer|above|over|up|increase|surcharge)\b(?! from| to)|on top\b|more expensive\b", r"的?(?:涨幅|加价)"
+    r"(?:more|extra|higher|dearer|above|over|up|increase|surcharge)\b(?! from| to)|on top\b|mark-?up\b|more expensive\b", r"的?(?:涨幅|加价)"
 )
 OF_PRICE = re.compile(r"\s?of (?:the |that |your |our |my |current |full |list |rack |listed |normal |usual )*(?:price|rate)")
 CHENG = re.compile(r"成(?!交|本|为|功|都|人|了)")
@@ -130,7 +136,7 @@ GE_LEFT = _left(
     r"\b(?:lower|less|below|under|cheaper|beneath|underneath)(?: than)?(?: about| around)?",
     r"\b(?:at least|minimum|min|at minimum)(?: of| is| would be| price)?:?",
     r"\b(?:lowest|floor|bottom line|bottom|rock bottom|lower limit|minimum price|minimum rate)\b[^.;,!?0-9]{0,26}?\b(?:is|be|'s|at|of|as|stays|to)",
-    r"\b(?:lowest|floor|bottom line|rock bottom|bottom|no cheaper than|upwards of|as low as|starts? (?:at|from)|starting (?:at|from)|anything from|limit is):?",
+    r"\b(?:lowest|floor|bottom line|rock bottom|bottom|no cheaper than|upwards of|as low as|starts? (?:at|from)|starting (?:at|from)|anything from|limit is):?|^\s*from",
     r"(?:不|别|没法|甭|休想|没办法|不能再|难)[^,;!?。、0-9]{0,4}(?:低于|少于|小于|低过|便宜过|低到)[^,;!?。0-9]{0,2}",
     r"(?:至少|最少|最低|起码|最便宜|底线|保底|低不过|低线|最底)(?:也|要|是|得|给|卖|收|价|价格|了|只能|能|到|做到|可以|就|我们|我|您|你|得要|的|了|在|:|,)*",
 )
@@ -141,7 +147,7 @@ LE_LEFT = _left(
     r"(?:最高|最多|至多|顶多|上限|封顶|不超)(?:也|要|是|得|给|卖|收|价|价格|了|只能|能|到|出|可以|就|我们|我|付|:)*",
 )
 LT_LEFT = _left(
-    r"\b(?:under|below|less than|lower than|cheaper than|beneath|south of|short of)",
+    r"\b(?:under|below|less than|lower than|cheaper than|beneath|south of|short of)|\bsub-?",
     r"(?:低于|少于|小于|不到|不足|没到|不满|便宜过|比)(?<!比)",
 )
 GT_LEFT = _left(r"\b(?:more than|over|above|exceeding|exceeds?|north of|higher than|greater than)", r"(?:超过|高于|大于|多于|不止)")
@@ -174,7 +180,7 @@ NET_LEFT = _left(
     r"(?:扣完|扣掉|扣除|去掉|除去|除掉|刨去|刨掉|扣了)(?:你们的?|平台的?)?(?:佣金|抽成|手续费|返佣)(?:后|之后|以后)?[,]?[^,;!?。0-9]{0,8}?",
 )
 NET_RIGHT = _right(
-    r"net\b|(?:\w+ ){0,3}?after (?:\w+ )?(?:commission|cut|fees?)\b|(?:in|into) (?:my|our) (?:pocket|hand|account)|take[ -]home|clear\b(?! of)",
+    r",? ?net\b(?!\s*(?:[0-9$¥:]|is|of|rate|price))|(?:\w+ ){0,3}?after (?:\w+ |[0-9]+% ?){0,3}?(?:commission|cut|fees?)\b|(?:in|into) (?:my|our) (?:pocket|hand|account)|take[ -]home|clear\b(?! of)",
     r"(?:是)?(?:净|净价|净收|净到手|到手|底价|结算价?|实收|落袋|进账)",
 )
 SELL = re.compile(r"sell|gross|list|rack|卖价|售价|挂牌|挂价|挂")
@@ -190,7 +196,7 @@ APPROX_RIGHT = re.compile(
     r"\s?(?:-? ?ish\b|or so\b|or thereabouts|give or take|more or less|approximately|approx\b|roughly|thereabouts"
     r"|(?:块钱|块|元)?(?:左右|上下|的样子|光景|前后|这样子?))"
 )
-ODD_RIGHT = re.compile(r"(?:\s?-?\s?odd\b| and change\b|\s?-?\s?something\b| plus change\b|(?:块|元)?几(?![天次个间晚年月位人])|多(?!少|便宜|个|次))")
+ODD_RIGHT = re.compile(r"(?:\s?-?\s?odd\b| and change\b|\s?-?\s?(?:and )?something\b| plus change\b|(?:块|元)?几(?![天次个间晚年月位人])|多(?!少|便宜|个|次))")
 OVER_RIGHT = re.compile(r"\s?(?:块|元)?(?:出头|挂零|露头|冒头|刚过|多一点|多点)")
 LATE_RIGHT = re.compile(r"(?:大几|好几)十?")
 LAI_RIGHT = re.compile(r"(?:来|把)(?=块|元|$|[^年回])")

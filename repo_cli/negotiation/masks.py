@@ -35,7 +35,7 @@ _UNIT_NAMES = (
     " phone mobile extension ext postcode zip"
 ).split()
 _RATED = ("rated", "rating", "ratings", "score", "scored", "scores", "review")
-_CALLS = ("call", "ring", "phone", "message", "text", "write", "reach", "contact", "be", "come", "meet", "ready")
+_CALLS = ("call", "ring", "phone", "message", "text", "write", "reach", "contact", "meet", "ready")
 _PERIODS = ("top", "first", "last", "next", "past")
 
 # begin with a figure
@@ -60,7 +60,7 @@ _WORD_LED = [
     rf"the {_DAY_WORD}\b",
     rf"{_HOUR}(?:[ -](?:fifteen|thirty|forty[ -]five))?(?: ?[ap]\.?m\b\.?| o'? ?clock| in the (?:morning|afternoon|evening))",
     rf"half (?:past )?(?:{_HOUR}|[0-9]{{1,2}})\b{_NOT_MONEY}",
-    rf"(?:{'|'.join(_CALLS)})\b[^.;!?0-9]{{0,25}}\b(?:at|by|before|after|until) {_CLOCK}(?![0-9])\b{_NOT_MONEY}",
+    rf"(?:{'|'.join(_CALLS)}|(?:be|come) back)\b[^.;!?0-9]{{0,25}}\b(?:at|by|before|after|until) {_CLOCK}(?![0-9])\b{_NOT_MONEY}",
     r"nine[ -]to[ -]five\b|fifty[ -]fifty\b",
     rf"(?:in|since|of|year|by|during|for) (?:19[5-9][0-9]|20[0-4][0-9])(?![0-9]){_NOT_MONEY}",
     rf"(?:{'|'.join(_UNIT_NAMES)})(?: (?:no|nr|number|id|code|is))?(?:\.|:|#| #)? ?[0-9][0-9-]*(?:\.[0-9]+)?"
@@ -73,7 +73,7 @@ _WORD_LED = [
     r"#[0-9]+",
 ]
 TRIGGERS = frozenset(
-    [*_MONTHS, *_HOURS, *_UNIT_NAMES, *_RATED, *_CALLS, *_PERIODS, "the", "half", "fifty", "in", "since", "of", "year"]
+    [*_MONTHS, *_HOURS, *_UNIT_NAMES, *_RATED, *_CALLS, *_PERIODS, "be", "come", "the", "half", "fifty", "in", "since", "of", "year"]
     + ["by", "during", "for", "any", "anyone", "some", "someone", "every", "everyone", "this", "that", "which"]
 )
 
@@ -106,12 +106,13 @@ _ZH = [
     r"(?:评分|得分|打分|点评|好评|评价)(?:是|为|有|到|达到|才|只有|:)?[ ]?[0-9一二三四五](?:[.点][0-9一二三四五六七八九]+)?分?",
     r"[0-9一二三四五](?:[.点][0-9一二三四五六七八九]+)?(?:星级?|高分|颗星)",
     r"[0-9](?:\.[0-9]+)?分(?!之)",
-    r"一口价|一下(?:子|午)?|一点|一些|一起|一直|一样|一定|一般|一律|一共|一旦|一会|一切|一边|一方面|一半|一致|一向|一次性"
+    r"好?几[十百千万](?![块元]?[一二三四五六七八九])",
+    r"一口价|一下(?:子|午)?|一点|一些|一起|一直|一样|一定|一般|一律|一旦|一会|一切|一边|一方面|一半|一致|一向|一次性"
     r"|一早|一时|一句|一手|一概|一步|一家人|一模一样|一言为定|一来一去|一五一十|一分钱一分货|一二线",
-    r"万一|万豪|万达|万元户|唯一|统一|专一|第一|十分(?!钟|之)|千万(?![块元])|千岛|千篇一律|百分百|百度|百忙|再三|二话|二维码"
+    r"万一|万豪|万达|万元户|唯一|统一|专一|第一|十分(?!钟|之)|千万(?![块元])|千岛|千篇一律|百分百|百度|百忙|再三|二话|二维码|二一添作五"
     r"|三番|三亚|三里屯|三天两头|三四线|九寨|四川|四季|五星|六安|七夕|七七八八|八达岭|不管三七二十一|乱七八糟|独一无二",
 ]
-_ZH_FIRST = f"{_N}万幺早上中下今明凌傍周星礼初双第房客电手微座订单编工尾评得打点好唯统专再不乱独"
+_ZH_FIRST = f"{_N}万幺早上中下今明凌傍周星礼初双第房客电手微座订单编工尾评得打点好唯统专再不乱独好几"
 
 _DIGIT = re.compile("|".join(_DIGIT_LED))
 _WORD = re.compile("|".join(_WORD_LED))

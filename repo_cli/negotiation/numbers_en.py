@@ -54,13 +54,13 @@ def plain(value: float) -> float:
 
 _WORDS = "|".join(sorted([*UNITS, *TEENS, *TENS], key=len, reverse=True))
 _TOKEN = re.compile(
-    r"(?P<d>(?<![0-9])[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])(?:\.[0-9]{1,2}(?![0-9]))?|[0-9]+(?:\.[0-9]+)?)"
-    rf"|(?<![a-z])(?P<w>{_WORDS})(?![a-z])"
+    r"(?P<d>(?<![0-9])[0-9]{1,3}(?: [0-9]{3})+(?= ?(?:yuan|cny|rmb|usd|dollars?|元|块))|(?<![0-9])[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])(?:\.[0-9]{1,2}(?![0-9]))?|[0-9]+(?:\.[0-9]+)?)"
+    rf"|(?<![a-z])(?P<w>{_WORDS})(?!(?!ish\b)[a-z])"
     rf"|(?<![a-z])(?P<h>{'|'.join(HUNDREDS)})(?![a-z])"
     r"|(?<![a-z])(?P<k>thousands|thousand|grand|thou|k)(?![a-z])"
     r"|(?<![a-z])(?P<half>and a half|and a quarter|and three quarters)(?![a-z])"
     r"|(?<![a-z])(?P<halfa>half a(?= (?:hundred|hundo|thousand|grand)\b))"
-    r"|(?<![a-z])(?P<a>a couple of|a couple|an?(?= (?:hundred|hundo|thousand|grand|couple)\b))(?![a-z])"
+    r"|(?<![a-z])(?P<a>a couple of|a couple|couple(?: of)?(?= (?:hundred|hundo|thousand|grand)\b)|an?(?= (?:hundred|hundo|thousand|grand|couple)\b))(?![a-z])"
     r"|(?<![a-z])(?P<p>point)(?![a-z])"
     r"|(?<![a-z])(?P<z>zero|oh|nought|naught|o)(?![a-z])"
 )
@@ -75,7 +75,7 @@ def _tokens(text: str) -> list[_Tok]:
         kind = m.lastgroup or ""
         word = m.group()
         if kind == "d":
-            digits = word.replace(",", "")
+            digits = word.replace(",", "").replace(" ", "")
             if len(digits.split(".")[0]) > MAX_DIGITS or len(digits) > 12:
                 value = -1.0
             else:
@@ -84,7 +84,7 @@ def _tokens(text: str) -> list[_Tok]:
             value = float(UNITS.get(word) or TEENS.get(word) or TENS.get(word) or 0)
         else:
             value = {"h": 100.0, "k": 1000.0, "half": 0.5, "halfa": 0.5, "a": 1.0}.get(kind, 0.0)
-            if word.startswith("a couple"):
+            if "couple" in word:
                 value = 2.0
             elif kind == "half":
                 value = {"and a half": 0.5, "and a quarter": 0.25}.get(word, 0.75)

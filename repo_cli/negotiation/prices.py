@@ -105,6 +105,11 @@ def _read(text: str, current: float | None, offer: float | None) -> tuple[Price,
             found.append(Price(kind, value, (start, end), basis, currency))
     taken = [p.span for p in found]
     for kind, value, start, end in find_phrases(folded, current, offer):
+        follows = next((p for p in found if kind == "round" and 0 <= p.span[0] - end <= 4), None)
+        if follows and follows.kind == "price" and folded[end : follows.span[0]].strip() in ("to", "到", "at", "成"):
+            found.remove(follows)  # "round it down to 380" says its amount
+            found.append(Price(kind, follows.value, (start, follows.span[1])))
+            continue
         if all(end <= a or start >= b for a, b in taken):
             taken.append((start, end))
             found.append(Price(kind, value, (start, end)))
@@ -152,6 +157,8 @@ def _whole_number(folded: str) -> Number | None:
         words = [w for w in _TRIM.split(part) if w]
         if any(not _PARTICLES.match(w) for w in words):
             return None
+    if left.strip() in ("-", "+"):
+        return None
     if n.form == "digits" and re.search(r"[-.,/:]\s*$", left) and left.strip(" -.,/:"):
         return None
     return n
