@@ -52,7 +52,7 @@ def test_changing_only_the_last_token_changes_the_score(backbone: Backbone) -> N
     before = backbone.score("rm", ids, attention)
     ids[1, 5] = (ids[1, 5] + 1) % backbone.vocab_size
     after = backbone.score("rm", ids, attention)
-    assert after[0] == before[0] and abs(float(after[1] - before[1])) > 1e-4
+    assert after[0] == before[0] and (after[1] - before[1]).abs() > 1e-4
     ids[1, 8] = 5  # padding
     assert torch.equal(backbone.score("rm", ids, attention), after)
 
@@ -248,6 +248,7 @@ def test_merging_restores_every_bit_and_computes_the_same(
                 backbone.logps("critic", ids, attention, attention)
     assert (merged - apart).abs().max() < (1e-5 if dtype is None else 0.1)
     backbone.use("policy")
+    assert all(p.requires_grad for p in backbone.trainable("policy"))  # an update may follow at once
     assert torch.equal(backbone.base(ids).logits, apart)
     after = dict(backbone.named_parameters())
     assert all(

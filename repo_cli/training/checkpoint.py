@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from repo_cli.errors import UserError
-from repo_cli.training.rundir import disk_errors, fsync_path, fsync_tree
+from repo_cli.training.disk import disk_errors, fsync_path, fsync_tree
 
 MARKER = "COMPLETE"
 

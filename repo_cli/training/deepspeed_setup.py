@@ -5,6 +5,7 @@ Every default of its own that changes a result is set here in words.
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import Any
 
@@ -23,11 +24,13 @@ def prepare() -> Any:
     for handler in list(logger.handlers):
         if getattr(handler, "stream", None) is not None and type(handler).__name__ == "StreamHandler":
             logger.removeHandler(handler)  # it prints to stdout; records go where quiet.route_logs sends them
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
     return deepspeed
 
 
 def ds_config(cfg: Any, world_size: int, trainable_numel: int, keep_whole: int = 0) -> dict[str, Any]:
-    """DeepSpeed's configuration for one engine; ZeRO-3 splits parameters of more than `keep_whole` elements."""
+    """One engine's configuration; ZeRO-3 splits parameters of more than `keep_whole` elements."""
     stage, bf16 = cfg.engine.zero_stage, cfg.engine.precision == "bf16"
     # Buffers of this many elements are allocated; DeepSpeed wants a multiple of a small power of two.
     bucket = min(500_000_000, -(-trainable_numel // 1024) * 1024)

@@ -156,7 +156,10 @@ class TrainEngine:
         scale = group.world_size() / float(denominator)  # DeepSpeed averages over ranks
         total = torch.zeros((), dtype=torch.float64)
         stats = self.module.stats = []
-        self.backbone.set_mode(training=True, dropout=self.dropout)
+        # Training mode is what makes dropout and checkpointing act; without both the evaluation mode is the same.
+        training = self.dropout or self.cfg.engine.gradient_checkpointing
+        if training:
+            self.backbone.set_mode(training=True, dropout=self.dropout)
         try:
             for index in range(rounds):
                 mine = index < len(todo)
@@ -168,7 +171,8 @@ class TrainEngine:
                     self.engine.step()
             norm = self._finish(total)
         finally:
-            self.backbone.set_mode(training=False)
+            if training:
+                self.backbone.set_mode(training=False)
         self.updates += 1
         result = {"loss": float(group.all_sum(total)) / denominator, "grad_norm": norm, "lr": rate}
         return result | _merge(group.all_gather_objects(_collect(stats)), denominator)

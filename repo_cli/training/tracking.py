@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from repo_cli.training.rundir import RunDir, disk_errors
+from repo_cli.training.disk import disk_errors
+from repo_cli.training.rundir import RunDir
 
 log = logging.getLogger("repo")
 
