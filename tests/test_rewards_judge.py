@@ -1,7 +1,9 @@
-"""The local judge on a real (random, tiny) Qwen3: scores are those of the label distribution, and nothing is invented."""
+"""The local judge on a real (random, tiny) Qwen3: scores are those of the label distribution, and nothing is
+invented."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from training_kit import TEXTS, small_config
 
 from repo_cli.errors import UserError
 from repo_cli.models.backbone import Backbone
-from repo_cli.rewards.judge import LocalJudge
+from repo_cli.rewards.judge import LabelForm, LocalJudge
 from repo_cli.rewards.judge_prompt import (
     JudgeScore,
     agreement,
@@ -67,27 +69,35 @@ def judge(backbone: Backbone, request: Any) -> LocalJudge:
 
 
 def slow_score(judge: LocalJudge, item: dict[str, Any]) -> dict[str, float | None]:
-    """One forward pass a criterion on the text so far, one row, no cache, no padding; labels by their own tokens."""
+    """One forward pass a label on the text so far: one row, no cache, no padding.
+
+    A label's probability is the product over the tokens of its own writing, up to the one that holds its
+    character.
+    """
     out: dict[str, float | None] = {}
     answer = ""
     context = judge.context(item)
     assert context is not None
-    for name in judge.names:
+    for name, after in zip(judge.names, [*judge.names[1:], None], strict=True):
         answer = f"{answer}\n{name}:" if answer else f"{name}:"
         logs = []
         for label in judge.rubric.labels:
-            start, whole = judge._body(answer), judge._body(f"{answer} {label}")
-            ids = torch.tensor([context + whole])
+            written = f"{answer} {label}"
+            tokens, start = judge._body(written + (f"\n{after}:" if after else "")), len(judge._body(answer))
+            end = next(
+                n
+                for n in range(start, len(tokens) + 1)
+                if len(judge.fmt.tokenizer.decode(tokens[:n])) >= len(written)
+            )
+            ids = torch.tensor([context + tokens[:end]])
             with torch.no_grad():
                 logp = judge.backbone.base(input_ids=ids).logits[0].float().log_softmax(-1)
-            # "-" may share its first token with the numbers or not: the product over its own tokens is its probability
-            places = range(len(context) + len(start), ids.shape[1])
+            places = range(len(context) + start, len(context) + end)
             logs.append(float(sum(logp[t - 1, ids[0, t]] for t in places)))
         p = torch.tensor(logs, dtype=torch.float64).softmax(0)
         best = int(p.argmax())
         numbers = p[:-1] / p[:-1].sum()
-        applies = best < len(p) - 1
-        out[name] = float((numbers * torch.arange(1, 6)).sum()) if applies else None
+        out[name] = float((numbers * torch.arange(1, 6)).sum()) if best < len(p) - 1 else None
         answer += f" {judge.rubric.labels[best]}"
     return out
 
@@ -103,11 +113,25 @@ def test_scores_equal_a_slow_reading_of_the_same_model(judge: LocalJudge) -> Non
                 assert score.criteria[name] == pytest.approx(want[name], abs=1e-3), name
     read = [v for s in got for v in s.criteria.values() if v is not None]
     assert read and all(1 <= v <= 5 for v in read) and len({round(v, 3) for v in read}) > 3
+    assert any(
+        s.criteria["R1"] is None or s.criteria["R4"] is None for s in got
+    )  # "-" is written, and read past
+
+
+def test_the_tokenizer_of_this_test_joins_the_dash_with_the_line_break(backbone: Backbone) -> None:
+    """The awkward case: "R4: -" ends in another token than "R4: -\\nR7:", and scores have a space before
+    them."""
+    judge = LocalJudge(backbone, None, RUBRIC, style="compact", max_length=900)
+    assert (
+        judge.form.other != judge.last_form.other and judge.form.other_at == 0 and len(judge.form.shared) == 1
+    )
 
 
 def test_batches_do_not_matter(judge: LocalJudge) -> None:
     together = judge.score(ITEMS)
-    small = LocalJudge(judge.backbone, None, RUBRIC, style=judge.style, max_length=900, batch_tokens=1, min_mass=0.0)
+    small = LocalJudge(
+        judge.backbone, None, RUBRIC, style=judge.style, max_length=900, batch_tokens=1, min_mass=0.0
+    )
     for a, b in zip(together, small.score(ITEMS), strict=True):
         for name in judge.names:
             assert (a.criteria[name] is None) == (b.criteria[name] is None)
@@ -115,12 +139,17 @@ def test_batches_do_not_matter(judge: LocalJudge) -> None:
                 assert a.criteria[name] == pytest.approx(b.criteria[name], abs=1e-3)
 
 
-def peaked(backbone: Backbone, monkeypatch: Any, tokens: list[int]) -> None:
-    """Let the model put all its probability on `tokens`, in turn by position from the end."""
+def dash(form: LabelForm) -> list[int]:
+    """Tokens on which a judge that is sure of "-" puts its probability, place by place."""
+    return [*form.shared[: form.other_at], *[form.other] * (len(form.shared) + 1 - form.other_at)]
+
+
+def peaked(backbone: Backbone, monkeypatch: Any, choose: Callable[[], list[int]]) -> None:
+    """Let the model put all its probability on the chosen tokens, by position from the end."""
     real = backbone.base.forward
 
     def forward(*args: Any, **kwargs: Any) -> Any:
-        out = real(*args, **kwargs)
+        out, tokens = real(*args, **kwargs), choose()
         for place, token in enumerate(tokens):
             out.logits[:, out.logits.shape[1] - len(tokens) + place] = -1e4
             out.logits[:, out.logits.shape[1] - len(tokens) + place, token] = 0.0
@@ -133,7 +162,7 @@ def peaked(backbone: Backbone, monkeypatch: Any, tokens: list[int]) -> None:
 def test_probability_elsewhere_is_no_score(backbone: Backbone, monkeypatch: Any) -> None:
     judge = LocalJudge(backbone, None, RUBRIC, style="compact", max_length=900)
     prose = judge._body(" very")[-1]
-    peaked(backbone, monkeypatch, [prose] * (len(judge.form.shared) + 1))
+    peaked(backbone, monkeypatch, lambda: [prose] * (len(judge.form.shared) + 1))
     for score in judge.score(ITEMS):
         assert score.outcome == "off_scale" and score.mass < 1e-3
         assert set(score.criteria.values()) == {None}
@@ -142,7 +171,7 @@ def test_probability_elsewhere_is_no_score(backbone: Backbone, monkeypatch: Any)
 @pytest.mark.parametrize("number", [1, 3, 5])
 def test_a_certain_judge_gives_that_number(backbone: Backbone, monkeypatch: Any, number: int) -> None:
     judge = LocalJudge(backbone, None, RUBRIC, style="compact", max_length=900)
-    peaked(backbone, monkeypatch, [*judge.form.shared, judge.form.numbers[number - 1]])
+    peaked(backbone, monkeypatch, lambda: [*judge.form.shared, judge.form.numbers[number - 1]])
     for score in judge.score(ITEMS[:2]):
         assert score.outcome == "ok" and score.mass == pytest.approx(1.0, abs=1e-4)
         assert list(score.criteria.values()) == pytest.approx([number] * 3)
@@ -150,8 +179,8 @@ def test_a_certain_judge_gives_that_number(backbone: Backbone, monkeypatch: Any,
 
 def test_not_applicable_is_none(backbone: Backbone, monkeypatch: Any) -> None:
     judge = LocalJudge(backbone, None, RUBRIC, style="compact", max_length=900)
-    form = judge.form
-    peaked(backbone, monkeypatch, [*form.shared[: form.other_at], *[form.other] * (len(form.shared) + 1 - form.other_at)])
+    calls = iter([judge.form, judge.form, judge.last_form])
+    peaked(backbone, monkeypatch, lambda: dash(next(calls)))
     score = judge.score(ITEMS[:1])[0]
     assert score.outcome == "ok" and set(score.criteria.values()) == {None}
     assert normalise_judge(score.criteria, RUBRIC) is None  # nothing scored is not 0
@@ -171,7 +200,9 @@ def test_a_prompt_that_does_not_fit_loses_old_turns_then_is_not_scored(backbone:
 
 def test_prompt_shows_public_facts_and_hides_the_rest() -> None:
     for style in ("full", "compact"):
-        text = "\n".join(m["content"] for m in judge_prompt(RUBRIC, None, SCENARIO, HISTORY, "Would 350 work?", style))
+        text = "\n".join(
+            m["content"] for m in judge_prompt(RUBRIC, None, SCENARIO, HISTORY, "Would 350 work?", style)
+        )
         for shown in ("388", "350", "365", "358", "business", "Our margin is thin.", "Would 350 work?", "R7"):
             assert shown in text, (style, shown)
         for hidden in ("351", "reserve", "root_concern", "the brief"):

@@ -42,8 +42,12 @@ class Judge(Protocol):
 
 @dataclass(frozen=True)
 class LabelForm:
-    """How a tokenizer writes a label after "R1:". numbers: the token of each score, all after `shared`;
-    other: tokens of "-", which part from `shared` at `other_at`."""
+    """How a tokenizer writes a label after "R1:".
+
+    shared: tokens that all scores begin with (often a space). numbers: the token of each score after
+    `shared`. other: the token that says "-", in place of `shared[other_at]` or, when other_at = len(shared),
+    after it.
+    """
 
     shared: tuple[int, ...]
     numbers: tuple[int, ...]
@@ -80,7 +84,9 @@ class LocalJudge:
         longest = "\n".join(f"{name}: {self.rubric.high}" for name in self.names)
         self.fmt = ChatFormat(backbone.tokenizer, dict(template_kwargs or {}), max_length)
         self.fmt.reply_room = len(self.fmt.reply_ids(longest)) + 2
-        self.form = label_form(self.fmt, self.rubric, f"{self.names[0]}:")
+        # a tokenizer may join "-" and the line break after it, so the last criterion has a form of its own
+        self.form = label_form(self.fmt, self.rubric, f"{self.names[0]}:", f"\n{self.names[-1]}:")
+        self.last_form = label_form(self.fmt, self.rubric, f"{self.names[-1]}:", "")
 
     @classmethod
     def open(cls, cfg: Any, backbone: Backbone) -> LocalJudge:
@@ -144,18 +150,21 @@ class LocalJudge:
 
     def _read(self, contexts: list[list[int]]) -> list[JudgeScore]:
         """Scores of one batch: one growing answer a row, its keys and values kept."""
-        runner = _Growing(self.backbone, self.role, self.fmt.pad_id, len(self.form.shared) + 1)
+        places = max(len(self.form.shared), len(self.last_form.shared)) + 1
+        runner = _Growing(self.backbone, self.role, self.fmt.pad_id, places)
         answers = [""] * len(contexts)
         scores: list[dict[str, float | None]] = [{} for _ in contexts]
         masses = torch.zeros(len(contexts))
         for name in self.names:
+            form = self.last_form if name == self.names[-1] else self.form
             answers = [f"{a}\n{name}:" if a else f"{name}:" for a in answers]
-            ids = [c + self._body(a) + list(self.form.shared) for c, a in zip(contexts, answers, strict=True)]
-            labels, mass = self._label_probabilities(runner.log_probs(ids))
+            ids = [c + self._body(a) + list(form.shared) for c, a in zip(contexts, answers, strict=True)]
+            log_probs = runner.log_probs(ids)[:, -len(form.shared) - 1 :]
+            labels, mass = label_probabilities(form, log_probs)
             masses += mass / len(self.names)
             for i in range(len(contexts)):
                 best = int(labels[i].argmax())
-                applies = best < len(self.form.numbers)
+                applies = best < len(form.numbers)
                 read = float(mass[i]) >= self.min_mass
                 scores[i][name] = self._expected(labels[i]) if applies and read else None
                 answers[i] += " " + (str(self.rubric.low + best) if applies else NOT_APPLICABLE)
@@ -166,23 +175,6 @@ class LocalJudge:
 
     def _body(self, text: str) -> list[int]:
         return self.fmt.reply_ids(text)[: -len(self.fmt.end_ids)]
-
-    def _label_probabilities(self, log_probs: Tensor) -> tuple[Tensor, Tensor]:
-        """(label probabilities `[batch, labels]`, renormalised, "-" last; their mass `[batch]`).
-
-        log_probs: `[batch, len(shared) + 1, vocabulary]`, the last places of each row.
-        """
-        form = self.form
-        steps = [log_probs[:, i, token] for i, token in enumerate(form.shared)]
-        reached = torch.stack(steps).sum(dim=0) if steps else torch.zeros(len(log_probs))
-        numbers = reached[:, None] + log_probs[:, -1, list(form.numbers)]
-        before = (
-            torch.stack(steps[: form.other_at]).sum(dim=0) if form.other_at else torch.zeros(len(log_probs))
-        )
-        other = before + log_probs[:, form.other_at, form.other]
-        both = torch.cat([numbers, other[:, None]], dim=1)
-        mass = both.logsumexp(dim=1)
-        return (both - mass[:, None]).exp(), mass.exp()
 
     def _expected(self, labels: Tensor) -> float:
         """Expected score over the numbers alone."""
@@ -248,10 +240,27 @@ class _Growing:
         return out.logits[:, -self.places :].float().log_softmax(dim=-1).cpu()
 
 
-def label_form(fmt: ChatFormat, rubric: Rubric, lead: str) -> LabelForm:
-    """How the tokenizer writes the labels after `lead` ("R1:").
+def label_probabilities(form: LabelForm, log_probs: Tensor) -> tuple[Tensor, Tensor]:
+    """(label probabilities `[batch, labels]`, renormalised, "-" last; their mass `[batch]`).
 
-    Raises UserError when they cannot be told apart by one token each.
+    log_probs: `[batch, len(shared) + 1, vocabulary]`, at the end of "R1:" and after each token of `shared`.
+    """
+    steps = [log_probs[:, i, token] for i, token in enumerate(form.shared)]
+    before = [torch.zeros(len(log_probs))]  # log-probability of having come to each place
+    for step in steps:
+        before.append(before[-1] + step)
+    numbers = before[-1][:, None] + log_probs[:, -1, list(form.numbers)]
+    other = before[form.other_at] + log_probs[:, form.other_at, form.other]
+    both = torch.cat([numbers, other[:, None]], dim=1)
+    mass = both.logsumexp(dim=1)
+    return (both - mass[:, None]).exp(), mass.exp()
+
+
+def label_form(fmt: ChatFormat, rubric: Rubric, lead: str, follow: str) -> LabelForm:
+    """How the tokenizer writes the labels after `lead` ("R1:") and before `follow` (the next line, or
+    nothing).
+
+    Raises UserError when one token does not tell them apart.
     """
 
     def body(text: str) -> list[int]:
@@ -260,23 +269,22 @@ def label_form(fmt: ChatFormat, rubric: Rubric, lead: str) -> LabelForm:
     base = body(lead)
     tails = {}
     for label in rubric.labels:
-        ids = body(f"{lead} {label}")
+        ids = body(f"{lead} {label}{follow}")
         if ids[: len(base)] != base or len(ids) == len(base):
             raise UserError(f"judge: this tokenizer joins {lead!r} and its label, so no score can be read")
         tails[label] = ids[len(base) :]
     numbers = [tails[label] for label in rubric.labels[:-1]]
-    shared = numbers[0][:-1]
-    if any(t[:-1] != shared for t in numbers) or len({t[-1] for t in numbers}) != len(numbers):
-        raise UserError(
-            "judge: this tokenizer does not write each score of the scale as one token of its own"
-        )
-    other = tails[NOT_APPLICABLE]
-    at = 0
-    while at < len(shared) and at < len(other) - 1 and other[at] == shared[at]:
+    shared = 0
+    while all(len(t) > shared for t in numbers) and len({t[shared] for t in numbers}) == 1:
+        shared += 1
+    if any(len(t) <= shared for t in numbers) or len({t[shared] for t in numbers}) != len(numbers):
+        raise UserError("judge: this tokenizer does not write each score of the scale as a token of its own")
+    other, at = tails[NOT_APPLICABLE], 0
+    while at < shared and at < len(other) and other[at] == numbers[0][at]:
         at += 1
-    if at < len(shared) and other[at] == shared[at]:
-        raise UserError(f'judge: this tokenizer writes "{NOT_APPLICABLE}" as a beginning of the scores')
-    return LabelForm(tuple(shared), tuple(t[-1] for t in numbers), at, other[at])
+    if at >= len(other) or (at == shared and other[at] in {t[shared] for t in numbers}):
+        raise UserError(f'judge: this tokenizer does not tell "{NOT_APPLICABLE}" from a score')
+    return LabelForm(tuple(numbers[0][:shared]), tuple(t[shared] for t in numbers), at, other[at])
 
 
 def _own_backbone(cfg: Any, backbone: Backbone) -> Backbone:
