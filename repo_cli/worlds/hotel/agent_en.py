@@ -102,7 +102,7 @@ _TEXT: dict[str, str] = {
         Passengers with a late flight want one quiet night and take what is near and fair.
         A delayed flight brings guests who book in minutes and compare only the rate.""",
     "view.ask": """
-        How do you see it? | How does that look from your side? | What do you think about that gap?
+        How do you see it? | How does that look from your side? | What do you think about that?
         How do you feel about that?""",
     "view.thin": """
         The price is too high compared with others. | Others are cheaper, you know.
@@ -296,14 +296,16 @@ _TEXT: dict[str, str] = {
         I cannot promise bookings or a place in the list.
         I cannot put a number on the effect, to be honest.""",
     "say.comp": """
-        I mean the {room} on {when}: {who} shows {comp} there, and I can check again.
-        It was {comp} at {who} for {when}, same room, and I will check it again if you like.""",
+        I mean the {room} on {when} at {who}, the same room and night, and I can check it again.
+        It was {who} for {when}, the same room, and I will check it again if you like.
+        The comparison is with {who} for the night of {when}, and if I am wrong I will correct it.""",
     "say.nocomp": """
         I can only speak about your own page, and I will check it again if you like.
         You may be right, I will check the figures again.""",
     "say.net": """
-        I take {offered} as your net rate, not the price that guests see.
-        So {offered} is the net rate, thank you for telling me.""",
+        I take that as your net rate, not the price that guests see.
+        So that is the net rate, thank you for telling me.
+        Thank you, I note it as net and will not mix it up with the page price.""",
     "net.ask": "Which price for guests would follow from that? | What would the price on the page be then?",
     "say.condition": """
         I note your condition and keep to it. | Your condition is noted, only those nights count.""",
