@@ -65,13 +65,24 @@ _TOKEN = re.compile(
     r"|(?<![a-z])(?P<z>zero|oh|nought|naught|o)(?![a-z])"
 )
 # The `k` of "1.2k" has a digit, not a space, before it; the token above already allows that.
+# A token starts where a run of figures or letters starts, and with one of few words.
+_RUN = re.compile(r"[0-9]+|[a-z]+")
+_FIRST_WORDS = frozenset((*UNITS, *TEENS, *TENS, *ZEROS, *HUNDREDS, *THOUSANDS, "and", "half", "a", "an", "point"))
 
 _Tok = tuple[str, float, int, int]  # kind (d w h k half a p z), value, start, end
 
 
 def _tokens(text: str) -> list[_Tok]:
     out: list[_Tok] = []
-    for m in _TOKEN.finditer(text):
+    done = 0
+    for run in _RUN.finditer(text):
+        word = run.group()
+        if run.start() < done or not (word in _FIRST_WORDS or word[0] <= "9"):
+            continue
+        m = _TOKEN.match(text, run.start())
+        if m is None:
+            continue
+        done = m.end()
         kind = m.lastgroup or ""
         word = m.group()
         if kind == "d":

@@ -93,10 +93,8 @@ def _read(text: str, current: float | None, offer: float | None) -> tuple[Price,
     folded = fold(text)
     if not _ANY.search(folded):
         return ()
-    whole = _whole_number(folded)
-    masked = folded if whole else mask(folded)
+    masked, whole, numbers = _scan(folded)
     ctx = Context(masked, text, current, offer, whole)
-    numbers = [whole] if whole else _numbers(masked)
     found: list[Price] = []
     for item in join_ranges(numbers, ctx):
         got = classify(item, ctx)
@@ -115,6 +113,14 @@ def _read(text: str, current: float | None, offer: float | None) -> tuple[Price,
             found.append(Price(kind, value, (start, end)))
     found.sort(key=lambda p: p.span)
     return tuple(_weekday_pairs(found, masked))
+
+
+@lru_cache(maxsize=4096)
+def _scan(folded: str) -> tuple[str, Number | None, list[Number]]:
+    """(masked text, the number that is the whole text, all numbers): what no price under discussion changes."""
+    whole = _whole_number(folded)
+    masked = folded if whole else mask(folded)
+    return masked, whole, [whole] if whole else _numbers(masked)
 
 
 def _numbers(masked: str) -> list[Number]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -300,12 +300,12 @@ _SOPS: dict[int, SOP] = {0: SEVEN_STAGES}
 
 
 def _copy(state: DialogueState) -> DialogueState:
-    return replace(
-        state,
-        conditions=list(state.conditions),
-        agent_prices=list(state.agent_prices),
-        agent_stages=list(state.agent_stages),
-    )
+    new = DialogueState.__new__(DialogueState)  # a third of the time of dataclasses.replace
+    new.__dict__.update(state.__dict__)
+    new.conditions = list(state.conditions)
+    new.agent_prices = list(state.agent_prices)
+    new.agent_stages = list(state.agent_stages)
+    return new
 
 
 def _sop_id(sop: SOP | None) -> int:

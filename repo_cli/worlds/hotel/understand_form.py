@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 _WORD = re.compile(r"[a-z']+|\d+")
 _CJK = re.compile(r"[\u4e00-\u9fff]")
+_TWO_LETTERS = re.compile(r"[^\W_][\W_]*[^\W_]")
 _MARKUP = re.compile(
     r"<\|?\w+\|?>|\{\w*\}|\[(?:hotel|name|price|date|room|insert)[^\]]*\]|【[^】]*】|\bxx+\b|^(?:assistant|user|system|助手)\s*[:：]"
     r"|(?:assistant|user|system)\s*[:：]\s*\w+.*(?:assistant|user)\s*[:：]"
@@ -66,16 +68,16 @@ _JUMBLED_PAIRS = frozenset(
 
 def off_language(text: str, language: str) -> bool:
     """Whether a reply of some length is not in the partner's language."""
-    cjk, latin = len(_CJK.findall(text)), len(_WORD.findall(text))
+    cjk = 0 if text.isascii() else len(_CJK.findall(text))
     if language == "en":
-        return cjk >= 4 and cjk > latin
+        return cjk >= 4 and cjk > len(_WORD.findall(text))
     return cjk < 4 and sum(len(word) > 1 and word.isalpha() for word in _WORD.findall(text)) >= 4
 
 
 def is_garbled(text: str, language: str) -> bool:
     """Empty, cut off, stuttering, jumbled or full of markup."""
     stripped = text.strip()
-    if len(re.sub(r"[\W_]", "", stripped)) < 2 or _MARKUP.search(stripped) or "\ufffd" in stripped:
+    if not _TWO_LETTERS.search(stripped) or _MARKUP.search(stripped) or "\ufffd" in stripped:
         return True
     return _garbled_en(stripped) if language == "en" else _garbled_zh(stripped)
 
@@ -94,7 +96,8 @@ def _garbled_en(text: str) -> bool:
         share = sum(word in _FUNCTION for word in words) / len(words)
         if share < 0.15 and not re.search(r"\d", text):
             return True
-    return _jumble(words) * 9 >= len(words) and _jumble(words) >= 2
+    jumbled = _jumble(words)
+    return jumbled * 9 >= len(words) and jumbled >= 2
 
 
 def _jumble(words: list[str]) -> int:
@@ -141,8 +144,12 @@ def _garbled_zh(text: str) -> bool:
 
 def _stutters(words: list[str]) -> bool:
     """A word three times in a row, or a phrase of two to five words said three times in a row."""
+    if len(words) - len(set(words)) < 2:
+        return False
+    often = {word for word, count in Counter(words).items() if count >= 3}
+    starts = [start for start, word in enumerate(words) if word in often]
     for size in (1, 2, 3, 4, 5):
-        for start in range(len(words) - 3 * size + 1):
+        for start in starts:
             piece = words[start : start + size]
             if piece == words[start + size : start + 2 * size] == words[start + 2 * size : start + 3 * size]:
                 return True

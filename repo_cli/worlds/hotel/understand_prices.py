@@ -217,11 +217,13 @@ _ZH_DATE = re.compile(r"(\d{1,2})月(\d{1,2})(?:日|号)?(?:\s*(?:到|至|和|�
 
 def read_dates(text: str, scenario: dict[str, Any]) -> tuple[tuple[str, ...], bool]:
     """All dates of a reply as MM-DD, and whether one of them lies outside the nights of the brief."""
-    pairs: list[tuple[int, int]] = [(int(m[1]), int(m[2])) for m in _NUMERIC.finditer(text)]
+    pairs: list[tuple[int, int]] = []
+    if "-" in text or "/" in text:
+        pairs += [(int(m[1]), int(m[2])) for m in _NUMERIC.finditer(text)]
     if scenario["language"] == "zh" or "月" in text:
         for match in _ZH_DATE.finditer(text):
             pairs += [(int(match[1]), int(day)) for day in match.groups()[1:] if day]
-    else:
+    elif any(month in text for month in _MONTHS):
         for match in _DAY_FIRST.finditer(text):
             pairs += [(_MONTHS[match[3][:3]], int(day)) for day in (match[1], match[2]) if day]
         for match in _MONTH_FIRST.finditer(text):
@@ -233,7 +235,8 @@ def read_dates(text: str, scenario: dict[str, Any]) -> tuple[tuple[str, ...], bo
 @lru_cache(maxsize=4096)
 def _nights(first: str, last: str) -> frozenset[str]:
     """Every day from check-in to check-out; a stay may run over the end of the year."""
-    day = datetime.datetime.strptime(f"2026-{first}", "%Y-%m-%d").date()
+    month, number = first.split("-")
+    day = datetime.date(2026, int(month), int(number))
     days = {first, last}
     for _ in range(40):
         days.add(f"{day:%m-%d}")
