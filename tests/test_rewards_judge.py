@@ -12,7 +12,7 @@ from training_kit import TEXTS, small_config
 
 from repo_cli.errors import UserError
 from repo_cli.models.backbone import Backbone
-from repo_cli.rewards.judge import LabelForm, LocalJudge
+from repo_cli.rewards.judge import LabelForm, LocalJudge, label_probabilities
 from repo_cli.rewards.judge_prompt import (
     JudgeScore,
     agreement,
@@ -58,8 +58,11 @@ def backbone() -> Backbone:
     texts = TEXTS + ["R1: 4\nR4: -\nR7: 2", "R1: 5\nR4: 1\nR7: 3", "R1: -\nR4: 3"] * 30
     cfg = small_config(policy__max_length=512)
     made = Backbone.load(cfg, "cpu", texts=texts)
-    with torch.no_grad():  # a sharper distribution than that of fresh weights, so that labels differ by row
+    with torch.no_grad():  # fresh weights hardly attend: make what stands in the context matter to the labels
         made.base.get_input_embeddings().weight *= 8
+        for name, weight in made.base.named_parameters():
+            if weight.dim() == 2 and "layers" in name:
+                weight *= 6
     return made
 
 
@@ -124,6 +127,21 @@ def test_the_tokenizer_of_this_test_joins_the_dash_with_the_line_break(backbone:
     judge = LocalJudge(backbone, None, RUBRIC, style="compact", max_length=900)
     assert (
         judge.form.other != judge.last_form.other and judge.form.other_at == 0 and len(judge.form.shared) == 1
+    )
+
+
+def test_label_probabilities_by_hand() -> None:
+    """After "R1:" 0.5 goes to the space and 0.2 to the dash; after the space 0.6 and 0.3 go to two scores."""
+    form = LabelForm(shared=(7,), numbers=(1, 2), other_at=0, other=3)
+    first, second = torch.full((8,), 1e-9), torch.full((8,), 1e-9)
+    first[7], first[3], second[1], second[2], second[3] = 0.5, 0.2, 0.6, 0.3, 0.1
+    labels, mass = label_probabilities(form, torch.stack([first, second]).log()[None])
+    assert float(mass[0]) == pytest.approx(0.3 + 0.15 + 0.2, abs=1e-5)
+    assert labels[0].tolist() == pytest.approx([0.3 / 0.65, 0.15 / 0.65, 0.2 / 0.65], abs=1e-5)
+    after = LabelForm(shared=(7,), numbers=(1, 2), other_at=1, other=3)  # the dash after the same space
+    labels, mass = label_probabilities(after, torch.stack([first, second]).log()[None])
+    assert float(mass[0]) == pytest.approx(0.5, abs=1e-5) and labels[0].tolist() == pytest.approx(
+        [0.6, 0.3, 0.1], abs=1e-5
     )
 
 
