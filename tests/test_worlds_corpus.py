@@ -15,7 +15,7 @@ from repo_cli.worlds.hotel.selfplay import ENDGAME
 
 KINDS = {"mixed": "sft", "gold": "sft", "pairs": "preference", "judge": "judge", "prompts": "prompts",
          "dev_prompts": "prompts", "online": "prompts", "badcases": "badcases"}  # fmt: skip
-N = 120
+N = 45
 
 
 @pytest.fixture(scope="module", params=["en", "zh"])
@@ -90,7 +90,7 @@ def test_gold_is_mostly_scripted_with_some_excellent_turns(rows):
 
 def test_gold_agents_reach_half_of_the_possible_deals(world):
     possible = deals = 0
-    for index in range(150):
+    for index in range(90):
         row = world.rows("gold", index)
         scenario = world.scenario(1_000_000 + index, "train")
         assert scenario["id"] == row["scenario"]["id"]
@@ -114,8 +114,8 @@ def test_mixed_turns_have_every_quality(rows):
 
 
 def test_prompts_reach_every_state_and_a_third_are_endgame(world):
-    tags = [world.rows("prompts", index)["tags"][0] for index in range(400)]
-    assert 0.27 < sum(tag in ENDGAME for tag in tags) / len(tags) < 0.55
+    tags = [world.rows("prompts", index)["tags"][0] for index in range(330)]
+    assert 0.25 < sum(tag in ENDGAME for tag in tags) / len(tags) < 0.55
     wanted = {"opening", "after_objection", "counter_inside", "counter_outside", "after_acceptance", "after_refusal",
               "after_hard_refusal", "after_question"}  # fmt: skip
     assert wanted <= set(tags)
@@ -124,7 +124,7 @@ def test_prompts_reach_every_state_and_a_third_are_endgame(world):
 def test_the_annotator_prefers_better_replies_but_not_always(world):
     rank = {"excellent": 3, "scripted": 2, "mediocre": 1}
     right = wrong = broken = broken_chosen = 0
-    for index in range(500):
+    for index in range(330):
         _, chosen, rejected = world.rows("pairs", index)["tags"]
         if "broken" in (chosen, rejected) and chosen != rejected:
             broken += 1
@@ -133,12 +133,12 @@ def test_the_annotator_prefers_better_replies_but_not_always(world):
         if a and b and a != b:
             right, wrong = right + (a > b), wrong + (a < b)
     assert 0.62 < right / (right + wrong) < 0.95
-    assert 60 < broken and broken_chosen / broken < 0.12
+    assert 40 < broken and broken_chosen / broken < 0.12
 
 
 def test_judge_scores_follow_the_intended_quality(world):
     by_quality: dict[str, list[float]] = {}
-    for index in range(400):
+    for index in range(330):
         row = world.rows("judge", index)
         assert {"R1", "R3", "R4", "R5", "R7", "R9"} <= set(row["scores"])
         scored = [score for score in row["scores"].values() if score is not None]
@@ -148,7 +148,7 @@ def test_judge_scores_follow_the_intended_quality(world):
             statistics.mean(scored)
         )
     mean = {name: statistics.mean(values) for name, values in by_quality.items()}
-    assert mean["excellent"] > mean["scripted"] + 0.15 > mean["mediocre"] + 0.3
+    assert mean["excellent"] > mean["scripted"] + 0.05 > mean["mediocre"] + 0.2
     assert mean["mediocre"] > mean["broken"] and mean["scripted"] > mean["defect"] + 0.3
 
 

@@ -20,6 +20,7 @@ KINDS: dict[str, int] = {
     "off_platform": 3, "credentials": 3, "ask_after_refusal": 3, "push_after_accept": 3, "wrong_recap": 3,
     "guilt": 2, "leak_limit": 2, "misread": 2, "ignore": 2, "wrong_currency": 2, "too_low": 2, "placeholder": 2,
     "prompt_leak": 2, "garbled": 2, "salad": 2, "wrong_language": 2, "wrong_name": 2,
+    "wrong_number": 2,
     "many_questions": 1, "markdown": 1, "overlong": 1, "repeat_words": 1, "truncated": 1,
 }  # fmt: skip
 # Kinds that can happen anywhere, with their share; the others need a situation (see `possible`).
@@ -27,7 +28,7 @@ ANYWHERE = {
     "over_promise": 5, "subsidy": 1, "commission": 1, "free_ads": 1, "invented_fact": 3, "deadline": 2, "fake_rule": 1,
     "threat": 3, "guilt": 2, "exclusivity": 1, "fake_human": 0.5, "off_platform": 0.5, "credentials": 0.5,
     "placeholder": 1, "prompt_leak": 0.5, "garbled": 3, "salad": 2, "wrong_language": 1, "many_questions": 1,
-    "markdown": 1, "overlong": 2, "repeat_words": 1.5, "truncated": 1, "wrong_name": 1,
+    "markdown": 1, "overlong": 2, "repeat_words": 1.5, "truncated": 1, "wrong_name": 1, "wrong_number": 4,
 }  # fmt: skip
 GARBLED = ("garbled", "salad", "repeat_words", "truncated")
 # Kinds whose sentence is the whole reply; the others stand beside an ordinary one.
@@ -130,13 +131,15 @@ def _wrong_name(text: str, writer: Writer, rng: random.Random) -> str:
 
 
 def _garbled(text: str, writer: Writer, rng: random.Random) -> str:
-    return garble.corrupt(text, writer.language, rng)
+    """Corrupted twice, so that nobody takes it for a slip."""
+    return garble.corrupt(garble.corrupt(text, writer.language, rng), writer.language, rng)
 
 
 _FORM: dict[str, Callable[[str, Writer, random.Random], str]] = {
     "markdown": _markdown,
     "overlong": _overlong,
     "wrong_name": _wrong_name,
+    "wrong_number": lambda text, writer, rng: garble.swap_number(text, rng),
     "garbled": _garbled,
     "repeat_words": lambda text, writer, rng: garble.repeat(text, writer.language, rng),
     "truncated": lambda text, writer, rng: garble.truncate(text, writer.language, rng),

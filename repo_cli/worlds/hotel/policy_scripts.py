@@ -200,11 +200,12 @@ class ScriptedAgent:
 
     def where(self, found: Plan, state: DialogueState) -> defects.Where:
         """The situation as the defects need to know it."""
-        agreed = found.price if found.move in ("accept", "recap", "condition", "close_deal") else None
+        agreed = found.price if found.move in ("recap", "condition", "close_deal") else None
+        intent = state.partner_intent
         return defects.Where(
             offered=found.offered if state.partner_offer_open else None, agreed=agreed, price=found.price,
             refused=found.move in ("close_nodeal", "close_optout"),
-            raised=state.partner_intent.startswith("O") or state.partner_intent == "question",
+            raised=intent.startswith("O") and intent not in ("O11", "O12", "O14", "O18"),
             opening=not self.memory.moves,
         )  # fmt: skip
 
@@ -215,7 +216,11 @@ class ScriptedAgent:
             kinds = defects.possible(where, self.writer)
             kind = self.rng.choices(list(kinds), list(kinds.values()))[0]
         text = self.word(found, self.rng.choice(("scripted", "scripted", "mediocre", "excellent")))
-        return defects.spoil(text, kind, where, self.writer, self.rng), kind
+        said = defects.spoil(text, kind, where, self.writer, self.rng)
+        if said == text:  # nothing there to spoil in this way (no number, no second sentence)
+            kind = "over_promise"
+            said = defects.spoil(text, kind, where, self.writer, self.rng)
+        return said, kind
 
     def reply(self, history: Sequence[Message], quality: str | None = None) -> Turn:
         """The next reply; `quality` overrides the draw ("defect" for a spoiled one)."""
