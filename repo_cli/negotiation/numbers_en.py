@@ -65,9 +65,10 @@ _TOKEN = re.compile(
     r"|(?<![a-z])(?P<z>zero|oh|nought|naught|o)(?![a-z])"
 )
 # The `k` of "1.2k" has a digit, not a space, before it; the token above already allows that.
-# A token starts where a run of figures or letters starts, and with one of few words.
+# A token starts where a run of figures or letters starts, and with one of few words ("fiftyish" too): all that
+# _TOKEN may begin with must be named here (test_negotiation_speed.py compares the two).
 _RUN = re.compile(r"[0-9]+|[a-z]+")
-_FIRST_WORDS = frozenset((*UNITS, *TEENS, *TENS, *ZEROS, *HUNDREDS, *THOUSANDS, "and", "half", "a", "an", "point"))
+_FIRST_WORDS = frozenset((*UNITS, *TEENS, *TENS, *ZEROS, *HUNDREDS, *THOUSANDS, "and", "half", "a", "an", "couple", "point"))
 
 _Tok = tuple[str, float, int, int]  # kind (d w h k half a p z), value, start, end
 
@@ -77,7 +78,7 @@ def _tokens(text: str) -> list[_Tok]:
     done = 0
     for run in _RUN.finditer(text):
         word = run.group()
-        if run.start() < done or not (word in _FIRST_WORDS or word[0] <= "9"):
+        if run.start() < done or not (word.removesuffix("ish") in _FIRST_WORDS or word[0] <= "9"):
             continue
         m = _TOKEN.match(text, run.start())
         if m is None:
