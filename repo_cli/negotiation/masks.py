@@ -63,7 +63,8 @@ _WORD_LED = [
     rf"(?:{'|'.join(_CALLS)}|(?:be|come) back)\b[^.;!?0-9]{{0,25}}\b(?:at|by|before|after|until) {_CLOCK}(?![0-9])\b{_NOT_MONEY}",
     r"nine[ -]to[ -]five\b|fifty[ -]fifty\b",
     rf"(?:in|since|of|year|by|during|for) (?:19[5-9][0-9]|20[0-4][0-9])(?![0-9]){_NOT_MONEY}",
-    rf"(?:{'|'.join(_UNIT_NAMES)})(?: (?:no|nr|number|id|code|is))?(?:\.|:|#| #)? ?[0-9][0-9-]*(?:\.[0-9]+)?"
+    # "room 358" and "the code is 358" name no price, but "the room is 358" does
+    rf"(?!(?:room|suite|flat) is )(?:{'|'.join(_UNIT_NAMES)})(?: (?:no|nr|number|id|code|is))?(?:\.|:|#| #)? ?[0-9][0-9-]*(?:\.[0-9]+)?"
     r"(?= *[^0-9 ]|$| +[^cry])",
     rf"(?:{'|'.join(_RATED)})(?: score)?(?: (?:is|of|at|was|:))?:? ?[0-9](?:\.[0-9]+)?\b",
     rf"(?:{'|'.join(_PERIODS)}) (?:[0-9]{{1,2}}|{_HOUR})\b(?= (?:days?|weeks?|months?|nights?|years?|hours?|of|places?"
