@@ -32,6 +32,12 @@ _FAMILIES: tuple[tuple[str, frozenset[str]], ...] = (
     (r"long|verbos|rambl", frozenset({"too_long"})),
     (r"question", frozenset({"questions"})),
     (r"consent", frozenset({"no_consent"})),
+    (r"trunc|cut_?off|unfinished", frozenset({"cut_off", "garbled"})),
+    (r"too_?low|below|floor", frozenset({"below_floor", "wrong_number"})),
+    (r"rule|policy|authority", frozenset({"invented_fact"})),
+    (r"\bads?\b|_ads?|advert|promotion", frozenset({"promise"})),
+    (r"rival|comp", frozenset({"wrong_number", "invented_fact"})),
+    (r"name", frozenset({"wrong_name", "invented_fact"})),
     (r"early|premature|skip", frozenset({"early_ask"})),
     (r"ident|introduc", frozenset({"no_identity"})),
     (r"placeholder", frozenset({"placeholder"})),
@@ -63,4 +69,4 @@ def still_there(defect: dict[str, Any], result: TurnResult) -> bool:
         return True
     if "garbled" in kinds or any(s >= HARD for _, s in result.breaches):
         return True
-    return result.fit < 0.5
+    return result.fit < 0.5 or result.rating < 2.4

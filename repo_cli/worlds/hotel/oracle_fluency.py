@@ -64,7 +64,7 @@ _DANGLING = frozenset([*_DET, *(w for w in _PREP if w not in ("for", "with", "fr
 _ODD_LETTERS = re.compile(r"([a-z])\1\1|[bcdfghjklmnpqrstvwxz]{6}|q[^u\s]|\b[bcdfghjklmnpqrstvwxz]{4,}\b|jj|vv|ww|kk|hh|[a-z]\d[a-z]|[a-z][A-Z][a-z]")
 _ODD_PUNCTUATION = re.compile(r",\s*,|\.\s+\.|\?\s*\.(?!\.)|,\s*[.?!]|\s[,;](?=\s)|\ufffd|[!?]{3,}|：{2}|，，|。，|，。|。。|？。|、、|[^\x00-\x7f\u4e00-\u9fff\u3000-\u303f\uff00-\uffef\u2010-\u2027\u00a0-\u024f\u20ac\U0001F300-\U0001FAFF\u2600-\u27BF]")
 
-_ZH_FUNCTION = frozenset("的了是我您你们在可以这那有吗吧呢不也都就和跟把给让到从被还要会能想看说对为以上下中与及个一两很已经没再只请如果")
+_ZH_FUNCTION = frozenset("的了是我您你们在可以这那有吗吧呢不也都就和跟把给让到从被还要会能想看说对为以上下中与及个一两很已经没再只请如果什么谁哪几时候多少来去做它他她们着过地得所以但而或因为才先于其")
 _ZH_DOUBLE_OK = frozenset("谢看试聊想问等说谈走慢常刚天人件个家多少好哈嗯对星比算听稍刚往仅渐恰商纷")
 _ZH_WORD_BREAK = re.compile(r"吗[^？?。！!，,、\s”\"]|(?:的了|了的|吗的|吧的|您的的|我的的|在的|可以吗吗|的吗的|们的您)|(?:^|[。！？])(?:的|了|吗|呢|吧)")
 
@@ -114,8 +114,10 @@ def _garble_en(text: str, words: list[str], sentences: tuple[str, ...]) -> float
     score += 0.7 * doubles
     score += 0.5 * sum(pair in _BAD_PAIR for pair in _pairs_within(sentences))
     score += 0.45 * len(_ODD_LETTERS.findall(text)) + 0.35 * len(_ODD_PUNCTUATION.findall(text))
+    score += 1.0 * _stutters(words) + 1.0 * (len(sentences) - len(set(sentences)))
     score += 0.6 * _repeated_ngrams(words, 4) + 0.25 * _repeated_ngrams(words, 3)
-    order, pairs = order_score(text.lower().replace("\u2019", "'"), "en")
+    order, pairs, worst = order_score(text.lower().replace("\u2019", "'"), "en")
+    score += 0.9 if worst < -11 else (0.5 if worst < -8.5 else 0.0)
     if pairs >= 9 and order < -0.25:
         score += 0.5 if order > -0.4 else (1.0 if order > -0.6 else 1.6)
     prose = [w for w in alpha if w not in _UNIT]
@@ -147,19 +149,31 @@ def _repeated_ngrams(words: list[str] | tuple[str, ...], size: int) -> int:
     return len(grams) - len(set(grams))
 
 
+def _stutters(words: list[str]) -> int:
+    """How often a run of two to five words follows itself at once, as in "how do you see you see it"."""
+    found = 0
+    for size in range(2, 6):
+        for i in range(len(words) - 2 * size + 1):
+            run = words[i : i + size]
+            if run == words[i + size : i + 2 * size] and len(set(run)) > 1:
+                found += 1
+    return found
+
+
 def _garble_zh(text: str, characters: tuple[str, ...]) -> float:
     score = 0.0
     doubles = [a for a, b in zip(text, text[1:], strict=False) if a == b and _CJK.match(a)]
     score += 0.5 * sum(a not in _ZH_DOUBLE_OK for a in doubles)
     score += 0.5 * len(re.findall(r"([\u4e00-\u9fff])\1\1", text))
-    score += 0.7 * len(re.findall(r"([\u4e00-\u9fff]{2,6})[，、]?\1", re.sub(r"([\u4e00-\u9fff])\1", r"\1", text)))
+    score += 1.0 * len(re.findall(r"([\u4e00-\u9fff]{2,6})[，、]?\1", re.sub(r"([\u4e00-\u9fff])\1", r"\1", text)))
     score += 0.5 * len(_ZH_WORD_BREAK.findall(text)) + 0.35 * len(_ODD_PUNCTUATION.findall(text))
     clauses = [c for c in re.split(r"[，。？！；,?!;\s]", text) if len(c) >= 4]
-    score += 0.6 * (len(clauses) - len(set(clauses)))
-    order, pairs = order_score(text, "zh")
+    sentences = [c for c in re.split(r"[。？！?!]", text) if len(c) >= 3]
+    score += 0.6 * (len(clauses) - len(set(clauses))) + 0.8 * (len(sentences) - len(set(sentences)))
+    order, pairs, _ = order_score(text, "zh")
     if pairs >= 10 and order < -0.95:
         score += 0.5 if order > -1.15 else (1.0 if order > -1.5 else 1.6)
-    if len(characters) >= 14:
+    if len(characters) >= 18:
         share = sum(c in _ZH_FUNCTION for c in characters) / len(characters)
         if share < 0.12:
             score += 1.2 if share < 0.07 else 0.5

@@ -13,7 +13,7 @@ from repo_cli.worlds.hotel.oracle_numbers import Figure
 from repo_cli.worlds.hotel.oracle_read import PartnerReading, ReplyReading
 from repo_cli.worlds.hotel.oracle_state import State
 
-_MOVES = {"en": compiled(MOVES_EN), "zh": compiled(MOVES_ZH)}
+_MOVES = {"en": compiled(MOVES_EN), "zh": compiled(MOVES_ZH, re.I)}
 _YOU_SAID = re.compile(r"you (?:said|mentioned|offered|named|gave|quoted)|your (?:offer|figure|number|price) of|您(?:说|报|给|提)的?")
 _STAYS = re.compile(r"stays?|remains?|unchanged|(?:keep|leave)s? (?:it|the|your)|不变|保持|维持|照旧")
 _GAP = re.compile(r"cheaper|differen|\bgap\b|\bless\b|lower|above|below|off\b|down|more|dearer|higher|差|便宜|贵|低|少|高|降|让")
@@ -27,7 +27,7 @@ _SEARCHY = re.compile(r"search|view|look|visit|request|people|user|time|搜索|�
 _SUBMIT_CLAIM = re.compile(
     r"\b(?:will|'ll|going to|am) (?:now )?(?:submit|record|enter|apply|set|put|register|submitting|recording)\w*\b[^.?!]{0,40}(?:\d|\brate|\bprice)"
     r"|(?:i|we)(?:'ve| have) (?:already |just |now )*(?:adjusted|changed|updated|lowered|set|submitted|reduced|applied|entered)"
-    r"|(?:rate|price) (?:has been|is now|was) (?:adjusted|changed|updated|lowered|set|reduced)|for agreeing|glad you(?:'ve)? agree|since you agree"
+    r"|(?:rate|price) (?:has (?:already )?been|is now|is already|was) (?:adjusted|changed|updated|lowered|set|reduced|live|active|online)|(?:is|are) already (?:live|active|online)|for agreeing|glad you(?:'ve)? agree|since you agree"
     r"|已经?(?:帮您|给您|为您)?(?:调|改|降|提交|设)|(?:这就|马上|立刻|现在就)(?:帮您|给您|为您)?(?:调|改|降|提交|设)|谢谢您(?:的)?同意"
 )
 _CONDITIONAL = re.compile(r"\b(?:once|if|after|when|only|unless|until|with your|shall|may|could|would)\b|您(?:确认|同意|点头)|如果|再")
@@ -142,8 +142,9 @@ def _shares_and_counts(reply: ReplyReading, state: State) -> list[tuple[str, int
     known = _known(state)
     shares = {round(100 * (1 - a / b), 1) for a in known for b in known if 0 < a < b}
     spoken = set(re.findall(r"\d+(?:\.\d+)?", state.partner_text))
-    for share in reply.numbers.percents:
-        if f"{share:g}" not in spoken and not any(abs(share - s) <= 1.0 for s in shares):
+    for share, sentence in reply.numbers.percents:
+        of_prices = _GAP.search(sentence) and re.search(r"price|rate|platform|listed|yuan|cny|价|元", sentence)
+        if f"{share:g}" not in spoken and not (of_prices and any(abs(share - s) <= 1.0 for s in shares)):
             found.append(("invented_fact", 2))
     facts = [f for f in state.scenario.get("facts", []) if f.get("type") != "competitor_price"]
     searches = {int(f["value"]) for f in facts if f.get("type") == "search_count"}

@@ -84,7 +84,7 @@ def _open(m: Moment) -> float:
 def _advance(m: Moment) -> float:
     asked_before = m.state.evidence_given > 0
     if m.asked:
-        return 1.0 if asked_before or m.evidence else (0.85 if m.reply.classes else 0.7)
+        return 1.0 if asked_before or m.evidence else (0.85 if m.reply.classes else 0.55)
     if m.evidence:
         return 1.0
     facts = any(f.value == m.state.current for f in m.reply.numbers.figures) and (m.has("purpose") or m.has("basis"))
@@ -125,8 +125,10 @@ def _ask_why(m: Moment) -> float:
 
 
 def _ask_what(m: Moment) -> float:
-    if m.evidence or m.asked:
+    if m.evidence:
         return 0.95
+    if m.asked:
+        return 0.95 if m.state.evidence_given or m.reply.classes else 0.55
     return _sum((m.has("purpose"), 0.35), (bool(m.reply.numbers.dates), 0.35), (m.has("room_word"), 0.2), (m.question, 0.15))
 
 

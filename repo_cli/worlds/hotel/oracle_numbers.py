@@ -43,8 +43,9 @@ _TRIVIAL = re.compile(r"minute|hour|day|week|month|star|floor|分钟|小时|天|
 _NIGHTS = re.compile(r"(\d+)\s*(?:nights?|晚)")
 _NUMBER = re.compile(r"(?<![A-Za-z\d.])(\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?)(?![A-Za-z]*\d)")
 _CLAUSE = re.compile(
-    r"[.?!;。？！；\n](?!\d)|[,，:：](?!\d{3})|\s[\u2013\u2014-]\s|\b(?:against|versus|while|vs|but|than|compared|whereas|and|so)\b|而|比|但|跟|，"
+    r"[.?!;\n](?!\d)|[。？！；，：]|[,:](?!\d{3})|\s[\u2013\u2014-]\s|\b(?:against|versus|while|vs|but|than|compared|whereas|and|so)\b|而|比|但|跟"
 )
+_SENTENCE_END = re.compile(r"[.?!\n](?!\d)|[。？！]")
 _CURRENCY = re.compile(r"\$|€|£|\bdollars?\b|\beuros?\b|\bpounds?\b|\busd\b|\beur\b|\bgbp\b|美元|欧元|英镑|美金")
 _MONEY_BEFORE = re.compile(r"(?:¥|￥|cny|rmb)\s*$")
 _MONEY_AFTER = re.compile(r"^\s*(?:yuan|cny|rmb|元|块|¥|￥|per night|a night|/)")
@@ -63,11 +64,12 @@ class Figure:
 
 @dataclass(frozen=True)
 class Numbers:
-    """All numbers of a text. `dates` are (month or 0, day); `counts` are (number, thing)."""
+    """All numbers of a text. `dates` are (month or 0, day); `percents` are (value, sentence); `counts` are
+    (number, thing)."""
 
     figures: tuple[Figure, ...]
     dates: tuple[tuple[int, int], ...]
-    percents: tuple[float, ...]
+    percents: tuple[tuple[float, str], ...]
     counts: tuple[tuple[int, str], ...]
     foreign_currency: bool
 
@@ -94,7 +96,7 @@ def read_numbers(text: str) -> Numbers:
     rest = "".join(blank)
     percents = []
     for match in _PERCENT.finditer(rest):
-        percents.append(float(match.group(1) or match.group(2)))
+        percents.append((float(match.group(1) or match.group(2)), _piece(text, match.start(), match.end(), _SENTENCE_END)))
         wipe(match)
     rest = "".join(blank)
     counts = []
@@ -149,7 +151,7 @@ def _figures(text: str, rest: str) -> list[Figure]:
         if value < 10 and not unit:
             continue
         clause = _piece(text, match.start(), match.end(), _CLAUSE)
-        sentence = _piece(text, match.start(), match.end(), re.compile(r"[.?!。？！\n](?!\d)"), keep_end=True)
+        sentence = _piece(text, match.start(), match.end(), _SENTENCE_END, keep_end=True)
         figures.append(Figure(value, match.start(), clause, sentence, unit))
     return figures
 

@@ -84,6 +84,8 @@ def _breaches(m: Moment, fit: float) -> list[tuple[str, int]]:
     length, chinese = reply.fluency.length, reply.fluency.language == "zh"
     if length > (80 if chinese else 60):
         raw.append(("too_long", 1))
+    if reply.fluency.cut_off:
+        raw.append(("cut_off", 1))
     if reply.fluency.questions > 1:
         raw.append(("questions", 1))
     if reply.fluency.language != state.scenario.get("language", "en") and reply.fluency.length > 3:
@@ -188,7 +190,7 @@ def _form(m: Moment, breaches: list[tuple[str, int]]) -> float:
     costs = {
         "repeat": 1.1, "repeat_part": 0.5, "stuffing": 1.0, "too_long": 0.8, "questions": 0.55, "format": 0.7, "language": 1.5, "early_ask": 0.3,
         "no_identity": 0.1, "ignored": 0.2, "misread": 0.4, "below_floor": 0.5, "too_many_asks": 0.6, "never_again": 0.4,
-        "superlative": 0.5, "pressed": 0.2, "push_in_range": 0.1, "accepts_too_high": 0.1,
+        "superlative": 0.5, "pressed": 0.2, "push_in_range": 0.1, "cut_off": 0.5, "accepts_too_high": 0.1,
     }  # fmt: skip
     cost = sum(costs.get(kind, 0.4) for kind in kinds)
     length, chinese = reply.fluency.length, reply.fluency.language == "zh"
@@ -198,8 +200,6 @@ def _form(m: Moment, breaches: list[tuple[str, int]]) -> float:
         cost += 0.15
     if length > (110 if chinese else 85):
         cost += 0.6
-    if reply.fluency.cut_off and "garbled" not in kinds:
-        cost += 0.4
     if reply.fluency.exclamations >= 2:
         cost += 0.3
     if reply.flattery == 2:

@@ -10,7 +10,7 @@ from repo_cli.worlds.hotel.oracle_cues import MOVES_EN, MOVES_ZH, compiled
 from repo_cli.worlds.hotel.oracle_numbers import Figure
 from repo_cli.worlds.hotel.oracle_read import PartnerReading, ReplyReading
 
-_MOVES = {"en": compiled(MOVES_EN), "zh": compiled(MOVES_ZH)}
+_MOVES = {"en": compiled(MOVES_EN), "zh": compiled(MOVES_ZH, re.I)}
 _OTHER_SELLER = re.compile(
     r"platform [a-z]\b|(?:another|other|the other) (?:platform|channel|site)|elsewhere|平台[A-Za-z]|(?:别的|其他|另一个)(?:平台|渠道)"
 )

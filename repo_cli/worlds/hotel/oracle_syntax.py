@@ -73,12 +73,15 @@ def _bits(language: str) -> dict[str, float]:
     }
 
 
-def order_score(text: str, language: str) -> tuple[float, int]:
-    """(mean bits, number of neighbours) over the sentences of `text` (lower-cased for English) with three words or more."""
-    bits, total, count = _bits(language), 0.0, 0
+def order_score(text: str, language: str) -> tuple[float, int, float]:
+    """(mean bits, number of neighbours, lowest sum of three neighbours) over the sentences of `text` (lower-cased
+    for English) with three words or more. The lowest sum shows where two halves of sentences were glued together."""
+    bits, total, count, worst = _bits(language), 0.0, 0, 0.0
     for sentence in _SENTENCE.findall(text):
         tags = symbols(sentence, language)
         if len(tags) >= 5:
-            total += sum(bits[tags[i : i + 2]] for i in range(len(tags) - 1))
-            count += len(tags) - 1
-    return (total / count if count else 0.0), count
+            values = [bits[tags[i : i + 2]] for i in range(len(tags) - 1)]
+            total += sum(values)
+            count += len(values)
+            worst = min(worst, min(map(sum, zip(values, values[1:], values[2:], strict=False))))
+    return (total / count if count else 0.0), count, worst
