@@ -48,6 +48,9 @@ def utility(history: Sequence[Message], reply: str, scenario: Mapping[str, Any],
     return worth(read(history, reply, scenario, state))
 
 
-def prefers_first(first: float, second: float, rng: random.Random) -> bool:
-    """Whether the annotator picks the first of two replies of these utilities, error included."""
-    return first + rng.gauss(0.0, NOISE) > second + rng.gauss(0.0, NOISE)
+def order(history: Sequence[Message], first: str, second: str, scenario: Mapping[str, Any], rng: random.Random,
+          state: DialogueState | None = None) -> tuple[int, int]:  # fmt: skip
+    """(0, 1) when the annotator prefers `first`, (1, 0) when `second`, error included. Takes any two replies, so
+    samples of a model can be paired too."""
+    liked = [utility(history, text, scenario, state) + rng.gauss(0.0, NOISE) for text in (first, second)]
+    return (0, 1) if liked[0] > liked[1] else (1, 0)

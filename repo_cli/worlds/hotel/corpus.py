@@ -84,7 +84,7 @@ def _dialogue(corpus: str, index: int, world: World, rng: random.Random) -> Row:
 
 
 @lru_cache(maxsize=64)
-def _shared(corpus: str, number: int, world: World) -> tuple[Play, list[Cut]]:
+def _shared(corpus: str, number: int, world: Any) -> tuple[Play, list[Cut]]:
     """Dialogue `number` of a corpus of contexts, and its states in the order in which rows take them: rarer and
     more telling states first, by weight and chance. Rows share dialogues because playing one is what costs."""
     rng = random.Random(f"contexts|{getattr(world, 'seed', 0)}|{world.language}|{corpus}|{number}")
@@ -164,10 +164,8 @@ def _pairs(corpus: str, index: int, world: World, rng: random.Random) -> Row:
         second, second_label = _candidate(played, cut, rng.choice(good), rng)
     prompt = played.messages[: cut.length]
     scenario = strip_hidden(played.scenario)
-    values = [annotator.utility(prompt, text, scenario, cut.state) for text in (first, second)]
     sides = [(first, first_label), (second, second_label)]
-    if not annotator.prefers_first(*values, rng):
-        sides.reverse()
+    sides = [sides[i] for i in annotator.order(prompt, first, second, scenario, rng, cut.state)]
     return {
         "prompt": prompt,
         "chosen": [{"role": "assistant", "content": sides[0][0]}],
@@ -214,13 +212,10 @@ def _badcases(corpus: str, index: int, world: World, rng: random.Random) -> Row:
             break
     if best is None:
         raise RuntimeError(f"badcases {index}: no dialogue with a defective turn")
-    marks = [
-        {"turn": turn, "kind": cut.turn.kind, "severity": defects.KINDS[cut.turn.kind]}
-        for turn, cut in enumerate(best.cuts)
-        if cut.turn.kind
-    ]
+    kinds = {turn: cut.turn.kind for turn, cut in enumerate(best.cuts) if cut.turn.kind}
+    marks = [{"turn": turn, "kind": kind, "severity": defects.KINDS[kind]} for turn, kind in kinds.items()]
     messages = best.messages if best.messages[-1]["role"] == "assistant" else best.messages[:-1]
-    first = best.cuts[marks[0]["turn"]]
+    first = best.cuts[min(kinds)]
     return {
         "prompt": messages[: first.length],
         "messages": messages,

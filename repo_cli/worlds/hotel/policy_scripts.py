@@ -16,6 +16,7 @@ from repo_cli.negotiation import DialogueState, dialogue_state
 from repo_cli.worlds.hotel import agent_bad, defects
 from repo_cli.worlds.hotel.agent_text import ASKING, QUALITIES, Writer
 from repo_cli.worlds.hotel.concerns import concern_of, time_of
+from repo_cli.worlds.hotel.reading import CONFIRMS, recapped
 
 Message = dict[str, Any]
 
@@ -88,7 +89,7 @@ def plan(history: Sequence[Message], scenario: Mapping[str, Any], memory: Memory
         state.partner_intent = _AS_INTENT.get(heard or "", state.partner_intent)
     memory.concern = heard or concern_of("", language, state.partner_intent) or memory.concern
     time = time_of(text, language)
-    found = _exit(memory, state) or _agreement(scenario, memory, state) or _interrupt(memory, state)
+    found = _exit(memory, state) or _agreement(history, scenario, memory, state) or _interrupt(memory, state)
     found = found or _offer(scenario, memory, state) or _progress(scenario, memory, state)
     found.concern, found.stage, found.time = memory.concern, state.stage, time
     if time and found.move == "close_later":
@@ -116,8 +117,7 @@ def _exit(memory: Memory, state: DialogueState) -> Plan | None:
     return None
 
 
-def _agreement(scenario: Mapping[str, Any], memory: Memory, state: DialogueState) -> Plan | None:
-    last = memory.moves[-1]
+def _agreement(history: Sequence[Message], scenario: Mapping[str, Any], memory: Memory, state: DialogueState) -> Plan | None:
     price = state.agreed_price
     if price is None and state.partner_intent == "accept" and memory.asked:
         price = memory.asked[-1]
@@ -125,7 +125,8 @@ def _agreement(scenario: Mapping[str, Any], memory: Memory, state: DialogueState
         return None
     if state.partner_intent == "O12":
         return Plan("condition", price=price)
-    if last in ("accept", "recap", "condition") and state.partner_intent in ("accept", "other", "O18"):
+    said = next(message["content"] for message in reversed(history) if message["role"] == "assistant")
+    if state.partner_intent in CONFIRMS and recapped(said, price):
         return Plan("close_deal", price=price)
     return Plan("recap", price=price)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
-from repo_cli.negotiation import DialogueState, dialogue_state
+from repo_cli.negotiation import DialogueState, dialogue_state, is_ask
 from repo_cli.worlds.hotel import agent_bad, concerns, names
 from repo_cli.worlds.hotel.agent_text import PHRASES, slots
 from repo_cli.worlds.hotel.cue_set import CueSet
@@ -28,6 +28,7 @@ _CJK = re.compile(r"[一-鿿]")
 FAULTS = ("promise", "giveaway", "invented", "pressure", "threat", "guilt", "grab", "no_consent", "leak", "money_off")
 _ANSWERS = {"O06": ("identity", "choice"), "O07": ("identity",), "O09": ("limits",), "O10": ("fact", "view"),
             "O15": ("ack",), "O16": ("room",), "O17": ("choice",), "O18": ("check", "room"), "O13": ("net",)}  # fmt: skip
+CONFIRMS = ("accept", "other", "O18")
 _LEAVE = ("O05", "O14")
 _SOOTHE = ("O01", "O03", "O04", "O08")
 _FORM = re.compile(COMMON["form"], re.MULTILINE)
@@ -149,6 +150,11 @@ def repetition(text: str, language: str, values: Mapping[str, str]) -> int:
     return len(runs) - len(set(runs)) + doubled
 
 
+def recapped(reply: str, price: float) -> bool:
+    """Whether an agent's reply repeats an agreed price (and is no ask for it)."""
+    return f"{price:g}" in _NUMBER.findall(reply) and not is_ask(reply)
+
+
 def need_of(history: Sequence[Message], scenario: Mapping[str, Any], state: DialogueState) -> tuple[str, float | None]:
     """What the talk needs next, and the number that a right reply must name (None where none must be)."""
     said = [message["content"] for message in history if message["role"] == "assistant"]
@@ -161,18 +167,18 @@ def need_of(history: Sequence[Message], scenario: Mapping[str, Any], state: Dial
     if agreed is None and intent == "accept" and state.agent_prices:
         agreed = state.agent_prices[-1]
     if agreed is not None and agreed <= scenario["acceptable_price"]:
-        confirmed = _cue(language, "confirm").search(said[-1]) and intent in ("accept", "other", "O18")
-        return ("closing" if confirmed else "confirm"), float(agreed)
+        return ("closing" if recapped(said[-1], agreed) and intent in CONFIRMS else "confirm"), float(agreed)
     if intent == "O02" or _cue(language, "decider").search(said[-1]):
         return "decider", None
-    if state.refusals >= 2:
+    asked_out = state.asks >= scenario["max_asks"] or max(state.agent_prices, default=0) >= scenario["acceptable_price"]
+    if state.refusals >= 2 or (asked_out and intent == "refusal"):
         return "leave", None
     if intent in _ANSWERS:
         return "answer", None
     if state.partner_offer_open and state.partner_offer is not None:
         if state.partner_offer <= scenario["acceptable_price"]:
             return "take", float(state.partner_offer)
-        return ("leave" if state.asks >= scenario["max_asks"] else "counter"), None
+        return ("leave" if asked_out else "counter"), None
     if len(said) == 1 and intent not in _SOOTHE:
         return "check", None
     return ("soothe" if intent in _SOOTHE else "go_on"), None
