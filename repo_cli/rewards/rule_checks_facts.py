@@ -12,9 +12,8 @@ _PERCENT = re.compile(
 )
 _ZH_DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")}
 _COUNTED_EN = (
-    r"searches|bookings|reservations|guests|views|visitors|visits|travell?ers|people|orders|clicks|"
-    r"couples|families|"
-    r"hotels|rooms|room nights|competitors|calls|enquiries|inquiries"
+    r"searches|bookings|reservations|guests|views|visitors|visits|travell?ers|people|orders|clicks|couples|"
+    r"families|hotels|rooms|room nights|competitors|calls|enquiries|inquiries"
 )
 _COUNT = re.compile(
     rf"(?i)(?<![\d./-])(\d[\d,]*)\s+(?:\w+\s+){{0,2}}?(?:{_COUNTED_EN})\b"
@@ -116,13 +115,13 @@ def rival_in_brief(r: Reading, *, names: tuple[str, ...] = _RIVALS) -> Finding |
 
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
 _MONTH_WORD = (
-    r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|"
-    r"nov(?:ember)?|dec(?:ember)?)"
+    r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|june?|july?|aug(?:ust)?|sept?(?:ember)?|"
+    r"oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
 )
 _DATE_NUMERIC = re.compile(
     r"(?<![\d/.-])(\d{1,2})([/-])(\d{1,2})(?![\d/-]|\.\d|\s*(?:%|per ?cent|yuan|cny|rmb|minutes?|mins?|"
-    r"days?|nights?|"
-    r"rooms?|hours?|words?|people|guests?|off\b|less\b|more\b|元|块|个|分钟|天|晚|间|小时|折))"
+    r"days?|nights?|rooms?|hours?|words?|people|guests?|off\b|less\b|more\b|元|块|个|分钟|天|晚|间|小时|"
+    r"折))"
 )
 _DATE_WORD = re.compile(rf"(?i)\b{_MONTH_WORD}\.? (\d{{1,2}})(?:st|nd|rd|th)?\b(?!\s*(?:yuan|cny|%))")
 _WORD_DATE = re.compile(rf"(?i)\b(\d{{1,2}})(?:st|nd|rd|th)?(?: of)? {_MONTH_WORD}\b")

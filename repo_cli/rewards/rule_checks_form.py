@@ -6,6 +6,7 @@ import re
 from collections import Counter
 
 from repo_cli.rewards.rule_check_base import check
+from repo_cli.rewards.rule_checks_facts import dates_in
 from repo_cli.rewards.rule_reading import CLEAR, Finding, Reading, count_cjk, script_of
 
 _WORD = re.compile(r"[A-Za-z0-9]+(?:['.,/:-][A-Za-z0-9]+)*")
@@ -126,7 +127,9 @@ def opening_identity(r: Reading) -> Finding | None:
         return None
     languages = [x for x in ("en", "zh") if x in (r.at.language, script_of(r.text))] or ["en"]
     who = any(_WHO[x].search(r.text) for x in languages)
-    why = any(_WHY[x].search(r.text) for x in languages)
+    room = str(r.at.scenario.get("room_type") or "").lower()
+    why = any(_WHY[x].search(r.text) for x in languages) or bool(dates_in(r.text))
+    why = why or (bool(room) and room in r.text.lower())
     if who and why:
         return CLEAR
     return r.whole("does not say " + " or ".join(w for w, said in (("who", who), ("why", why)) if not said))

@@ -197,9 +197,12 @@ def ratio_price_agree(r: Reading, *, tolerance: float = 0.01) -> Finding | None:
 
 
 _NUMBER = r"(\d+(?:\.\d+)?)"
+# a bare "-" between figures is a date or a range ("06-18 is 388"), unless "=" follows or it stands apart
 _SUMS = re.compile(
-    rf"(?i){_NUMBER}\s*(?:yuan|cny|元|块)?\s*(minus|less|plus|times|[-−+x×*]|减去?|加上?|"
-    rf"乘以?)\s*{_NUMBER}\s*"
+    rf"(?i)(?<![\d/-]){_NUMBER}\s*(?:yuan|cny|元|块)?\s*"
+    rf"(minus|less|plus|times|减去?|加上?|乘以?|(?<=\s)[-−+x×*](?=\s)|"
+    rf"[-−+x×*](?=\s*\d+(?:\.\d+)?\s*(?:yuan|cny|元|块)?\s*=))"
+    rf"\s*{_NUMBER}\s*"
     rf"(?:yuan|cny|nights?|元|块|晚)?\s*(?:is|are|makes?|equals?|gives?|leaves?|comes to|=|就是|等于|是|"
     rf"得)\s*"
     rf"(?:about |only |just )?{_NUMBER}"

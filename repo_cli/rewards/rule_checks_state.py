@@ -11,32 +11,26 @@ from repo_cli.rewards.rule_reading import CLEAR, Finding, NotScored, Reading, ne
 #: Words with which an agent takes a price or records it.
 _TAKES = re.compile(
     r"(?i)\b(?:agree[ds]?|accept(?:ed|s)?|deal|done|confirm(?:ed|ing|s)?|record(?:ed|ing)?|not(?:ed|"
-    r"e (?:it|that|down))|"
-    r"submit|book(?:ed)? in|put (?:it |that )?(?:down|in|through)|works (?:for|well|with)|(?:that|it|"
-    r"\d+(?: \w+)?) works|"
-    r"we (?:can |will |'ll )?(?:do|take) (?:it|that|\d+)|tak(?:e|ing) (?:it|that|your|the|\d+)|"
-    r"go(?:ing)?(?: ahead)? with|"
-    r"settled?|fine (?:for|with|by)|happy (?:with|to)|good for us|that is (?:fine|good|great)|so (?:it is|"
-    r"we have))\b"
-    r"|接受|成交|同意|确认|记录|记下|登记|提交|就按|按您说的|没问题|就这么定|定在|就定|那就|说定|收到"
+    r"e (?:it|that|down))|submit|book(?:ed)? in|put (?:it |that )?(?:down|in|through)|works (?:for|well|"
+    r"with)|(?:that|it|\d+(?: \w+)?) works|we (?:can |will |'ll )?(?:do|take) (?:it|that|\d+)|tak(?:e|"
+    r"ing) (?:it|that|your|the|\d+)|go(?:ing)?(?: ahead)? with|settled?|fine (?:for|with|by)|happy (?:with|"
+    r"to)|good for us|that is (?:fine|good|great)|so (?:it is|we have))\b|接受|成交|同意|确认|记录|记下|"
+    r"登记|提交|就按|按您说的|没问题|就这么定|定在|就定|那就|说定|收到"
 )
 _CLOSES = re.compile(
     r"(?i)\b(?:thank(?:s| you)|leave (?:it|this|things) (?:here|there|at that|as)|no further|not (?:write|"
-    r"message|contact|"
-    r"bother|disturb|trouble|ask)|won't (?:write|message|contact|bother|disturb|trouble|ask)|stop here|"
-    r"clos(?:e|ing) "
-    r"(?:this|here|the)|nothing changes|stays? (?:as (?:it is|is)|the same|unchanged|at \d+)|unchanged|"
-    r"wish(?:ing)? you|"
-    r"goodbye|good (?:day|season|evening)|all the best|take care|have a (?:good|nice|great))\b"
-    r"|感谢|谢谢|不打扰|不再(?:打扰|联系|发|提)|先这样|到这里|到此|祝|保持不变|维持(?:原价|现价)|一切照旧|"
+    r"message|contact|bother|disturb|trouble|ask)|won't (?:write|message|contact|bother|disturb|trouble|"
+    r"ask)|stop here|clos(?:e|ing) (?:this|here|the)|nothing changes|no more (?:messages?|asks?)|"
+    r"hear no more|stays? (?:as (?:it is|is)|the same|unchanged|at \d+)|unchanged|wish(?:ing)? you|goodbye|"
+    r"good (?:day|season|evening)|all the best|take care|have a (?:good|nice|great))\b|感谢|谢谢|不打扰|"
+    r"不再[^，。]{0,3}(?:打扰|联系|发|提|问)|先这样|到这里|到此|祝|保持不变|维持(?:原价|现价)|一切照旧|"
     r"不变|再见"
 )
 #: Words that ask for less than what stands.
 _LOWER = re.compile(
     r"(?i)\b(?:(?:a (?:bit|little|touch)|any|even|still|slightly|go|some) (?:lower|less|cheaper)|(?:come|"
-    r"go) down|"
-    r"bring (?:it )?down|(?:could|can|would|will) you (?:please )?(?:reduce|drop|lower)|one more step)\b"
-    r"|再(?:低|降|便宜|少|让)|便宜(?:点|些)|低(?:一)?点|降(?:一)?点|让(?:一)?点"
+    r"go) down|bring (?:it )?down|(?:could|can|would|will) you (?:please )?(?:reduce|drop|lower)|"
+    r"one more step)\b|再(?:低|降|便宜|少|让)|便宜(?:点|些)|低(?:一)?点|降(?:一)?点|让(?:一)?点"
 )
 
 
@@ -126,24 +120,15 @@ def no_retrade(r: Reading) -> Finding | None:
 def recaps_agreement(r: Reading) -> Finding | None:
     """A price stands agreed, and the reply names exactly it, without asking for less.
 
-    Applies as long as the agent has not done so since.
+    Applies until the agent has confirmed.
     """
-    agreed = _agreed(r)
-    if agreed is None or r.at.state.opted_out:
-        return None
-    done = bool(r.at.agent_turns) and _recapped(r, agreed)
-    if done:
+    agreed, state = _agreed(r), r.at.state
+    if agreed is None or state.opted_out or state.partner_confirmed or "S6" in state.agent_stages:
         return None
     named = next((a for a in r.plain_amounts if near(a.value, [agreed])), None)
     if named is None or _below(r, agreed) or _LOWER.search(r.text):
         return CLEAR
     return r.found(named.span, f"{agreed:g} is kept")
-
-
-def _recapped(r: Reading, agreed: float) -> bool:
-    """Whether the agent's last turn already took or recapped the agreed price."""
-    last = r.at.agent_turns[-1]
-    return bool(_TAKES.search(last)) and near(agreed, [a.value for a in r.at.amounts(last)])
 
 
 def _open_offer(r: Reading) -> float | None:
