@@ -23,10 +23,11 @@ from repo_cli.worlds.hotel.garble import sentences, units
 Message = dict[str, Any]
 _DATE = re.compile(r"\b(\d{1,2})[-/](\d{1,2})\b|(\d{1,2})月(\d{1,2})[日号]")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?%?")
+_MONEY = re.compile(r"#\s*(?:cny(?: (?:per|a) night)?|元(?:每晚|一晚)?)")
 _RIVAL = re.compile(r"(?:Platform|平台) ?[A-Z]\b")
 _CJK = re.compile(r"[一-鿿]")
 FAULTS = ("promise", "giveaway", "invented", "pressure", "threat", "guilt", "grab", "no_consent", "leak", "money_off")
-_ANSWERS = {"O06": ("identity", "choice"), "O07": ("identity",), "O09": ("limits",), "O10": ("fact", "view"),
+_ANSWERS = {"O06": ("identity", "choice", "names.distrust"), "O07": ("identity",), "O09": ("limits",), "O10": ("fact", "view"),
             "O15": ("ack",), "O16": ("room",), "O17": ("choice",), "O18": ("check", "room"), "O13": ("net",)}  # fmt: skip
 CONFIRMS = ("accept", "other", "O18")
 _LEAVE = ("O05", "O14")
@@ -142,7 +143,8 @@ def brokenness(text: str, language: str, values: Mapping[str, str]) -> float:
 def repetition(text: str, language: str, values: Mapping[str, str]) -> int:
     """How many runs of words (three in English, five characters in Chinese) come back within the reply, the
     brief's own names and numbers aside, plus words doubled on the spot."""
-    words = re.findall(r"§[a-z_]+|#|[a-z']+|[一-鿿]", _mask(text, values, language))
+    masked = _MONEY.sub("#", _mask(text, values, language))
+    words = re.findall(r"§[a-z_]+|#|[a-z']+|[一-鿿]", masked)
     size = 5 if language == "zh" else 3
     runs = [tuple(words[i : i + size]) for i in range(len(words) - size + 1)]
     runs = [run for run in runs if sum(word[0] in "§#" for word in run) < 1]
