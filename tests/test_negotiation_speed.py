@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import random
+import re
 
-from repo_cli.negotiation import numbers_en
+from repo_cli.negotiation import agent_reader, agent_words, cues, numbers_en, readers
+from repo_cli.negotiation.bilingual import Bilingual, loosened
+from repo_cli.worlds import get_world
+from repo_cli.worlds.hotel import understand_en
+from repo_cli.worlds.hotel.cue_set import CueSet
 
 WORDS = (
     "a an and couple of half hundred hundreds hundo thousand grand thou k point zero oh o one three fifty fiftyish"
@@ -23,3 +28,44 @@ def test_tokens_start_only_at_known_words():
         assert [(kind, a, b) for kind, _, a, b in numbers_en._tokens(text)] == plain, text
         seen += len(plain)
     assert seen > 5000
+
+
+def _all_expressions() -> list[Bilingual]:
+    modules = (cues, agent_words, agent_reader)
+    found = [value for module in modules for value in vars(module).values() if isinstance(value, Bilingual)]
+    for words in readers._BY_LANGUAGE.values():
+        found += [value for value in vars(words).values() if isinstance(value, Bilingual)] + [*words.intents.values()]
+    return found
+
+
+def test_screened_search_is_the_plain_search():
+    world = get_world("hotel", "en", 5)
+    turns = [message["content"] for i in range(40) for message in world.rows("mixed", i)["messages"]]
+    texts = [part for text in turns for part in (text.lower(), *re.split(r"(?<=[.!?]) ", text.lower()))]
+    # ends of texts as they stand before a number, an odd space and a last newline
+    texts += [text[: m.start()] for text in texts for m in re.finditer(r"\d+", text)]
+    texts += [text.replace(" ", "\x0b", 1) + "\n" for text in texts[:200]]
+    hits = 0
+    for expression in _all_expressions():
+        if expression.any is None or expression.number < 0:
+            continue
+        for text in filter(str.isascii, texts):
+            plain = expression.any.search(text)
+            got = expression.search(text)
+            assert (plain and plain.span()) == (got and got.span()), (expression.any.pattern, text)
+            hits += plain is not None
+    assert hits > 2000
+
+
+def test_loosened_keeps_every_match():
+    assert loosened(r"(?<!how )\babout(?! (?:it|me))\s?[$\s]\$$") == r"\babout[\s\x0b\x1c-\x1f]?[$\s\x0b\x1c-\x1f]\$\n?$"
+    assert loosened(r"[^)\s]a(?=[)]\))b") == r"[^)\s]ab"
+
+
+def test_cue_sets_are_the_plain_search():
+    world = get_world("hotel", "en", 6)
+    texts = [message["content"].lower() for i in range(60) for message in world.rows("mixed", i)["messages"]]
+    for source in (understand_en.CUES, understand_en.NEGATABLE, understand_en.CONCERNS):
+        fired = CueSet(source).fired
+        for text in texts:
+            assert fired(text) == {name for name, pattern in source.items() if re.search(pattern, text)}, text

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from . import intents_en, intents_zh
+from .bilingual import Bilingual
 from .text import detect_language, fold
 
 #: Intents that interrupt the procedure: answer in a sentence, stay in the stage.
@@ -27,27 +28,29 @@ class _Words:
     """The compiled expressions of one language."""
 
     def __init__(self, module):
-        self.hard = re.compile(module.HARD)
-        self.firm = re.compile(module.FIRM)
-        self.refuse = re.compile(module.REFUSE)
+        self.hard = Bilingual(module.HARD, screen="partner")
+        self.firm = Bilingual(module.FIRM, screen="partner")
+        self.refuse = Bilingual(module.REFUSE, screen="partner")
         self.strong = re.compile(module.ACCEPT_STRONG)
         self.weak = re.compile(module.ACCEPT_WEAK)
         self.ack = re.compile(module.ACK)
-        self.condition = re.compile(module.CONDITION)
-        self.soften = re.compile(module.SOFTEN)
-        self.intents = {key: re.compile(module.INTENTS[key]) for key in _ORDER}
+        self.condition = Bilingual(module.CONDITION, screen="partner")
+        self.soften = Bilingual(module.SOFTEN, screen="partner")
+        self.intents = {key: Bilingual(module.INTENTS[key], screen="partner") for key in _ORDER}
 
 
 _BY_LANGUAGE = {"en": _Words(intents_en), "zh": _Words(intents_zh)}
 
 # "I can't do that" holds "I can do that": words of denial just before, or a question just after, undo an acceptance
 _DENIED = re.compile(
-    r"(?:\b(?:not|no|never|can't|cannot|cant|won't|wont|don't|dont|doesn't|isn't|wouldn't|couldn't|hardly|if|unless|neither|how|would|whether)\b[^,.;!?]{0,16}|[不没别未难怎么如果要是假如除非]{1,2})$"
+    r"(?:\b(?:not|no|never|can't|cannot|cant|won't|wont|don't|dont|doesn't|isn't|wouldn't|couldn't|hardly|if"
+    r"|unless|neither|how|would|whether)\b[^,.;!?]{0,16}|[不没别未难怎么如果要是假如除非]{1,2})$"
 )
 _ASKED_BACK = re.compile(r"\s?(?:\?|吗|么|不行|不(?![是好错]))")
 _NO_BUT = re.compile(r"^\W*(?:no problem|no worries|no issue|no objection|没问题|没意见|不错|不用客气|没关系)")
 _QUESTION = re.compile(
-    r"[?？]|^(?:what|which|who|when|where|why|how|is|are|do|does|did|can|could|would|will|and what|so what)\b|[吗呢么][,，。!！ ]*$|什么|多少|哪|怎么|为啥|几(?:点|号|晚|间)"
+    r"[?？]|^(?:what|which|who|when|where|why|how|is|are|do|does|did|can|could|would|will|and what|so what)\b"
+    r"|[吗呢么][,，。!！ ]*$|什么|多少|哪|怎么|为啥|几(?:点|号|晚|间)"
 )
 _DOUBLE_NEG = re.compile(r"不是不(?:可以|行|能|同意)|(?:not|n't) (?:say(?:ing)? no|refus|against)|n't mind|not a problem|not impossible")
 
