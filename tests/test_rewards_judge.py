@@ -4,14 +4,16 @@ invented."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from training_kit import TEXTS, small_config
+from training_kit import TEXTS, small_backbone, small_config
 
 from repo_cli.errors import UserError
 from repo_cli.models.backbone import Backbone
+from repo_cli.models.manifest import write_manifest
 from repo_cli.rewards.judge import LabelForm, LocalJudge, label_probabilities
 from repo_cli.rewards.judge_prompt import (
     JudgeScore,
@@ -128,6 +130,36 @@ def test_the_tokenizer_of_this_test_joins_the_dash_with_the_line_break(backbone:
     assert (
         judge.form.other != judge.last_form.other and judge.form.other_at == 0 and len(judge.form.shared) == 1
     )
+
+
+def test_open_takes_an_adapter_on_the_base_or_a_model_of_its_own(tmp_path: Path) -> None:
+    judged = {"judge__kind": "local", "judge__prompt": "compact", "judge__max_length": 900}
+    cfg = small_config(rubric__criteria={"R1": {}, "R4": {}}, **judged)
+    run = small_backbone(cfg, roles=("policy",))
+    adapter = tmp_path / "judge" / "final"
+    run.save_role("policy", adapter)
+    write_manifest(adapter, "adapter", run.base_hash, "tiny")
+    cfg.judge.path = str(tmp_path / "judge")
+    shared = LocalJudge.open(cfg, run)
+    assert shared.backbone is run and run.roles() == ["policy", "judge"]
+    bare = LocalJudge(run, None, cfg.rubric, style="compact", max_length=900)
+    given, base = shared.score(ITEMS), bare.score(ITEMS)
+    assert any(
+        abs(a.mass - b.mass) > 1e-5 for a, b in zip(given, base, strict=True)
+    )  # the adapter takes part
+
+    run.use(None)
+    whole = tmp_path / "whole"
+    other = small_backbone(cfg, roles=())
+    other.save_role("full", whole)
+    cfg.judge.path = str(whole)
+    own = LocalJudge.open(cfg, run)
+    assert own.backbone is not run and own.role is None
+    for a, b in zip(own.score(ITEMS), base, strict=True):
+        assert a.mass == pytest.approx(b.mass, abs=1e-5)
+    cfg.judge.path = None
+    with pytest.raises(UserError, match="judge.path"):
+        LocalJudge.open(cfg, run)
 
 
 def test_label_probabilities_by_hand() -> None:

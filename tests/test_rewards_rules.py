@@ -3,6 +3,8 @@ rules see."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -258,3 +260,12 @@ def test_a_rule_can_be_switched_off_or_reweighted_by_the_configuration() -> None
     text = "I promise we will put you on the first page."
     fired = {f.rule: f.weight for f in rules.score(text, SCENARIO, OPENING).fired}
     assert fired["G01"] == -3 and "G04" not in fired
+
+
+def test_rules_and_judge_prompts_need_no_torch() -> None:
+    code = (
+        "import sys, repo_cli.rewards.rules, repo_cli.rewards.judge_prompt; "
+        "assert not {'torch', 'transformers'} & set(sys.modules), 'torch was loaded'"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from repo_cli.errors import UserError
 from repo_cli.models.backbone import Backbone
 from repo_cli.rewards.combine import COMBINERS, READS, Mix, Moments
 from repo_cli.rewards.enhancement import apply_veto, correction
@@ -40,7 +41,12 @@ class Ensemble:
         self.rules = RuleSet.from_config(cfg.rules) if cfg.rules.rules else None
         self.rm: RewardModel | None = None
         if "rm" in reads:
-            self.rm = RewardModel.open(backbone, cfg.rm.path or "", cfg.rm.scale, cfg.rm.shift)
+            if not cfg.rm.path:
+                raise UserError(
+                    f"rm.path is null, and reward.combine={cfg.reward.combine} needs a reward model",
+                    hint="rm.path=the final/ of repo train-rm",
+                )
+            self.rm = RewardModel.open(backbone, cfg.rm.path, cfg.rm.scale, cfg.rm.shift)
         self.judge: Judge | None = judge
         if judge is None and "judge" in reads and cfg.judge.kind == "local":
             self.judge = LocalJudge.open(cfg, backbone)

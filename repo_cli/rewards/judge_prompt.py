@@ -197,8 +197,8 @@ def judge_answer(rubric: Any, scores: Mapping[str, float | None]) -> str:
     for name in rubric.criteria:
         if name not in scores:
             raise UserError(
-                f"the labels hold no score for criterion {name}",
-                hint="null says that a criterion does not apply",
+                f"the labels hold no score for criterion {name}, only for {', '.join(scores) or 'none'}",
+                hint="choose a rubric with these criteria; null says that a criterion does not apply",
             )
         score = scores[name]
         if score is None:
