@@ -68,7 +68,11 @@ def main(arguments: list[str]) -> None:
     out = '"""Tables of oracle_syntax.py, made by scripts/count_word_classes.py: see there."""\n\n'
     out += "from __future__ import annotations\n\n# fmt: off\nTABLES: dict[str, tuple[str, ...]] = {\n"
     for language, paths in files.items():
-        out += f'    "{language}": (\n' + "".join(f"        {line!r},\n" for line in table(language, paths)) + "    ),\n"
+        out += (
+            f'    "{language}": (\n'
+            + "".join(f"        {line!r},\n" for line in table(language, paths))
+            + "    ),\n"
+        )
     TARGET.write_text(out + "}\n", encoding="utf-8")
 
 

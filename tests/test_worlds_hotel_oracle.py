@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import oracle_dialogues_en
+import oracle_dialogues_zh
 import pytest
 
 from repo_cli.worlds.hotel import oracle
-from tests import oracle_dialogues_en, oracle_dialogues_zh
 
 BOOKS = {"en": oracle_dialogues_en, "zh": oracle_dialogues_zh}
 CASES = [(language, case) for language, book in BOOKS.items() for case in book.CASES]

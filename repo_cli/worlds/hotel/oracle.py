@@ -26,7 +26,9 @@ def rate(dialogue: list[Message], scenario: Scenario, outcome: Outcome | None) -
     state, results, last_need = _walk(dialogue, scenario)
     right = _correct_end(dialogue, scenario, outcome, state, results, last_need)
     turns = [_turn_rating(index, result) for index, result in enumerate(results)]
-    breaches = [(index, kind, severity) for index, result in enumerate(results) for kind, severity in result.breaches]
+    breaches = [
+        (index, kind, severity) for index, result in enumerate(results) for kind, severity in result.breaches
+    ]
     return DialogueRating(
         rating=_dialogue_rating(results, outcome, right),
         turns=turns,
@@ -46,13 +48,19 @@ def rate_badcase(row: dict[str, Any], replies: list[str]) -> BadCaseRating:
     scenario = row["scenario"]
     results = _walk_recorded(row["messages"], replies, scenario)
     marked = row.get("defects") or []
-    left = [d for d in marked if int(d["turn"]) < len(results) and defects_of.still_there(d, results[int(d["turn"])])]
+    left = [
+        d
+        for d in marked
+        if int(d["turn"]) < len(results) and defects_of.still_there(d, results[int(d["turn"])])
+    ]
     fixed = not left
     clean = fixed and all(not r.hard and r.rating >= 2.5 for r in results)
     severe = any(int(d.get("severity", 1)) >= 3 for d in left)
     mean = sum(r.rating for r in results) / max(1, len(results))
     worst = min((r.rating for r in results), default=1.0)
-    return BadCaseRating(fixed=fixed, clean=clean, severe_unresolved=severe, rating=round(0.7 * mean + 0.3 * worst, 2))
+    return BadCaseRating(
+        fixed=fixed, clean=clean, severe_unresolved=severe, rating=round(0.7 * mean + 0.3 * worst, 2)
+    )
 
 
 def _names(scenario: Scenario) -> tuple[str, ...]:
@@ -92,7 +100,9 @@ def _walk_recorded(messages: list[Message], replies: list[str], scenario: Scenar
             partner, need = _hear(message["content"], scenario, state)
         elif message["role"] == "assistant":
             if len(results) < len(replies):
-                results.append(rate_turn(read_reply(replies[len(results)], _names(scenario)), partner, state, need))
+                results.append(
+                    rate_turn(read_reply(replies[len(results)], _names(scenario)), partner, state, need)
+                )
             state.speak(read_reply(message["content"], _names(scenario)), need)
     if len(results) < len(replies) and messages and messages[-1]["role"] == "user":
         results.append(rate_turn(read_reply(replies[len(results)], _names(scenario)), partner, state, need))
@@ -128,7 +138,11 @@ def _correct_end(
     if reason in ("hangup", "max_turns"):
         return False
     cause = state.opted_out or state.handover or state.callback or state.refusals >= 1
-    cause = cause or state.asks >= int(scenario.get("max_asks", 3)) or (state.offer is not None and state.asks >= 1)
+    cause = (
+        cause
+        or state.asks >= int(scenario.get("max_asks", 3))
+        or (state.offer is not None and state.asks >= 1)
+    )
     last = results[-1]
     speaker = next((m["role"] for m in reversed(dialogue) if m["role"] != "system"), "assistant")
     if speaker == "assistant":
@@ -137,7 +151,9 @@ def _correct_end(
 
 
 _ARRANGING = frozenset(("handover", "callback", "arranged", "optout"))
-_EXIT_NEEDS = frozenset(("refusal", "enough", "optout", "handover", "callback", "arranged", "offer_out", "objection"))
+_EXIT_NEEDS = frozenset(
+    ("refusal", "enough", "optout", "handover", "callback", "arranged", "offer_out", "objection")
+)
 
 
 def _dialogue_rating(results: list[TurnResult], outcome: Outcome | None, right: bool) -> float:

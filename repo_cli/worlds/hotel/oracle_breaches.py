@@ -94,7 +94,9 @@ _NEG_EN = re.compile(
 )
 _NEG_IN_EN = re.compile(r"\b(?:not|never|cannot)\b|n't\b|\bno (?:more|extra)")
 _NEG_ZH = re.compile(r"不|没|无法|别|未|勿|并非")
-_NO_NEGATION = re.compile(r"no (?:problem|worries|doubt|question)|not only|why not|not to worry|没问题|没关系|不只|不仅|不用担心|别担心|差不多")
+_NO_NEGATION = re.compile(
+    r"no (?:problem|worries|doubt|question)|not only|why not|not to worry|没问题|没关系|不只|不仅|不用担心|别担心|差不多"
+)
 _SENTENCE_END = re.compile(r"[.?!;。？！；\n]")
 
 RIVALS = re.compile(

@@ -36,22 +36,57 @@ def _impossible_pairs() -> frozenset[tuple[str, str]]:
     """Neighbours that English grammar does not allow, or so rarely that they are a slip."""
     pairs: set[tuple[str, str]] = set()
     for det in _DET:
-        pairs |= {(det, word) for word in _DET + _BE + _MODAL + ["of", "from", "with", "and", "or", "but", "if", "because", "i", "we", "they", "us", "me"]}
+        pairs |= {
+            (det, word)
+            for word in _DET
+            + _BE
+            + _MODAL
+            + ["of", "from", "with", "and", "or", "but", "if", "because", "i", "we", "they", "us", "me"]
+        }
         pairs |= {(det, "to"), (det, "at"), (det, "for"), (det, "by")}
     for word in _BE[:5]:
         pairs |= {(word, other) for other in _BE[:5] + _MODAL}
     for word in _MODAL:
-        pairs |= {(word, other) for other in _MODAL + ["is", "are", "was", "were", "am", "of", "and", "for", "from"]}
+        pairs |= {
+            (word, other) for other in _MODAL + ["is", "are", "was", "were", "am", "of", "and", "for", "from"]
+        }
     for word in _PREP:
-        pairs |= {(word, other) for other in _MODAL + ["is", "are", "was", "were", "am", "and", "or", "but", "i", "we", "they"]}
+        pairs |= {
+            (word, other)
+            for other in _MODAL + ["is", "are", "was", "were", "am", "and", "or", "but", "i", "we", "they"]
+        }
         pairs |= {(word, other) for other in ("of", "from", "into")}
-    pairs -= {(prep, verb) for prep in ("at", "for", "with", "from", "into") for verb in ("is", "are", "was", "were")}
+    pairs -= {
+        (prep, verb)
+        for prep in ("at", "for", "with", "from", "into")
+        for verb in ("is", "are", "was", "were")
+    }
     for word in ("as", "than"):
-        pairs -= {(word, other) for other in ("i", "we", "they", "is", "are", "was", "were", "of", "from", "and", "into")}
+        pairs -= {
+            (word, other)
+            for other in ("i", "we", "they", "is", "are", "was", "were", "of", "from", "and", "into")
+        }
     for word in _CONJ:
         pairs |= {(word, "of")} | {(word, other) for other in _CONJ}
-    pairs -= {("and", "if"), ("or", "if"), ("but", "if"), ("and", "because"), ("but", "because"), ("because", "if"), ("if", "and")}
-    pairs -= {("a", "to"), ("or", "or"), ("a", "by"), ("a", "for"), ("a", "at"), ("by", "and"), ("from", "of"), ("may", "may")}
+    pairs -= {
+        ("and", "if"),
+        ("or", "if"),
+        ("but", "if"),
+        ("and", "because"),
+        ("but", "because"),
+        ("because", "if"),
+        ("if", "and"),
+    }
+    pairs -= {
+        ("a", "to"),
+        ("or", "or"),
+        ("a", "by"),
+        ("a", "for"),
+        ("a", "at"),
+        ("by", "and"),
+        ("from", "of"),
+        ("may", "may"),
+    }
     pairs |= {("to", "is"), ("to", "are"), ("to", "would"), ("to", "will"), ("to", "of"), ("i", "is"), ("i", "are"), ("we", "is"), ("we", "am"), ("you", "is"),
               ("you", "am"), ("we", "we"), ("i", "i"), ("is", "am"), ("it", "are"), ("i", "you"), ("i", "we"), ("we", "i"), ("would", "is"), ("not", "of"), ("they", "is")}  # fmt: skip
     return frozenset(pairs)
@@ -60,13 +95,34 @@ def _impossible_pairs() -> frozenset[tuple[str, str]]:
 _BAD_PAIR = _impossible_pairs()
 _FINE_DOUBLE = frozenset("had that very really so no ha well bye more her long again".split())
 _UNIT = frozenset("cny yuan rmb per night nights".split())
-_DANGLING = frozenset([*_DET, *(w for w in _PREP if w not in ("for", "with", "from", "at", "of")), "and", "or", "but", "because", "if", "would", "could", "the"])
-_ODD_LETTERS = re.compile(r"([a-z])\1\1|[bcdfghjklmnpqrstvwxz]{6}|q[^u\s]|\b[bcdfghjklmnpqrstvwxz]{4,}\b|jj|vv|ww|kk|hh|[a-z]\d[a-z]|[a-z][A-Z][a-z]")
-_ODD_PUNCTUATION = re.compile(r",\s*,|\.\s+\.|\?\s*\.(?!\.)|,\s*[.?!]|\s[,;](?=\s)|\ufffd|[!?]{3,}|：{2}|，，|。，|，。|。。|？。|、、|[^\x00-\x7f\u4e00-\u9fff\u3000-\u303f\uff00-\uffef\u2010-\u2027\u00a0-\u024f\u20ac\U0001F300-\U0001FAFF\u2600-\u27BF]")
+_DANGLING = frozenset(
+    [
+        *_DET,
+        *(w for w in _PREP if w not in ("for", "with", "from", "at", "of")),
+        "and",
+        "or",
+        "but",
+        "because",
+        "if",
+        "would",
+        "could",
+        "the",
+    ]
+)
+_ODD_LETTERS = re.compile(
+    r"([a-z])\1\1|[bcdfghjklmnpqrstvwxz]{6}|q[^u\s]|\b[bcdfghjklmnpqrstvwxz]{4,}\b|jj|vv|ww|kk|hh|[a-z]\d[a-z]|[a-z][A-Z][a-z]"
+)
+_ODD_PUNCTUATION = re.compile(
+    r",\s*,|\.\s+\.|\?\s*\.(?!\.)|,\s*[.?!]|\s[,;](?=\s)|\ufffd|[!?]{3,}|：{2}|，，|。，|，。|。。|？。|、、|[^\x00-\x7f\u4e00-\u9fff\u3000-\u303f\uff00-\uffef\u2010-\u2027\u00a0-\u024f\u20ac\U0001F300-\U0001FAFF\u2600-\u27BF]"
+)
 
-_ZH_FUNCTION = frozenset("的了是我您你们在可以这那有吗吧呢不也都就和跟把给让到从被还要会能想看说对为以上下中与及个一两很已经没再只请如果什么谁哪几时候多少来去做它他她们着过地得所以但而或因为才先于其")
+_ZH_FUNCTION = frozenset(
+    "的了是我您你们在可以这那有吗吧呢不也都就和跟把给让到从被还要会能想看说对为以上下中与及个一两很已经没再只请如果什么谁哪几时候多少来去做它他她们着过地得所以但而或因为才先于其"
+)
 _ZH_DOUBLE_OK = frozenset("谢看试聊想问等说谈走慢常刚天人件个家多少好哈嗯对星比算听稍刚往仅渐恰商纷")
-_ZH_WORD_BREAK = re.compile(r"吗[^？?。！!，,、\s”\"]|(?:的了|了的|吗的|吧的|您的的|我的的|在的|可以吗吗|的吗的|们的您)|(?:^|[。！？])(?:的|了|吗|呢|吧)")
+_ZH_WORD_BREAK = re.compile(
+    r"吗[^？?。！!，,、\s”\"]|(?:的了|了的|吗的|吧的|您的的|我的的|在的|可以吗吗|的吗的|们的您)|(?:^|[。！？])(?:的|了|吗|呢|吧)"
+)
 
 
 @dataclass(frozen=True)
@@ -110,7 +166,9 @@ def read_fluency(text: str) -> Fluency:
 def _garble_en(text: str, words: list[str], sentences: tuple[str, ...]) -> float:
     score = 0.0
     alpha = [w for w in words if w[0].isalpha()]
-    doubles = sum(a == b and a not in _FINE_DOUBLE and a[0].isalpha() for a, b in zip(words, words[1:], strict=False))
+    doubles = sum(
+        a == b and a not in _FINE_DOUBLE and a[0].isalpha() for a, b in zip(words, words[1:], strict=False)
+    )
     score += 0.7 * doubles
     score += 0.5 * sum(pair in _BAD_PAIR for pair in _pairs_within(sentences))
     score += 0.45 * len(_ODD_LETTERS.findall(text)) + 0.35 * len(_ODD_PUNCTUATION.findall(text))
@@ -125,7 +183,15 @@ def _garble_en(text: str, words: list[str], sentences: tuple[str, ...]) -> float
         score += 1.2
     for sentence in sentences:
         tokens = WORD.findall(sentence.lower())
-        if tokens and tokens[-1] in _DANGLING and not (tokens[-1] in ("would", "could", "would") and len(tokens) > 2 and tokens[-2] in ("i", "we", "you", "it")):
+        if (
+            tokens
+            and tokens[-1] in _DANGLING
+            and not (
+                tokens[-1] in ("would", "could", "would")
+                and len(tokens) > 2
+                and tokens[-2] in ("i", "we", "you", "it")
+            )
+        ):
             score += 0.7
     if len(alpha) >= 12 and not re.search(r"[.?!,;:]", text[:-1]) and len(words) > 45:
         score += 0.5
@@ -165,7 +231,9 @@ def _garble_zh(text: str, characters: tuple[str, ...]) -> float:
     doubles = [a for a, b in zip(text, text[1:], strict=False) if a == b and _CJK.match(a)]
     score += 0.5 * sum(a not in _ZH_DOUBLE_OK for a in doubles)
     score += 0.5 * len(re.findall(r"([\u4e00-\u9fff])\1\1", text))
-    score += 1.0 * len(re.findall(r"([\u4e00-\u9fff]{2,6})[，、]?\1", re.sub(r"([\u4e00-\u9fff])\1", r"\1", text)))
+    score += 1.0 * len(
+        re.findall(r"([\u4e00-\u9fff]{2,6})[，、]?\1", re.sub(r"([\u4e00-\u9fff])\1", r"\1", text))
+    )
     score += 0.5 * len(_ZH_WORD_BREAK.findall(text)) + 0.35 * len(_ODD_PUNCTUATION.findall(text))
     clauses = [c for c in re.split(r"[，。？！；,?!;\s]", text) if len(c) >= 4]
     sentences = [c for c in re.split(r"[。？！?!]", text) if len(c) >= 3]

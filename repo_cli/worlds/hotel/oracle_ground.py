@@ -14,9 +14,13 @@ from repo_cli.worlds.hotel.oracle_read import PartnerReading, ReplyReading
 from repo_cli.worlds.hotel.oracle_state import State
 
 _MOVES = {"en": compiled(MOVES_EN), "zh": compiled(MOVES_ZH, re.I)}
-_YOU_SAID = re.compile(r"you (?:said|mentioned|offered|named|gave|quoted)|your (?:offer|figure|number|price) of|您(?:说|报|给|提)的?")
+_YOU_SAID = re.compile(
+    r"you (?:said|mentioned|offered|named|gave|quoted)|your (?:offer|figure|number|price) of|您(?:说|报|给|提)的?"
+)
 _STAYS = re.compile(r"stays?|remains?|unchanged|(?:keep|leave)s? (?:it|the|your)|不变|保持|维持|照旧")
-_GAP = re.compile(r"cheaper|differen|\bgap\b|\bless\b|lower|above|below|off\b|down|more|dearer|higher|差|便宜|贵|低|少|高|降|让")
+_GAP = re.compile(
+    r"cheaper|differen|\bgap\b|\bless\b|lower|above|below|off\b|down|more|dearer|higher|差|便宜|贵|低|少|高|降|让"
+)
 _PLATFORM_NAME = re.compile(r"\bplatform ([a-z])\b(?!')|平台\s?([A-Za-z])")
 _HEAD_EN = re.compile(
     r"\b(?:(deluxe|executive|superior|standard|business|family|garden|courtyard|attic|studio|terrace|compact|sea-view|pool|balcony|transit|soundproof|premium|economy|classic|junior|presidential|bunk|early-check-in)[ -])"
@@ -30,7 +34,9 @@ _SUBMIT_CLAIM = re.compile(
     r"|(?:rate|price) (?:has (?:already )?been|is now|is already|was) (?:adjusted|changed|updated|lowered|set|reduced|live|active|online)|(?:is|are) already (?:live|active|online)|for agreeing|glad you(?:'ve)? agree|since you agree"
     r"|已经?(?:帮您|给您|为您)?(?:调|改|降|提交|设)|(?:这就|马上|立刻|现在就)(?:帮您|给您|为您)?(?:调|改|降|提交|设)|谢谢您(?:的)?同意"
 )
-_CONDITIONAL = re.compile(r"\b(?:once|if|after|when|only|unless|until|with your|shall|may|could|would)\b|您(?:确认|同意|点头)|如果|再")
+_CONDITIONAL = re.compile(
+    r"\b(?:once|if|after|when|only|unless|until|with your|shall|may|could|would)\b|您(?:确认|同意|点头)|如果|再"
+)
 
 
 @lru_cache(maxsize=4096)
@@ -42,7 +48,9 @@ def _days(first: str, last: str) -> frozenset[tuple[int, int]]:
     if end < begin:
         end = end.replace(year=year + 1)
     span = min((end - begin).days, 60)
-    return frozenset(((begin + datetime.timedelta(i)).month, (begin + datetime.timedelta(i)).day) for i in range(span + 1))
+    return frozenset(
+        ((begin + datetime.timedelta(i)).month, (begin + datetime.timedelta(i)).day) for i in range(span + 1)
+    )
 
 
 def grounding(
@@ -61,7 +69,11 @@ def grounding(
         for sentence in reply.fluency.sentences:
             low = sentence.lower()
             claim = _SUBMIT_CLAIM.search(low)
-            if claim and not low.rstrip().endswith(("?", "？")) and not _CONDITIONAL.search(low[: claim.start()] + low[claim.end() :]):
+            if (
+                claim
+                and not low.rstrip().endswith(("?", "？"))
+                and not _CONDITIONAL.search(low[: claim.start()] + low[claim.end() :])
+            ):
                 found.append(("no_consent", 2))
                 break
     return found
@@ -69,7 +81,13 @@ def grounding(
 
 def _known(state: State) -> set[float]:
     scenario = state.scenario
-    known = {state.current, float(scenario["target_price"]), state.acceptable, *state.partner_numbers, *state.ask_prices}
+    known = {
+        state.current,
+        float(scenario["target_price"]),
+        state.acceptable,
+        *state.partner_numbers,
+        *state.ask_prices,
+    }
     known |= {float(f["value"]) for f in scenario.get("facts", []) if f.get("type") == "competitor_price"}
     if state.agreed is not None:
         known.add(state.agreed)
@@ -95,15 +113,29 @@ def _figure(
     if state.is_quote(figure):
         if value in comp or value in state.partner_numbers or value in gaps:
             return []
-        return [] if value == state.current and re.search(r"\b(?:us|our|your|here)\b|我们|您", figure.clause) else [("wrong_number", 2)]
+        return (
+            []
+            if value == state.current and re.search(r"\b(?:us|our|your|here)\b|我们|您", figure.clause)
+            else [("wrong_number", 2)]
+        )
     if _YOU_SAID.search(figure.clause) and value not in state.partner_numbers | {state.current}:
         return [("misread", 2)]
     recapping = moves["recap"].search(figure.sentence) or moves["ask_submit"].search(figure.sentence)
-    expected = state.offer if need in ("offer_in", "conditional") and state.offer is not None else state.agreed
-    if need in ("offer_in", "confirm", "conditional", "close_deal") and expected is not None and value not in asked:
+    expected = (
+        state.offer if need in ("offer_in", "conditional") and state.offer is not None else state.agreed
+    )
+    if (
+        need in ("offer_in", "confirm", "conditional", "close_deal")
+        and expected is not None
+        and value not in asked
+    ):
         if value >= 0.4 * state.current and value not in (expected, state.current, expected * nights):
             return [("wrong_number", 2)] if value in known else [("wrong_number", 2), ("misread", 2)]
-    if _STAYS.search(figure.clause) and value >= 0.4 * state.current and value not in (state.current, state.agreed):
+    if (
+        _STAYS.search(figure.clause)
+        and value >= 0.4 * state.current
+        and value not in (state.current, state.agreed)
+    ):
         return [("wrong_number", 2)]
     if value in asked:
         if value > state.current:
@@ -128,7 +160,11 @@ def _dates(reply: ReplyReading, state: State) -> list[tuple[str, int]]:
     if not dates or not reply.numbers.dates:
         return []
     allowed = set(_days(dates[0], dates[-1]))
-    allowed |= {(int(f["when"][:2]), int(f["when"][3:5])) for f in scenario.get("facts", []) if re.match(r"\d\d-\d\d", str(f.get("when", "")))}
+    allowed |= {
+        (int(f["when"][:2]), int(f["when"][3:5]))
+        for f in scenario.get("facts", [])
+        if re.match(r"\d\d-\d\d", str(f.get("when", "")))
+    }
     days = {day for _, day in allowed}
     spoken = set(re.findall(r"\d+", state.partner_text))
     for month, day in reply.numbers.dates:
@@ -143,12 +179,16 @@ def _shares_and_counts(reply: ReplyReading, state: State) -> list[tuple[str, int
     shares = {round(100 * (1 - a / b), 1) for a in known for b in known if 0 < a < b}
     spoken = set(re.findall(r"\d+(?:\.\d+)?", state.partner_text))
     for share, sentence in reply.numbers.percents:
-        of_prices = _GAP.search(sentence) and re.search(r"price|rate|platform|listed|yuan|cny|价|元", sentence)
+        of_prices = _GAP.search(sentence) and re.search(
+            r"price|rate|platform|listed|yuan|cny|价|元", sentence
+        )
         if f"{share:g}" not in spoken and not (of_prices and any(abs(share - s) <= 1.0 for s in shares)):
             found.append(("invented_fact", 2))
     facts = [f for f in state.scenario.get("facts", []) if f.get("type") != "competitor_price"]
     searches = {int(f["value"]) for f in facts if f.get("type") == "search_count"}
-    rooms = {int(f["value"]) for f in facts if f.get("type") == "open_rooms"} | {int(state.scenario.get("hotel", {}).get("rooms_open", -1))}
+    rooms = {int(f["value"]) for f in facts if f.get("type") == "open_rooms"} | {
+        int(state.scenario.get("hotel", {}).get("rooms_open", -1))
+    }
     others = {int(f["value"]) for f in facts}
     for number, thing in reply.numbers.counts:
         if number <= 3 or str(number) in spoken:
@@ -174,7 +214,11 @@ def _names(reply: ReplyReading, state: State) -> list[tuple[str, int]]:
                 break
     room = str(state.scenario.get("room_type", "")).lower()
     for adjective, head in _HEAD_EN.findall(reply.low):
-        if adjective not in room.replace(" ", "-") + room and adjective not in partner or (head not in room and head not in ("room",) and head not in partner):
+        if (
+            adjective not in room.replace(" ", "-") + room
+            and adjective not in partner
+            or (head not in room and head not in ("room",) and head not in partner)
+        ):
             found.append(("wrong_room", 2))
             break
     if re.search(r"[\u4e00-\u9fff]", room):
@@ -189,10 +233,15 @@ def _conditions(reply: ReplyReading, scenario: dict[str, Any]) -> list[tuple[str
     """Breakfast as the brief has it."""
     basis, low = str(scenario.get("price_basis", "")).lower(), reply.low
     if "breakfast" in basis:
-        said = re.search(r"breakfast for (one|two)|(no|without) breakfast|breakfast (?:is )?includ|(?:with|includ\w+) breakfast", low)
+        said = re.search(
+            r"breakfast for (one|two)|(no|without) breakfast|breakfast (?:is )?includ|(?:with|includ\w+) breakfast",
+            low,
+        )
         if said:
             none = "no breakfast" in basis
-            wrong = (bool(said.group(2)) != none) or (said.group(1) is not None and f"for {said.group(1)}" not in basis)
+            wrong = (bool(said.group(2)) != none) or (
+                said.group(1) is not None and f"for {said.group(1)}" not in basis
+            )
             return [("wrong_condition", 2)] if wrong else []
     if "早" in basis:
         said = re.search(r"双早|单早|不含早|无早|含早", low)

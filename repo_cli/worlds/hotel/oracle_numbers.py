@@ -25,7 +25,9 @@ _DATES_EN = (
     re.compile(rf"\b({_MONTH})\.? ({_DAY})(?:st|nd|rd|th)?{_TO}(?:the )?({_DAY})(?:st|nd|rd|th)?\b(?! ?(?:yuan|cny|\d|-\d))"),
     re.compile(rf"\b({_MONTH})\.? ({_DAY})(?:st|nd|rd|th)?\b(?! ?(?:yuan|cny))"),
 )  # fmt: skip
-_DATE_NUMERIC = re.compile(r"(?<![\d.])(0?[1-9]|1[0-2])\s?[-/]\s?(0[1-9]|[12]\d|3[01]|[1-9])(?!\d|\.\d|-\d)(?! ?(?:yuan|cny|元))")
+_DATE_NUMERIC = re.compile(
+    r"(?<![\d.])(0?[1-9]|1[0-2])\s?[-/]\s?(0[1-9]|[12]\d|3[01]|[1-9])(?!\d|\.\d|-\d)(?! ?(?:yuan|cny|元))"
+)
 _DATES_ZH = (
     re.compile(r"(\d{1,2})月(\d{1,2})[日号]?(?:\s*(?:到|至|和|、|-|—|~|及|跟)\s*(?:(\d{1,2})月)?(\d{1,2})[日号])?"),
     re.compile(r"(?<![\d月])(\d{1,2})[日号]"),
@@ -46,7 +48,9 @@ _CLAUSE = re.compile(
     r"[.?!;\n](?!\d)|[。？！；，：]|[,:](?!\d{3})|\s[\u2013\u2014-]\s|\b(?:against|versus|while|vs|but|than|compared|whereas|and|so)\b|而|比|但|跟"
 )
 _SENTENCE_END = re.compile(r"[.?!\n](?!\d)|[。？！]")
-_CURRENCY = re.compile(r"\$|€|£|\bdollars?\b|\beuros?\b|\bpounds?\b|\busd\b|\beur\b|\bgbp\b|美元|欧元|英镑|美金")
+_CURRENCY = re.compile(
+    r"\$|€|£|\bdollars?\b|\beuros?\b|\bpounds?\b|\busd\b|\beur\b|\bgbp\b|美元|欧元|英镑|美金"
+)
 _MONEY_BEFORE = re.compile(r"(?:¥|￥|cny|rmb)\s*$")
 _MONEY_AFTER = re.compile(r"^\s*(?:yuan|cny|rmb|元|块|¥|￥|per night|a night|/)")
 
@@ -96,7 +100,9 @@ def read_numbers(text: str) -> Numbers:
     rest = "".join(blank)
     percents = []
     for match in _PERCENT.finditer(rest):
-        percents.append((float(match.group(1) or match.group(2)), _piece(text, match.start(), match.end(), _SENTENCE_END)))
+        percents.append(
+            (float(match.group(1) or match.group(2)), _piece(text, match.start(), match.end(), _SENTENCE_END))
+        )
         wipe(match)
     rest = "".join(blank)
     counts = []
@@ -106,8 +112,16 @@ def read_numbers(text: str) -> Numbers:
             counts.append((int(number), thing))
         if not (thing.startswith("room") and int(number) > 150):
             wipe(match)
-    rest = _NIGHTS.sub(lambda m: m.group(0) if int(m.group(1)) > 60 else " " * len(m.group(0)), "".join(blank))
-    return Numbers(tuple(_figures(text, rest)), tuple(dates), tuple(percents), tuple(counts), bool(_CURRENCY.search(text)))
+    rest = _NIGHTS.sub(
+        lambda m: m.group(0) if int(m.group(1)) > 60 else " " * len(m.group(0)), "".join(blank)
+    )
+    return Numbers(
+        tuple(_figures(text, rest)),
+        tuple(dates),
+        tuple(percents),
+        tuple(counts),
+        bool(_CURRENCY.search(text)),
+    )
 
 
 def _read_dates(text: str, blank: list[str], dates: list[tuple[int, int]], wipe) -> None:
@@ -147,7 +161,10 @@ def _figures(text: str, rest: str) -> list[Figure]:
     figures = []
     for match in _NUMBER.finditer(rest):
         value = float(match.group(1).replace(",", ""))
-        unit = bool(_MONEY_AFTER.match(rest[match.end() : match.end() + 12]) or _MONEY_BEFORE.search(rest[max(0, match.start() - 5) : match.start()]))
+        unit = bool(
+            _MONEY_AFTER.match(rest[match.end() : match.end() + 12])
+            or _MONEY_BEFORE.search(rest[max(0, match.start() - 5) : match.start()])
+        )
         if value < 10 and not unit:
             continue
         clause = _piece(text, match.start(), match.end(), _CLAUSE)

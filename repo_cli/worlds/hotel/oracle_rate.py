@@ -10,15 +10,41 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from repo_cli.worlds.hotel.oracle_ground import grounding
-from repo_cli.worlds.hotel.oracle_moves import FITS, Moment, _soothed
+from repo_cli.worlds.hotel.oracle_moment import Moment
+from repo_cli.worlds.hotel.oracle_moves import FITS, soothed
 from repo_cli.worlds.hotel.oracle_read import PartnerReading, ReplyReading
 from repo_cli.worlds.hotel.oracle_state import TALK_CONCERNS, State
 
 #: From this severity on a breach is hard.
 HARD = 2
 
-_CLOSING = frozenset(("close_deal", "confirm", "offer_in", "conditional", "enough", "optout", "arranged", "callback", "handover"))
-_REASONING = frozenset(("objection", "refusal", "advance", "ask_why", "ask_price", "offer_out", "why_dearer", "silence", "who_pays", "off_topic"))
+_CLOSING = frozenset(
+    (
+        "close_deal",
+        "confirm",
+        "offer_in",
+        "conditional",
+        "enough",
+        "optout",
+        "arranged",
+        "callback",
+        "handover",
+    )
+)
+_REASONING = frozenset(
+    (
+        "objection",
+        "refusal",
+        "advance",
+        "ask_why",
+        "ask_price",
+        "offer_out",
+        "why_dearer",
+        "silence",
+        "who_pays",
+        "off_topic",
+    )
+)
 
 
 @dataclass
@@ -41,7 +67,9 @@ class TurnResult:
 def rate_turn(reply: ReplyReading, partner: PartnerReading | None, state: State, need: str) -> TurnResult:
     """Rates one reply in `state` (which has heard the partner's message but not the reply)."""
     asked = state.figures_asked(reply, need)
-    moment = Moment(reply, partner, state, need, asked, not asked and state.vague_ask(reply), state.quotes_evidence(reply))
+    moment = Moment(
+        reply, partner, state, need, asked, not asked and state.vague_ask(reply), state.quotes_evidence(reply)
+    )
     fit = max(0.0, FITS[need](moment))
     breaches = _breaches(moment, fit)
     score = 1.4 + 1.75 * fit
@@ -76,7 +104,12 @@ def _breaches(m: Moment, fit: float) -> list[tuple[str, int]]:
         raw.append(("ask_after_refusal", 2))
     if state.agreed is not None and m.asked and min(m.asked) < state.agreed and m.need != "offer_out":
         raw.append(("retrade", 2))
-    elif state.agreed is not None and m.vague and m.need in ("confirm", "close_deal") and not m.has("ask_submit"):
+    elif (
+        state.agreed is not None
+        and m.vague
+        and m.need in ("confirm", "close_deal")
+        and not m.has("ask_submit")
+    ):
         raw.append(("retrade", 2))
     if m.asked and state.asks >= int(state.scenario.get("max_asks", 3)):
         raw.append(("too_many_asks", 1))
@@ -110,12 +143,22 @@ def _repeats(m: Moment) -> list[tuple[str, int]]:
     words = _grams(reply)
     for earlier in state.earlier:
         old = _grams(earlier)
-        if words and old and len(words & old) / len(words | old) >= 0.6 and not (settled and reply.low != earlier.low):
+        if (
+            words
+            and old
+            and len(words & old) / len(words | old) >= 0.6
+            and not (settled and reply.low != earlier.low)
+        ):
             return [("repeat", 1)]
     long = {s for s in reply.sentences if len(s) >= (12 if reply.fluency.language == "zh" else 40)}
     if not settled and any(long & earlier.sentences for earlier in state.earlier):
         return [("repeat_part", 1)]
-    if m.asked and m.asked[-1] in state.ask_prices and m.need not in ("ask_price", "silence", "ask_what") and not m.has("option"):
+    if (
+        m.asked
+        and m.asked[-1] in state.ask_prices
+        and m.need not in ("ask_price", "silence", "ask_what")
+        and not m.has("option")
+    ):
         if m.need in ("objection", "refusal", "offer_out", "advance") and not m.substance:
             return [("repeat", 1)]
     return []
@@ -129,8 +172,13 @@ def _grams(reply: ReplyReading) -> frozenset[tuple[str, ...]]:
 def _stuffing(m: Moment) -> list[tuple[str, int]]:
     """Warm words piled up, praise piled up, or comfort for everything at once."""
     reply = m.reply
-    concerns = len(_soothed(reply) & TALK_CONCERNS)
-    if concerns >= 3 or reply.empathy >= (5 if reply.fluency.language == "zh" else 4) or reply.flattery >= 3 or len(reply.classes) >= 3:
+    concerns = len(soothed(reply) & TALK_CONCERNS)
+    if (
+        concerns >= 3
+        or reply.empathy >= (5 if reply.fluency.language == "zh" else 4)
+        or reply.flattery >= 3
+        or len(reply.classes) >= 3
+    ):
         return [("stuffing", 1)]
     return []
 
@@ -139,7 +187,9 @@ def _merit(m: Moment) -> float:
     """What lifts a right reply above the scripted one."""
     reply, state, partner = m.reply, m.state, m.partner
     if m.need == "open":
-        complete = m.has("identity") and bool(reply.numbers.dates) and m.has("room_word", "purpose") and m.question
+        complete = (
+            m.has("identity") and bool(reply.numbers.dates) and m.has("room_word", "purpose") and m.question
+        )
         return 0.35 * complete + 0.1 * m.has("greet") + 0.1 * (10 <= reply.fluency.length <= 45)
     stuffed = bool(_stuffing(m))
     voiced = partner.concerns if partner else frozenset()
@@ -158,12 +208,22 @@ def _merit(m: Moment) -> float:
     score = min(1.2, concern + fitted)
     if m.need in _CLOSING:
         score = 0.6 * concern
-        score += 0.2 * m.has("ack") + 0.2 * bool(reply.numbers.figures) + 0.2 * m.has("choice", "no_change") + 0.15 * bool(reply.numbers.dates)
+        score += (
+            0.2 * m.has("ack")
+            + 0.2 * bool(reply.numbers.figures)
+            + 0.2 * m.has("choice", "no_change")
+            + 0.15 * bool(reply.numbers.dates)
+        )
         score += 0.15 * m.has("next_step")
     else:
         score += 0.3 * m.evidence + 0.3 * (m.has("option") and m.need in _REASONING)
         score += 0.3 if m.has("choice") else 0.15 * m.has("open_question")
-        complete = bool(m.asked) and m.has("unit") and m.has("basis") and (bool(reply.numbers.dates) or m.has("weak_nights"))
+        complete = (
+            bool(m.asked)
+            and m.has("unit")
+            and m.has("basis")
+            and (bool(reply.numbers.dates) or m.has("weak_nights"))
+        )
         score += 0.2 * complete + 0.15 * m.has("colleague", "log", "recheck", "verify", "consent")
     if not concern and not fitted:
         score = min(score, 0.85)
@@ -206,7 +266,7 @@ def _form(m: Moment, breaches: list[tuple[str, int]]) -> float:
         cost += 0.4
     if len(reply.classes) == 2:
         cost += 0.1
-    wrong = _soothed(reply) - set(m.state.voiced)
+    wrong = soothed(reply) - set(m.state.voiced)
     if wrong and m.need != "open" and not m.named:
         cost += 0.3
     return cost
@@ -214,14 +274,26 @@ def _form(m: Moment, breaches: list[tuple[str, int]]) -> float:
 
 def _skills(m: Moment, result: TurnResult) -> dict[str, float | None]:
     kinds = {kind for kind, _ in result.breaches}
-    fluency = 4.0 - 1.2 * ("too_long" in kinds) - 1.2 * ("repeat" in kinds) - 0.6 * ("questions" in kinds) - 1.2 * ("stuffing" in kinds)
+    fluency = (
+        4.0
+        - 1.2 * ("too_long" in kinds)
+        - 1.2 * ("repeat" in kinds)
+        - 0.6 * ("questions" in kinds)
+        - 1.2 * ("stuffing" in kinds)
+    )
     fluency -= 1.2 * ("language" in kinds) + 0.6 * ("format" in kinds) + 0.6 * m.reply.fluency.cut_off
     garble = m.reply.fluency.garble
     fluency = 1.0 if garble >= 1.0 else fluency - (1.2 if garble >= 0.4 else 0.0)
-    workflow = 1.0 + 4.0 * result.fit - 1.0 * bool(kinds & {"early_ask", "too_many_asks", "no_identity", "pressed"})
+    workflow = (
+        1.0 + 4.0 * result.fit - 1.0 * bool(kinds & {"early_ask", "too_many_asks", "no_identity", "pressed"})
+    )
     scope = 1.0 if result.hard else 4.0 - 1.5 * bool(kinds & {"ignored", "misread"})
     negotiation: float | None = None
     if m.need in _REASONING or m.need in ("offer_in", "net", "conditional"):
-        negotiation = 1.0 + 3.2 * result.fit - 1.0 * bool(kinds & {"repeat", "push_in_range", "below_floor", "accepts_too_high"})
+        negotiation = (
+            1.0
+            + 3.2 * result.fit
+            - 1.0 * bool(kinds & {"repeat", "push_in_range", "below_floor", "accepts_too_high"})
+        )
     scores = {"fluency": fluency, "workflow": workflow, "negotiation": negotiation, "scope": scope}
     return {k: None if v is None else round(min(5.0, max(1.0, v)), 2) for k, v in scores.items()}

@@ -124,7 +124,9 @@ def read_reply(text: str, own_names: tuple[str, ...] = ()) -> ReplyReading:
     moves = frozenset(name for name, pattern in _MOVES[language].items() if pattern.search(low))
     concerns = frozenset(name for name, pattern in _CONCERNS[language].items() if pattern.search(bare))
     classes = frozenset(name for name, pattern in _CLASSES[language].items() if pattern.search(bare))
-    sentences = frozenset(_normal(s) for s in fluency.sentences if len(_normal(s)) >= (8 if language == "zh" else 24))
+    sentences = frozenset(
+        _normal(s) for s in fluency.sentences if len(_normal(s)) >= (8 if language == "zh" else 24)
+    )
     return ReplyReading(
         text, low, moves, concerns, classes, read_numbers(bare), fluency, text_breaches(text, language), sentences,
         len(_MOVES[language]["empathy"].findall(low)), len(_MOVES[language]["flattery"].findall(low)),
@@ -154,14 +156,18 @@ def read_partner(text: str, language: str, current: float, last_ask: float | Non
         numbers.update(float(v) for v in values if isinstance(v, (int, float)))
         if value is None:
             continue
-        if price.kind == "net" or ("net" in intents and _NET_NEAR.search(low[max(0, price.span[0] - 30) : price.span[1] + 12])):
+        if price.kind == "net" or (
+            "net" in intents and _NET_NEAR.search(low[max(0, price.span[0] - 30) : price.span[1] + 12])
+        ):
             net = value
         elif not (price.kind == "price" and value == current and offer is not None):
             offer = value
     if offer is not None and ("silence" in intents):
         intents.discard("silence")
     question = "?" in text or "？" in text or bool(re.search(r"(?:吗|呢)[。！]?$", text.strip()))
-    return PartnerReading(text, frozenset(intents), frozenset(concerns), offer, net, frozenset(numbers), question)
+    return PartnerReading(
+        text, frozenset(intents), frozenset(concerns), offer, net, frozenset(numbers), question
+    )
 
 
 def _value(kind: str, value, current: float, last_ask: float | None) -> float | None:

@@ -70,7 +70,14 @@ class State:
             self.refusals += 1
             if self.refusals >= 2 or self.asks >= int(self.scenario.get("max_asks", 3)):
                 need = "enough"
-        elif "refuse" in partner.intents and need in ("are_ai", "suspicious", "forced", "complaint", "why_dearer", "objection"):
+        elif "refuse" in partner.intents and need in (
+            "are_ai",
+            "suspicious",
+            "forced",
+            "complaint",
+            "why_dearer",
+            "objection",
+        ):
             self.refusals += 1
         self.handover |= need == "handover"
         self.callback |= need == "callback"
@@ -144,7 +151,9 @@ class State:
             if figure.value in (self.offer, self.agreed) or not moves["propose"].search(figure.sentence):
                 continue
             recapping = need in ("offer_in", "confirm", "conditional", "close_deal", "net")
-            if recapping and (moves["recap"].search(figure.sentence) or moves["ask_submit"].search(figure.sentence)):
+            if recapping and (
+                moves["recap"].search(figure.sentence) or moves["ask_submit"].search(figure.sentence)
+            ):
                 continue
             if figure.value < 0.4 * self.current:
                 if _DELTA.search(figure.clause):
@@ -169,8 +178,12 @@ class State:
 
     def quotes_evidence(self, reply: ReplyReading) -> bool:
         """Whether the reply gives a sourced fact of the brief, with its number."""
-        comp = {float(f["value"]) for f in self.scenario.get("facts", []) if f.get("type") == "competitor_price"}
-        other = {int(f["value"]) for f in self.scenario.get("facts", []) if f.get("type") != "competitor_price"}
+        comp = {
+            float(f["value"]) for f in self.scenario.get("facts", []) if f.get("type") == "competitor_price"
+        }
+        other = {
+            int(f["value"]) for f in self.scenario.get("facts", []) if f.get("type") != "competitor_price"
+        }
         if any(self.is_quote(f) and f.value in comp for f in reply.numbers.figures):
             return True
         return any(n in other for n, _ in reply.numbers.counts)
@@ -187,15 +200,21 @@ class State:
         if asked:
             self.standing = ("ask", asked[-1])
         elif need in ("offer_in", "offer_out", "confirm", "conditional", "net", "close_deal"):
-            prices = [f.value for f in reply.numbers.figures if not self.is_quote(f) and f.value != self.current]
+            prices = [
+                f.value for f in reply.numbers.figures if not self.is_quote(f) and f.value != self.current
+            ]
             wanted = self.offer if self.offer is not None else self.agreed
             if prices and reply.moves & {"recap", "accept", "ask_submit"}:
                 price = wanted if wanted in prices else prices[0]
                 self.standing = ("recap", price)
                 self.agreed = price
-        self.asked_when = need in ("handover", "callback") and ("who_when" in reply.moves or "when" in reply.moves)
+        self.asked_when = need in ("handover", "callback") and (
+            "who_when" in reply.moves or "when" in reply.moves
+        )
         self.earlier.append(reply)
 
 
 def _plain_yes(partner: PartnerReading) -> bool:
-    return len(partner.text) < 40 and bool(re.match(r"\W*(?:yes|ok|sure|fine|agreed|deal|好|可以|行)", partner.text.lower()))
+    return len(partner.text) < 40 and bool(
+        re.match(r"\W*(?:yes|ok|sure|fine|agreed|deal|好|可以|行)", partner.text.lower())
+    )

@@ -69,7 +69,9 @@ def _ending(word: str) -> str:
 def _bits(language: str) -> dict[str, float]:
     names, table = SYMBOLS[language], "".join(TABLES[language])
     return {
-        a + b: (ord(table[i * len(names) + j]) - SPACE - OFFSET) / 2 for i, a in enumerate(names) for j, b in enumerate(names)
+        a + b: (ord(table[i * len(names) + j]) - SPACE - OFFSET) / 2
+        for i, a in enumerate(names)
+        for j, b in enumerate(names)
     }
 
 
