@@ -22,14 +22,16 @@ def test_the_users_own_override_wins_over_the_experiments_step() -> None:
 
 
 def test_a_step_takes_its_own_settings_and_the_products_before_it() -> None:
-    base = compose("sft", ["+experiment=demo"], step="base")
+    base = compose("sft", ["+experiment=demo", "rules=none"], step="base")
     assert (base.policy.train, base.policy.parent, base.data.path) == ("full", None, "world:mixed")
-    sft = compose("sft", ["+experiment=demo"], products={"base": Path("made/final")})
+    sft = compose("sft", ["+experiment=demo", "rules=none"], products={"base": Path("made/final")})
     assert (sft.policy.train, sft.policy.parent, sft.data.path) == ("lora", "made/final", "world:gold")
-    judged = compose("eval", ["+experiment=demo"], products={"base": "a", "sft": "b"}).eval.systems
+    judged = compose(
+        "eval", ["+experiment=demo", "rules=none"], products={"base": "a", "sft": "b"}
+    ).eval.systems
     assert judged["base"] == "a" and judged["sft"] == "b" and judged["repo"] == "step:rl"
     with pytest.raises(UserError, match="no step nothing"):
-        compose("sft", ["+experiment=demo"], step="nothing")
+        compose("sft", ["+experiment=demo", "rules=none"], step="nothing")
 
 
 def test_the_last_choice_of_a_group_counts_and_plus_is_optional() -> None:

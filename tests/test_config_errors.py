@@ -114,7 +114,7 @@ def write(path: Path, text: str) -> None:
 def test_mistakes_in_a_users_own_experiment(tmp_path: Path, text: str, words: list[str]) -> None:
     write(tmp_path / "experiment" / "mine.yaml", f"# @package _global_\n{text}")
     with pytest.raises(UserError) as caught:
-        compose("rl", ["+experiment=mine"], tmp_path)
+        compose("rl", ["+experiment=mine", "rules=none"], tmp_path)
     for word in words:
         assert word in str(caught.value)
 
@@ -131,7 +131,8 @@ def test_config_dir_adds_options_and_refuses_shipped_names(tmp_path: Path) -> No
 
 def test_missing_inputs_name_their_key(tmp_path: Path) -> None:
     def lacking(stage: str, *overrides: str) -> str:
-        return " | ".join(str(problem) for problem in missing_inputs(compose(stage, overrides)))
+        light = [] if "reward=rules_only" in overrides else ["rules=none"]
+        return " | ".join(str(problem) for problem in missing_inputs(compose(stage, [*light, *overrides])))
 
     assert "rm.path" in lacking("rl")
     assert "judge.path" in lacking("rl", "judge=local", f"rm.path={tmp_path}")
