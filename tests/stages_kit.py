@@ -49,10 +49,16 @@ def dialogue(i: int) -> dict[str, Any]:
     more = " We lowered it before and nobody came; my margin is thin." if i % 3 == 0 else ""
     return {
         "messages": [
-            {"role": "system", "content": f"You speak for {NAMES[i % 5]}. The price is {price}; aim for {price - 20}."},
+            {
+                "role": "system",
+                "content": f"You speak for {NAMES[i % 5]}. The price is {price}; aim for {price - 20}.",
+            },
             {"role": "user", "content": f"Hello, what is it about?{more}"},
             {"role": "assistant", "content": GOOD[i % 2].format(**numbers)},
-            {"role": "user", "content": "Fine." if i % 2 else "That is too low for us, our costs are high this season."},
+            {
+                "role": "user",
+                "content": "Fine." if i % 2 else "That is too low for us, our costs are high this season.",
+            },
             {"role": "assistant", "content": GOOD[2 if i % 2 else 1].format(**numbers)},
         ],
         "scenario": {"id": f"s{i}", "language": "en", "current_price": price, "target_price": price - 20},
@@ -99,5 +105,11 @@ def metrics(final: Path) -> list[dict[str, Any]]:
     run = final.parent if final.name == "final" else final
     kept = []
     for row in read_metrics(run / "metrics.jsonl"):
-        kept.append({k: v for k, v in row.items() if k != "time" and not k.startswith(("timing/", "memory/")) and "per_s" not in k})
+        kept.append(
+            {
+                k: v
+                for k, v in row.items()
+                if k != "time" and not k.startswith(("timing/", "memory/")) and "per_s" not in k
+            }
+        )
     return kept

@@ -39,9 +39,13 @@ def test_sft_trains_all_weights_and_then_an_adapter(line: SimpleNamespace) -> No
     assert losses[-1] < 0.8 * losses[0]
     base, agent = read_manifest(line.base), read_manifest(line.sft)
     assert (base.kind, agent.kind) == ("full", "adapter")
-    assert agent.base == str(line.base) and agent.base_hash == base.base_hash and agent.parent == str(line.base)
+    assert (
+        agent.base == str(line.base) and agent.base_hash == base.base_hash and agent.parent == str(line.base)
+    )
     assert agent.extra["metrics"]["val/loss"] < base.extra["metrics"]["val/loss"]
-    assert all(load_file(line.sft / "adapter_model.safetensors")[n].any() for n in adapter_names(line.sft, "lora_B"))
+    assert all(
+        load_file(line.sft / "adapter_model.safetensors")[n].any() for n in adapter_names(line.sft, "lora_B")
+    )
 
 
 def adapter_names(final: Path, part: str) -> list[str]:
@@ -65,7 +69,9 @@ def test_b2_one_example_learnt_by_heart_ends_by_itself(line: SimpleNamespace, tm
         "sft", tmp_path, f"data.path={data}", f"policy.parent={line.base}", "data.val_fraction=0",
         "sft.max_steps=100", "sft.epochs=100", "policy.train=full", "optim.lr=0.02",
     )  # fmt: skip
-    cfg = config("eval", tmp_path, f"policy.parent={final}", "rollout.temperature=0", "rollout.max_new_tokens=60")
+    cfg = config(
+        "eval", tmp_path, f"policy.parent={final}", "rollout.temperature=0", "rollout.max_new_tokens=60"
+    )
     backbone = Backbone.load(cfg)
     contexts = [backbone.fmt.context_ids(row["messages"][:i]) for i in (2, 4)]
     replies = LocalEngine(backbone, None, cfg.rollout).generate(contexts, seed=0)
@@ -99,7 +105,9 @@ def test_train_rm_learns_and_stores_its_calibration(line: SimpleNamespace) -> No
 
 def test_calibration_is_mean_and_spread_of_the_held_out_scores(line: SimpleNamespace, tmp_path: Path) -> None:
     """Read again from the saved model in another backbone (B7: nothing is lost in saving)."""
-    val = write(tmp_path / "val.jsonl", [json.loads(text) for text in line.pairs.read_text().splitlines()[:6]])
+    val = write(
+        tmp_path / "val.jsonl", [json.loads(text) for text in line.pairs.read_text().splitlines()[:6]]
+    )
     final = go(
         "train_rm", tmp_path, f"data.path={line.pairs}", f"data.val_path={val}", f"policy.parent={line.sft}",
         "train_rm.max_steps=2",
@@ -128,7 +136,9 @@ def test_rl_refuses_a_reward_model_without_calibration_or_of_another_base(
     (bare / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(UserError, match=r"rm.path=.*bare: .*no calibration"):
         rl(line, tmp_path, f"rm.path={bare}")
-    other = go("sft", tmp_path, f"data.path={line.dialogues}", "policy.train=full", "sft.max_steps=1", "seed=1")
+    other = go(
+        "sft", tmp_path, f"data.path={line.dialogues}", "policy.train=full", "sft.max_steps=1", "seed=1"
+    )
     with pytest.raises(UserError, match=r"rm.path=.*: was trained on another base"):
         rl(line, tmp_path, f"policy.parent={other}")
     with pytest.raises(UserError, match="not a reward model"):
@@ -154,7 +164,11 @@ def test_b5_b7_repo_with_everything_switched_on(line: SimpleNamespace, tmp_path:
     assert len(rows) == 2
     for row in rows:
         assert row["policy/sampler_gap_max"] < 1e-4
-        assert row["policy/log_ratio_max"] == 0.0 and row["policy/clip_frac"] == 0.0 and row["policy/ratio"] == 1.0
+        assert (
+            row["policy/log_ratio_max"] == 0.0
+            and row["policy/clip_frac"] == 0.0
+            and row["policy/ratio"] == 1.0
+        )
         assert row["rollout/length_max"] <= 12 and row["rollout/replies"] == 6.0
         assert row["reward/total_min"] <= row["reward/total"] <= row["reward/total_max"]
         assert row["critic/loss"] > 0 and row["policy/grad_norm"] > 0 and 0 < row["policy/entropy"] < 7
@@ -172,17 +186,28 @@ def test_b5_b7_repo_with_everything_switched_on(line: SimpleNamespace, tmp_path:
         assert 0 < (critic[name] - start).abs().max() < 0.03
     head = {n: v for n, v in critic.items() if n.startswith("heads")}
     began = load_file(line.rm / "head.safetensors")
-    assert head and all(0 < (v - began[n.rsplit("critic.", 1)[1]]).abs().max() < 0.03 for n, v in head.items())
+    assert head and all(
+        0 < (v - began[n.rsplit("critic.", 1)[1]]).abs().max() < 0.03 for n, v in head.items()
+    )
     after = load_file(line.base / "model.safetensors")
     assert all(torch.equal(before[n], after[n]) for n in before)
-    table = [json.loads(text) for text in (final.parent / "rollouts" / "step-000001.jsonl").read_text().splitlines()]
+    table = [
+        json.loads(text)
+        for text in (final.parent / "rollouts" / "step-000001.jsonl").read_text().splitlines()
+    ]
     assert len(table) == 6 and {"history", "reply", "total", "rm", "kept"} <= set(table[0])
 
 
 @pytest.mark.parametrize(
     "more",
     [
-        ("algorithm=ppo", "algorithm.epochs=2", "algorithm.minibatches=2", "critic.init=fresh", "critic.warmup_steps=1"),
+        (
+            "algorithm=ppo",
+            "algorithm.epochs=2",
+            "algorithm.minibatches=2",
+            "critic.init=fresh",
+            "critic.warmup_steps=1",
+        ),
         ("algorithm=grpo", "algorithm.group_size=3", "reward=rules_only", "rules=hotel_guardrails"),
         ("reward=rules_only", "rules=hotel_guardrails"),
         ("reward=enhance", "rules=hotel_guardrails", "rm.scale=centered", "reward.min_gain=0.1"),
@@ -190,7 +215,9 @@ def test_b5_b7_repo_with_everything_switched_on(line: SimpleNamespace, tmp_path:
     ],
     ids=lambda more: " ".join(more)[:40],
 )
-def test_algorithms_and_rewards_run_two_steps(more: tuple[str, ...], line: SimpleNamespace, tmp_path: Path) -> None:
+def test_algorithms_and_rewards_run_two_steps(
+    more: tuple[str, ...], line: SimpleNamespace, tmp_path: Path
+) -> None:
     rows = metrics(rl(line, tmp_path, *more))
     assert len(rows) == 2
     grpo = "algorithm=grpo" in more
@@ -205,7 +232,9 @@ def test_algorithms_and_rewards_run_two_steps(more: tuple[str, ...], line: Simpl
 
 def test_b5_old_and_new_logps_agree_while_nothing_moves(line: SimpleNamespace, tmp_path: Path) -> None:
     """Rollouts used twice (old log-probs from a pass of their own), learning rate 0, unmerged sampling."""
-    rows = metrics(rl(line, tmp_path, "algorithm.epochs=2", "optim.lr=0", "lora.dropout=0.1", "rollout.merge=false"))
+    rows = metrics(
+        rl(line, tmp_path, "algorithm.epochs=2", "optim.lr=0", "lora.dropout=0.1", "rollout.merge=false")
+    )
     for row in rows:
         assert row["policy/log_ratio_max"] < 1e-5 and row["policy/clip_frac"] == 0.0
         assert row["policy/sampler_gap_max"] < 1e-4
@@ -222,10 +251,24 @@ def test_a_judge_on_the_same_base(line: SimpleNamespace, tmp_path: Path) -> None
     data = write(tmp_path / "judge.jsonl", scores)
     long = ("policy.max_length=1024", "judge.prompt=compact", "judge.max_length=1000")
     judge = go(
-        "sft", tmp_path, f"data.path={data}", f"policy.parent={line.base}", "sft.max_steps=8", "optim.lr=0.02", *long
+        "sft",
+        tmp_path,
+        f"data.path={data}",
+        f"policy.parent={line.base}",
+        "sft.max_steps=8",
+        "optim.lr=0.02",
+        *long,
     )
     rows = metrics(
-        rl(line, tmp_path, "judge=local", f"judge.path={judge}", "reward=enhance", "rules=hotel_guardrails", *long)
+        rl(
+            line,
+            tmp_path,
+            "judge=local",
+            f"judge.path={judge}",
+            "reward=enhance",
+            "rules=hotel_guardrails",
+            *long,
+        )
     )
     for row in rows:
         assert 0.0 <= row["judge/fail_rate"] <= 1.0

@@ -28,7 +28,10 @@ def rl_config(line: SimpleNamespace, tmp_path: Path, *more: str) -> Config:
 
 def rows(count: int) -> list[dict[str, Any]]:
     """Prompts of different lengths."""
-    return [{"prompt": d["messages"][: (2, 4, 1)[i % 3]], "scenario": d["scenario"]} for i, d in enumerate(map(dialogue, range(count)))]
+    return [
+        {"prompt": d["messages"][: (2, 4, 1)[i % 3]], "scenario": d["scenario"]}
+        for i, d in enumerate(map(dialogue, range(count)))
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -66,11 +69,15 @@ def test_greedy_replies_are_those_of_transformers(plain: SimpleNamespace, merge:
 
 def test_a_ragged_batch_gives_what_each_context_gives_alone(plain: SimpleNamespace) -> None:
     """Greedy: left padding, compaction of ended rows and the order of batches change nothing."""
-    together = engine(plain, temperature=0.0, batch_size=16, max_new_tokens=40).generate(plain.contexts, seed=0)
+    together = engine(plain, temperature=0.0, batch_size=16, max_new_tokens=40).generate(
+        plain.contexts, seed=0
+    )
     alone = [
         engine(plain, temperature=0.0, max_new_tokens=40).generate([c], seed=0)[0] for c in plain.contexts
     ]
-    assert len({len(r.ids) for r in together}) > 1, "no row ended earlier than another: compaction is not reached"
+    assert len({len(r.ids) for r in together}) > 1, (
+        "no row ended earlier than another: compaction is not reached"
+    )
     for a, b in zip(together, alone, strict=True):
         assert a.ids == b.ids and torch.allclose(torch.tensor(a.logps), torch.tensor(b.logps), atol=1e-5)
 
@@ -87,17 +94,23 @@ def test_logps_are_the_trainers_and_the_base_is_left_bit_identical(plain: Simple
         made = backbone.fmt.from_rollout(context, reply.ids)
         assert made.ids == context + reply.ids and sum(made.mask) == len(reply.ids)  # B6
         ids = torch.tensor([made.ids])
-        logps = backbone.logps("policy", ids, torch.ones_like(ids), torch.tensor([made.mask]), temperature=0.7)
+        logps = backbone.logps(
+            "policy", ids, torch.ones_like(ids), torch.tensor([made.mask]), temperature=0.7
+        )
         assert torch.allclose(logps[0, len(context) :], torch.tensor(reply.logps), atol=1e-4)
 
 
 def test_sampled_tokens_follow_the_policys_distribution(plain: SimpleNamespace) -> None:
     """Chi-square of 4000 first tokens against the probabilities that the trainer computes, through `generate`."""
     context = plain.contexts[0]
-    replies = engine(plain, batch_size=4000, max_new_tokens=1, temperature=1.3).generate([context] * 4000, seed=1)
+    replies = engine(plain, batch_size=4000, max_new_tokens=1, temperature=1.3).generate(
+        [context] * 4000, seed=1
+    )
     ids = torch.tensor([context])
     with torch.no_grad():
-        wanted = (plain.backbone.next_logits("policy", ids, torch.ones_like(ids))[0].double() / 1.3).softmax(-1)
+        wanted = (plain.backbone.next_logits("policy", ids, torch.ones_like(ids))[0].double() / 1.3).softmax(
+            -1
+        )
     counts = torch.bincount(torch.tensor([r.ids[0] for r in replies]), minlength=len(wanted)).double()
     common = wanted * 4000 >= 8  # rarer tokens count together, as the test demands
     assert common.sum() >= 5
@@ -114,7 +127,11 @@ def test_cuts_leave_only_the_allowed_tokens_and_the_policys_own_logps() -> None:
 
     probabilities = torch.tensor([0.4, 0.3, 0.15, 0.1, 0.05])
     logits = probabilities.log().expand(3000, 5)
-    for changes, allowed in (({"top_k": 2}, {0, 1}), ({"top_p": 0.6}, {0, 1}), ({"top_p": 0.75, "top_k": 4}, {0, 1, 2})):
+    for changes, allowed in (
+        ({"top_k": 2}, {0, 1}),
+        ({"top_p": 0.6}, {0, 1}),
+        ({"top_p": 0.75, "top_k": 4}, {0, 1, 2}),
+    ):
         tokens, logps = sample(logits, RolloutConfig(**changes), torch.Generator().manual_seed(0))
         assert set(tokens.tolist()) == allowed
         assert torch.allclose(logps, probabilities[tokens].log())
@@ -211,6 +228,12 @@ def test_a_reply_that_was_not_scored_teaches_nothing(line: SimpleNamespace, tmp_
 
 def test_a_missing_reply_is_no_zero_in_its_group(line: SimpleNamespace, tmp_path: Path) -> None:
     cfg = rl_config(line, tmp_path, "algorithm=grpo", "algorithm.group_size=3", "rl.batch_size=6").algorithm
-    found = advantages_in_groups(torch.tensor([5.0, 0.0, 7.0, 1.0, 2.0, 3.0]), [True, False, True, True, True, True], cfg)
-    assert found[1] == 0 and found[0] == pytest.approx(-float(found[2])) and found[0] == pytest.approx(-0.7071, abs=1e-3)
+    found = advantages_in_groups(
+        torch.tensor([5.0, 0.0, 7.0, 1.0, 2.0, 3.0]), [True, False, True, True, True, True], cfg
+    )
+    assert (
+        found[1] == 0
+        and found[0] == pytest.approx(-float(found[2]))
+        and found[0] == pytest.approx(-0.7071, abs=1e-3)
+    )
     assert found[4] == 0 and found[5] == pytest.approx(1.0, abs=1e-3)

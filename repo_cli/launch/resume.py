@@ -1,8 +1,8 @@
 """Which run `resume` means, and with which configuration it goes on. No torch.
 
-    resume=auto    the same command again: the newest unfinished run of this stage and name whose configuration is
-                   the same; a fresh start, with a word, where there is none
-    resume=PATH    that run with its own frozen configuration; single keys typed now win (rl.steps=200)
+resume=auto    the same command again: the newest unfinished run of this stage and name whose configuration is
+               the same; a fresh start, with a word, where there is none
+resume=PATH    that run with its own frozen configuration; single keys typed now win (rl.steps=200)
 """
 
 from __future__ import annotations
@@ -35,11 +35,15 @@ def prepare(cfg: Config, overrides: Sequence[str]) -> tuple[Config, Path]:
     if run is None:
         _start_is_possible(cfg)
         if cfg.resume:
-            print("resume=auto: no unfinished run with this configuration, so this is a fresh start", flush=True)
+            print(
+                "resume=auto: no unfinished run with this configuration, so this is a fresh start", flush=True
+            )
             cfg = dataclasses.replace(cfg, resume=None)
         return cfg, RunDir.create(cfg, overrides).path
     if cfg.resume == "auto":
-        going = dataclasses.replace(load_frozen(run.path), resume="auto", launch=cfg.launch, tracker=cfg.tracker)
+        going = dataclasses.replace(
+            load_frozen(run.path), resume="auto", launch=cfg.launch, tracker=cfg.tracker
+        )
     else:
         going = its_own(run, cfg, overrides)
     _start_is_possible(going)

@@ -57,7 +57,10 @@ class LocalEngine:
         merged = self.cfg.merge and self.role is not None
         if not merged:
             self.backbone.use(self.role)
-        with self.backbone.merged(self.role) if merged else self.backbone.gathered(), self.backbone.autocast():
+        with (
+            self.backbone.merged(self.role) if merged else self.backbone.gathered(),
+            self.backbone.autocast(),
+        ):
             order = sorted(range(len(contexts)), key=lambda i: len(contexts[i]))
             for start in range(0, len(order), self.cfg.batch_size):
                 chosen = order[start : start + self.cfg.batch_size]
@@ -74,7 +77,9 @@ class LocalEngine:
         fmt, device = self.backbone.fmt, self.backbone.device
         longest = max(len(contexts[i]) for i in chosen)
         pads = [longest - len(contexts[i]) for i in chosen]
-        ids = torch.tensor([[fmt.pad_id] * p + contexts[i] for p, i in zip(pads, chosen, strict=True)], device=device)
+        ids = torch.tensor(
+            [[fmt.pad_id] * p + contexts[i] for p, i in zip(pads, chosen, strict=True)], device=device
+        )
         attention = torch.ones_like(ids)
         for row, pad in enumerate(pads):
             attention[row, :pad] = 0
@@ -115,7 +120,12 @@ class LocalEngine:
             if alive_count < COMPACT_BELOW * len(rows):
                 keep = running.nonzero()[:, 0]
                 cache.batch_select_indices(keep)
-                ids, positions, attention, running = ids[keep], positions[keep], attention[keep], running[keep]
+                ids, positions, attention, running = (
+                    ids[keep],
+                    positions[keep],
+                    attention[keep],
+                    running[keep],
+                )
                 rows = [rows[k] for k in keep.tolist()]
 
 

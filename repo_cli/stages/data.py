@@ -31,15 +31,18 @@ def stage_rows(
     source = path if path is not None else cfg.data.path
     limit = limit if limit is not None else cfg.data.limit
     if not source:
-        raise UserError("data.path is not set: the stage has nothing to train on", hint="data.path=FILE.jsonl")
+        raise UserError(
+            "data.path is not set: the stage has nothing to train on", hint="data.path=FILE.jsonl"
+        )
     if source.startswith("world:"):
         rows = world_rows(cfg, source.removeprefix("world:"), limit)
         report = LoadReport(source, kind, read=len(rows), rows=len(rows))
     else:
         rows, report = load_rows(source, "any", on_bad_row=cfg.data.on_bad_row, limit=limit)
         if report.kind not in SERVES[kind]:
+            needed = " or ".join(SERVES[kind])
             raise UserError(
-                f"data.path={source}: these are {report.kind} rows, and this stage needs {' or '.join(SERVES[kind])} rows",
+                f"data.path={source}: these are {report.kind} rows, and this stage needs {needed} rows",
                 hint="the fields of each kind are in the README; repo data validate PATH shows what a file holds",
             )
     if kind == "sft" and rows and "scores" in rows[0]:

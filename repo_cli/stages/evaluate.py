@@ -32,7 +32,9 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
     """Evaluate every system of `eval.systems`; returns the run directory with eval.json and report.html."""
     systems = cfg.eval.systems or ({"policy": cfg.policy.parent} if cfg.policy.parent else {})
     if not systems:
-        raise UserError("eval.systems is empty: nothing to evaluate", hint="eval.systems.mine=runs/rl/.../final")
+        raise UserError(
+            "eval.systems is empty: nothing to evaluate", hint="eval.systems.mine=runs/rl/.../final"
+        )
     rollout = replace(cfg.rollout, batch_size=cfg.eval.batch_size)
     with Session(cfg, "eval", run_dir) as session:
         world = get_world(cfg.world.name, cfg.world.language, cfg.world.seed)
@@ -81,7 +83,10 @@ def online(engine: LocalEngine, world: World, cfg: Config, session: Session, nam
         played = run_conversations(engine, world, rows, cfg.eval.max_turns, cfg.eval.seed, advance, mine)
     return in_order(
         mine,
-        [Dialogue.of(c.scenario, c.messages, c.outcome, world.rate(c.messages, c.scenario, c.outcome)) for c in played],
+        [
+            Dialogue.of(c.scenario, c.messages, c.outcome, world.rate(c.messages, c.scenario, c.outcome))
+            for c in played
+        ],
     )
 
 
@@ -95,7 +100,12 @@ def bad_cases(engine: LocalEngine, world: World, cfg: Config, session: Session, 
     """The system's own reply to every agent turn of each bad case, in its recorded context."""
     mine = range(rank(), cfg.eval.n_badcases, world_size())
     rows = [world.rows("badcases", i) for i in mine]
-    turns = [(k, i) for k, row in enumerate(rows) for i, m in enumerate(row["messages"]) if m["role"] == "assistant"]
+    turns = [
+        (k, i)
+        for k, row in enumerate(rows)
+        for i, m in enumerate(row["messages"])
+        if m["role"] == "assistant"
+    ]
     contexts = [engine.backbone.fmt.context_ids(rows[k]["messages"][:i]) for k, i in turns]
     with session.progress(f"{name}: bad cases", len(contexts)) as advance:
         done = [0]

@@ -75,7 +75,9 @@ def advantages_(items: list[Item], totals: torch.Tensor, keep: torch.Tensor, cfg
     """
     for item, kept in zip(items, keep.tolist(), strict=True):
         item.keep = bool(kept) and len(item.reply.ids) > 0
-    mask = pad([torch.ones(len(i.reply.ids)) for i in items])[1] * torch.tensor([[float(i.keep)] for i in items])
+    mask = pad([torch.ones(len(i.reply.ids)) for i in items])[1] * torch.tensor(
+        [[float(i.keep)] for i in items]
+    )
     totals = torch.where(keep.bool(), totals.float().cpu(), torch.zeros(len(items)))
     if cfg.name == "grpo":
         per_reply = advantages_in_groups(totals, [item.keep for item in items], cfg)
@@ -85,7 +87,9 @@ def advantages_(items: list[Item], totals: torch.Tensor, keep: torch.Tensor, cfg
         values, _ = pad([i.values for i in items])
         advantages, returns = gae(token_rewards(totals, mask), values, mask, cfg.gamma, cfg.lam)
         if cfg.whiten:
-            moments = torch.tensor([all_sum(m) for m in masked_moments(advantages, mask).tolist()], dtype=torch.float64)
+            moments = torch.tensor(
+                [all_sum(m) for m in masked_moments(advantages, mask).tolist()], dtype=torch.float64
+            )
             advantages = whiten_with_moments(advantages, mask, moments)
     for row, item in enumerate(items):
         item.advantages = advantages[row, : len(item.reply.ids)]

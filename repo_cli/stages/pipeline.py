@@ -12,7 +12,6 @@ import json
 import shutil
 import time
 from pathlib import Path
-from typing import Any
 
 import repo_cli
 from repo_cli.config.compose import compose, to_yaml
@@ -21,9 +20,10 @@ from repo_cli.errors import UserError
 from repo_cli.launch.processes import launch
 
 #: The rooms whose code decides what a stage makes; a change there makes the step run again.
+_SHARED = ("config", "dialogue", "models", "negotiation", "training/engine.py", "worlds", "stages/session.py")
 ROOMS = {
-    "sft": ("dialogue", "models", "negotiation", "training/engine.py", "worlds", "stages/sft.py", "stages/data.py"),
-    "train_rm": ("dialogue", "models", "negotiation", "training/engine.py", "worlds", "algorithms", "stages"),
+    "sft": (*_SHARED, "stages/sft.py", "stages/data.py", "rewards/judge_prompt.py", "rewards/rubric.py"),
+    "train_rm": (*_SHARED, "stages/train_rm.py", "stages/data.py", "rewards/reward_model.py", "algorithms"),
     "rl": ("",),
     "eval": ("",),
 }
@@ -35,17 +35,20 @@ def run(cfg: Config, overrides: list[str], config_dir: str | None = None) -> Pat
     if not cfg.pipeline.steps:
         raise UserError("pipeline.steps is empty", hint="repo pipeline +experiment=demo")
     made: dict[str, Path] = {}
+    keys: dict[str, str] = {}
     began_all = time.monotonic()
     for number, (name, step) in enumerate(cfg.pipeline.steps.items(), start=1):
         step_cfg = compose(step["stage"], overrides, config_dir, step=name, products=made)
         step_cfg.name = f"{cfg.name}-{name}"
-        key = step_key(step_cfg, step, made)
+        # the same with the parents' own keys in place of where they lie
+        by_key = compose(step["stage"], overrides, config_dir, step=name, products=keys)
+        keys[name] = key = step_key(by_key)
         found = None if cfg.force else find_done(cfg, key)
         head = f"[{number}/{len(cfg.pipeline.steps)}] {name}"
         if found:
             print(f"{head}: done before for the same inputs, {found}", flush=True)
         else:
-            print(f"{head}: {step.get('about', 'repo ' + step['stage'].replace('_', '-'))}", flush=True)
+            print(f"{head}: repo {step['stage'].replace('_', '-')}", flush=True)
             began = time.monotonic()
             found = launch(step["stage"], step_cfg, overrides=overrides)
             if step.get("cache"):
@@ -57,14 +60,18 @@ def run(cfg: Config, overrides: list[str], config_dir: str | None = None) -> Pat
     return found
 
 
-def step_key(step_cfg: Config, step: dict[str, Any], made: dict[str, Path]) -> str:
-    """Hash of all that the step's product depends on; a parent counts by its own key, not by where it lies."""
-    text = to_yaml(step_cfg, without=NOT_INPUTS)
-    for path in made.values():
-        marker = path / "step.json"
-        if marker.is_file():
-            text = text.replace(str(path), json.loads(marker.read_text())["key"])
-    return hashlib.sha256(f"{text}\n{code_hash(step['stage'])}".encode()).hexdigest()[:20]
+def step_key(cfg: Config) -> str:
+    """Hash of all that a step's product depends on: configuration, seed, parents, files, and the code that it runs."""
+    text = to_yaml(cfg, without=NOT_INPUTS)
+    given = [cfg.data.path, cfg.data.val_path, cfg.policy.path, cfg.policy.parent, cfg.rm.path, cfg.judge.path]
+    stamps = [stamp(Path(path)) for path in [*given, *map(str, cfg.eval.systems.values())] if path]
+    return hashlib.sha256("\n".join([text, *stamps, code_hash(cfg.stage)]).encode()).hexdigest()[:20]
+
+
+def stamp(path: Path) -> str:
+    """What a file of the user's holds: sizes and times of the files; '' for anything that is not on the disk."""
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else []
+    return " ".join(f"{p} {p.stat().st_size} {p.stat().st_mtime_ns}" for p in files)
 
 
 def code_hash(stage: str) -> str:

@@ -38,13 +38,16 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
         for step in session.steps(cfg.rl.steps):
             chosen = [i for i in order.batch(step) for _ in range(groups)]
             mine = [prompts[i] for i in session.my_share(chosen, group=groups)]
-            with session.timer("generate"):
-                items = collect(sampler, mine, seed=session.step_seed(step))
-            with session.timer("score"):
-                parts = ensemble.score([item.as_scored() for item in items])
-                totals, keep, reward_stats = ensemble.total(parts)
-            with session.timer("values"):
-                updater.values_(items)
+            with (
+                backbone.gathered()
+            ):  # ZeRO-3: whole weights once, for ranks may differ in how many batches they run
+                with session.timer("generate"):
+                    items = collect(sampler, mine, seed=session.step_seed(step))
+                with session.timer("score"):
+                    parts = ensemble.score([item.as_scored() for item in items])
+                    totals, keep, reward_stats = ensemble.total(parts)
+                with session.timer("values"):
+                    updater.values_(items)
             advantages_(items, totals, keep, cfg.algorithm)
             kept = [item for item in items if item.keep]
             stats = {**reward_stats, **rollout_stats(items, session)}

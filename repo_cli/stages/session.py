@@ -64,6 +64,7 @@ class Session:
         self.last_metrics: dict[str, float] = {}
         self._engines: dict[str, TrainEngine] = {}
         self._seconds: dict[str, float] = {}
+        self._bar: StepProgress | None = None
         self._stop = StopFlag(at_once=True)
 
     # -- coming and going ------------------------------------------------------------------------------------
@@ -94,9 +95,19 @@ class Session:
         self.tracker.close()
         for engine in self._engines.values():
             engine.close()
+        if self._bar is not None:
+            self._bar.__exit__(kind, error, trace)
+        if isinstance(error, NonFiniteLoss):
+            log.error(str(error))
         route_logs(None)
         log.handlers = []
         self._handler.close()
+        if isinstance(error, NonFiniteLoss):
+            kept = latest_complete(self.run.checkpoints)
+            raise UserError(
+                f"step {self._step + 1}: {error}; nothing was updated in it",
+                hint=f"last good checkpoint: {kept or 'none'}; lower the learning rate, or look at the data",
+            ) from error
 
     def _checkpoint_to_resume(self) -> Path | None:
         """The checkpoint to go on from: the one that `resume` names, or the newest whole one of this run."""
@@ -151,20 +162,17 @@ class Session:
         first = self._restore() if self._resumed else 0
         self._stop.check()  # a library may have swallowed what the handler raised
         self._stop.at_once = False  # from here on the step is finished first, and saved
-        with StepProgress(self.stage, total, done=first, active=self.is_main) as self._bar:
-            for step in range(first, total):
-                torch.manual_seed(self.step_seed(step))
-                self._seconds, self._began = {}, time.perf_counter()
-                try:
-                    yield step
-                except NonFiniteLoss as error:
-                    kept = latest_complete(self.run.checkpoints)
-                    raise UserError(
-                        f"step {step + 1}: {error}; nothing was updated in it",
-                        hint=f"last good checkpoint: {kept or 'none'}; lower the learning rate, or look at the data",
-                    ) from error
+        self._bar = StepProgress(self.stage, total, done=first, active=self.is_main)
+        self._bar.__enter__()
+        for self._step in range(first, total):
+            torch.manual_seed(self.step_seed(self._step))
+            self._seconds, self._began = {}, time.perf_counter()
+            yield self._step
+        self._bar.__exit__(None, None, None)
 
-    def end_step(self, step: int, stats: dict[str, float], rollouts: list[dict[str, Any]] | None = None) -> None:
+    def end_step(
+        self, step: int, stats: dict[str, float], rollouts: list[dict[str, Any]] | None = None
+    ) -> None:
         """Log the step; save when it is time; after a signal save and raise Stopped."""
         stats = {k if "/" in k else f"{self.stage}/{k}": v for k, v in stats.items()}
         stats |= {f"timing/{name}_s": seconds for name, seconds in self._seconds.items()}
@@ -177,13 +185,15 @@ class Session:
             self.tracker.rollouts(done, rollouts)
         shown = SHOWN.get(self.stage, "loss")
         key = shown if shown in stats else f"{self.stage}/{shown}"
+        assert self._bar is not None, "end_step outside of steps()"
         self._bar.advance(1, **({key: stats[key]} if key in stats else {}))
         every = self.cfg.tracker.checkpoint_every
         asked = self._stop.agreed()
         if asked or (every and done % every == 0):
             self.save(done)
         if asked:
-            raise Stopped(f"stopped by {self._stop.signal or 'a signal'} after step {done}; go on with --resume {self.path}")
+            who = self._stop.signal or "a signal"
+            raise Stopped(f"stopped by {who} after step {done}; go on with --resume {self.path}")
 
     def save(self, step: int) -> Path:
         """A complete checkpoint: every engine's exact state, random numbers, the step."""
@@ -244,7 +254,9 @@ class Session:
         """Something that looks wrong: terminal, log and tracker."""
         self.tracker.alarm(text)
         if self.is_main:
-            self.console.print(f"warning: {text}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+            self.console.print(
+                f"warning: {text}", style="yellow", markup=False, highlight=False, soft_wrap=True
+            )
 
     def _peak_gib(self) -> float:
         if self.device.type == "cuda":
@@ -270,7 +282,9 @@ class Session:
                     write_manifest(
                         folder,
                         kind,
-                        hash_model_dir(folder, backbone.base.config) if role == "full" else backbone.base_hash,
+                        hash_model_dir(folder, backbone.base.config)
+                        if role == "full"
+                        else backbone.base_hash,
                         str(self.run.final.resolve()) if role == "full" else backbone.base_path,
                         parent=self.cfg.policy.parent,
                         extra={**(extra or {}), "metrics": metrics or {}},

@@ -41,7 +41,9 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
         backbone = Backbone.load(cfg, session.device, texts=texts)
         role = session.policy_role(backbone)
         samples = sft_samples(rows, backbone.fmt, report, cfg.data.on_bad_row, cfg.sft.max_messages)
-        held_samples = sft_samples(held, backbone.fmt, held_report, "skip", cfg.sft.max_messages) if held else []
+        held_samples = (
+            sft_samples(held, backbone.fmt, held_report, "skip", cfg.sft.max_messages) if held else []
+        )
         session.note(report.line())
         weights = token_weights(backbone, cfg.sft.number_weight)
 
@@ -66,11 +68,16 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
                 share(batch, cfg.engine.micro_tokens), loss_fn, denominator=sum(weight_of(s) for s in batch)
             )
             tokens = sum(len(s.ids) for s in batch)
-            stats |= {"epoch": step / order.per_epoch, "timing/tokens_per_s": tokens / (time.perf_counter() - began)}
+            stats |= {
+                "epoch": step / order.per_epoch,
+                "timing/tokens_per_s": tokens / (time.perf_counter() - began),
+            }
             session.end_step(step, stats)
 
         metrics = {"val/loss": held_out_loss(backbone, role, held_samples, cfg)} if held_samples else {}
-        session.note(f"held-out loss {metrics['val/loss']:.4f} on {len(held_samples)} samples" if metrics else "done")
+        session.note(
+            f"held-out loss {metrics['val/loss']:.4f} on {len(held_samples)} samples" if metrics else "done"
+        )
         return session.finish(backbone, role, kind="full" if role == "full" else "adapter", metrics=metrics)
 
 
@@ -95,9 +102,10 @@ def held_out_loss(backbone: Backbone, role: str, samples: list[Sample], cfg: Con
     """Mean negative log-prob of the supervised tokens of held-out samples (natural log, unweighted)."""
     backbone.eval()
     total = count = 0.0
-    for micro in share(samples, cfg.engine.micro_tokens):
-        batch = collate(micro, backbone.fmt.pad_id).to(backbone.device)
-        logps = backbone.logps(role, batch.ids, batch.attention, batch.mask)
-        total -= float((logps * batch.mask).sum())
-        count += float(batch.mask.sum())
+    with backbone.gathered():  # ZeRO-3: ranks may differ in how many batches they have
+        for micro in share(samples, cfg.engine.micro_tokens):
+            batch = collate(micro, backbone.fmt.pad_id).to(backbone.device)
+            logps = backbone.logps(role, batch.ids, batch.attention, batch.mask)
+            total -= float((logps * batch.mask).sum())
+            count += float(batch.mask.sum())
     return all_sum(total) / max(1.0, all_sum(count))

@@ -42,7 +42,7 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
         pairs = preference_samples(rows, backbone.fmt, report, cfg.data.on_bad_row)
         held_pairs = preference_samples(held, backbone.fmt, held_report, "skip")
         session.note(report.line())
-        session.note("mean reply tokens: chosen %.1f, rejected %.1f" % length_gap(pairs))
+        session.note("mean reply tokens: chosen {:.1f}, rejected {:.1f}".format(*length_gap(pairs)))
 
         def loss_fn(micro: list[PairSample]) -> tuple[torch.Tensor, dict[str, Any]]:
             chosen, rejected = pair_scores(backbone, micro)
@@ -91,10 +91,11 @@ def held_out(
     """Accuracy, correlation with length and calibration on pairs which the training has not seen."""
     backbone.eval()
     found: list[tuple[float, float, int, int]] = []
-    for micro in share(pairs, micro_tokens):
-        better, worse = pair_scores(backbone, micro)
-        for pair, b, w in zip(micro, better.tolist(), worse.tolist(), strict=True):
-            found.append((b, w, sum(pair.chosen.mask), sum(pair.rejected.mask)))
+    with backbone.gathered():  # ZeRO-3: ranks may differ in how many batches they have
+        for micro in share(pairs, micro_tokens):
+            better, worse = pair_scores(backbone, micro)
+            for pair, b, w in zip(micro, better.tolist(), worse.tolist(), strict=True):
+                found.append((b, w, sum(pair.chosen.mask), sum(pair.rejected.mask)))
     found = [row for part in all_gather_objects(found) for row in part]
     if not found:
         raise UserError("train-rm: no held-out pair is left to calibrate the reward model on")
@@ -103,4 +104,8 @@ def held_out(
     accuracy = sum((b > w) + 0.5 * (b == w) for b, w, _, _ in found) / len(found)
     correlation = float(torch.corrcoef(torch.stack([scores, lengths]))[0, 1]) if lengths.std() > 0 else 0.0
     calibration = Calibration.fit(scores.tolist())
-    return {"val/accuracy": accuracy, "val/length_correlation": correlation, "val/pairs": len(found)}, calibration
+    return {
+        "val/accuracy": accuracy,
+        "val/length_correlation": correlation,
+        "val/pairs": len(found),
+    }, calibration

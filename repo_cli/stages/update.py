@@ -27,10 +27,11 @@ class Updater:
         self.cfg, self.backbone, self.session = cfg, backbone, session
         algorithm = cfg.algorithm
         steps = cfg.rl.steps * algorithm.epochs * algorithm.minibatches
-        self.policy = session.engine(backbone, "policy", cfg.optim.lr, steps)
         self.critic = None
-        if algorithm.name != "grpo":
+        if algorithm.name != "grpo":  # every role before the first engine: ZeRO-3 splits what is there then
             self._add_critic()
+        self.policy = session.engine(backbone, "policy", cfg.optim.lr, steps)
+        if algorithm.name != "grpo":
             self.critic = session.engine(backbone, "critic", cfg.critic.lr, steps)
         self.once = algorithm.epochs * algorithm.minibatches == 1
 
@@ -140,9 +141,10 @@ def explained_variance(items: list[Item]) -> float:
     """1 - Var(returns - values) / Var(returns) over all reply tokens of all ranks; 0 where returns do not vary."""
     returns = torch.cat([i.returns for i in items]).double() if items else torch.zeros(0).double()
     values = torch.cat([i.values for i in items]).double() if items else torch.zeros(0).double()
-    moments = [len(returns), returns.sum(), (returns**2).sum(), (returns - values).sum(), ((returns - values) ** 2).sum()]
+    left = returns - values
+    moments = [len(returns), returns.sum(), returns.square().sum(), left.sum(), left.square().sum()]
     n, r, rr, d, dd = (all_sum(float(m)) for m in moments)
     if n == 0:
         return 0.0
-    variance, left = rr / n - (r / n) ** 2, dd / n - (d / n) ** 2
-    return 1.0 - left / variance if variance > 1e-12 else 0.0
+    variance, unexplained = rr / n - (r / n) ** 2, dd / n - (d / n) ** 2
+    return 1.0 - unexplained / variance if variance > 1e-12 else 0.0

@@ -1,0 +1,187 @@
+"""A stage for the tests of two ranks: runs the real stages one after the other in the same processes (importing the
+libraries costs seconds), and leaves what they measured in `found.json`. Alone it is what one rank measures."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from stages_kit import config, metrics, prompt, write
+
+from repo_cli.config import Config
+from repo_cli.dialogue.tokens import Sample
+from repo_cli.errors import Stopped, UserError
+from repo_cli.models.backbone import Backbone
+from repo_cli.rewards.ensemble import Ensemble
+from repo_cli.rollout import Reply
+from repo_cli.stages import evaluate, rl, sft, train_rm
+from repo_cli.stages.experience import Item, advantages_
+from repo_cli.stages.session import Session
+from repo_cli.stages.update import Updater
+from repo_cli.training import distributed
+
+STEPS = 10
+
+
+def run(cfg: Config, run_dir: Path) -> Path:
+    distributed.init(cfg)
+    line = SimpleNamespace(**json.loads(os.environ["STAGES_RANKS"]))
+    runs, two = run_dir / "inner", distributed.world_size() == 2
+    found: dict[str, Any] = {
+        "sft": losses(sft.run(sft_config(line, runs)), "sft/loss"),
+        "train_rm": losses(train_rm.run(rm_config(line, runs)), "train_rm/loss"),
+        "rl": updates(line, runs),
+    }
+    if two:
+        found["stop"] = stop_on_one_rank(line, runs)
+        found["whole"] = whole_stages(line, runs)
+        found["error"] = told_on_every_rank(line, runs)
+    if distributed.is_main():
+        (run_dir / "found.json").write_text(json.dumps(found))
+        (run_dir / "final").mkdir(exist_ok=True)
+    return run_dir / "final"
+
+
+def sft_config(line: SimpleNamespace, runs: Path, *more: str) -> Config:
+    given = (f"data.path={line.dialogues}", f"policy.parent={line.base}", f"sft.max_steps={STEPS}")
+    return config("sft", runs, *given, "sft.batch_size=8", "sft.number_weight=3", "optim.lr=0.003", *more)
+
+
+def rm_config(line: SimpleNamespace, runs: Path) -> Config:
+    given = (f"data.path={line.pairs}", f"policy.parent={line.sft}", f"train_rm.max_steps={STEPS}")
+    return config("train_rm", runs, *given, "train_rm.epochs=3", "train_rm.batch_size=7", "optim.lr=0.003")
+
+
+def losses(final: Path, name: str) -> list[float]:
+    distributed.barrier()
+    return [row[name] for row in metrics(final)]
+
+
+def updates(line: SimpleNamespace, runs: Path) -> list[dict[str, float]]:
+    """Ten RL updates on recorded rollouts; each rank has its share of the replies, the third of rank 0 is not kept."""
+    paths = (f"data.path={line.prompts}", f"policy.parent={line.sft}", f"rm.path={line.rm}")
+    cfg = config(
+        "rl", runs, *paths, "optim.lr=0.003", "critic.lr=0.003", "algorithm.epochs=2", "lora.dropout=0.1"
+    )
+    recorded = json.loads(Path(line.recorded).read_text())
+    out = []
+    with Session(cfg, "rl") as session:
+        backbone = Backbone.load(cfg)
+        Ensemble(cfg, backbone)
+        updater = Updater(cfg, backbone, session)
+        mine = session.my_share(list(range(len(recorded))))
+        for step in range(STEPS):
+            items = [read(recorded[i], backbone) for i in mine]
+            updater.values_(items)
+            totals = torch.tensor([recorded[i]["total"] for i in mine])
+            advantages_(items, totals, torch.tensor([i != 2 for i in mine]), cfg.algorithm)
+            stats = updater.update([item for item in items if item.keep], step)
+            out.append(
+                {
+                    k: v
+                    for k, v in stats.items()
+                    if k.rsplit("/", 1)[1] in ("loss", "grad_norm", "entropy", "explained_variance")
+                }
+            )
+    return out
+
+
+def read(row: dict[str, Any], backbone: Backbone) -> Item:
+    sample: Sample = backbone.fmt.from_rollout(row["context"], row["ids"])
+    return Item({"prompt": []}, sample, Reply(row["ids"], row["logps"], "", True))
+
+
+def stop_on_one_rank(line: SimpleNamespace, runs: Path) -> dict[str, Any]:
+    """Straight, and stopped by a signal that only rank 1 got, then resumed; ZeRO-2, dropout on."""
+    given = (
+        "engine=zero2",
+        "engine.device=cpu",
+        "engine.micro_tokens=600",
+        "lora.dropout=0.1",
+        "sft.max_steps=4",
+    )
+    straight = sft.run(sft_config(line, runs, *given, "name=straight"))
+    cfg = sft_config(line, runs, *given, "name=halves")
+    real, told = Session.end_step, ""
+
+    def end_step(self: Session, at: int, *rest: Any) -> None:
+        if at == 1 and distributed.rank() == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        real(self, at, *rest)
+
+    Session.end_step = end_step  # type: ignore[method-assign]
+    try:
+        sft.run(cfg)
+    except Stopped as error:
+        told = str(error)
+    Session.end_step = real  # type: ignore[method-assign]
+    (run,) = (Path(cfg.runs_dir) / "sft" / "halves").iterdir()
+    cfg.resume = "auto"
+    resumed = sft.run(cfg, run)
+    distributed.barrier()
+    same = (straight / "adapter_model.safetensors").read_bytes() == (
+        resumed / "adapter_model.safetensors"
+    ).read_bytes()
+    return {
+        "told": distributed.all_gather_objects(told),
+        "same": same,
+        "metrics": metrics(straight) == metrics(resumed),
+    }
+
+
+def whole_stages(line: SimpleNamespace, runs: Path) -> dict[str, Any]:
+    """RL where one rank has fewer replies, or none at all, and an evaluation."""
+    few = runs / "few.jsonl"
+    if distributed.is_main():
+        write(few, [prompt(0)])
+    distributed.barrier()
+    paths = (
+        f"policy.parent={line.sft}",
+        f"rm.path={line.rm}",
+        "rl.steps=2",
+        "rules=hotel_guardrails",
+        "reward=enhance",
+    )
+    # budgets of one token: rank 0 has two batches of everything where rank 1 has one
+    split = ("engine=zero3", "engine.device=cpu", "engine.micro_tokens=1", "rm.batch_tokens=1")
+    odd = rl.run(config("rl", runs, *paths, f"data.path={line.prompts}", "rl.batch_size=3", *split))
+    sft.run(sft_config(line, runs, *split, "sft.max_steps=1", "data.val_fraction=0.07", "name=split"))
+    one = rl.run(config("rl", runs, *paths, f"data.path={few}", "rl.batch_size=4", "name=few"))
+    out = evaluate.run(
+        config("eval", runs, f"eval.systems={{a: {line.sft}}}", "eval.n_online=3", "eval.n_badcases=1", "eval.max_turns=1",
+               "eval.bootstrap=100", "policy.max_length=1024")
+    )  # fmt: skip
+    distributed.barrier()
+    data = json.loads((out / "eval.json").read_text())["systems"]["a"]
+    return {
+        "odd": [row["rollout/replies"] for row in metrics(odd)],
+        "one": [row["rollout/replies"] for row in metrics(one)],
+        "eval": [
+            len(data["dialogues"]),
+            len({d["scenario_id"] for d in data["dialogues"]}),
+            len(data["badcases"]),
+        ],
+    }
+
+
+def told_on_every_rank(line: SimpleNamespace, runs: Path) -> list[str]:
+    """A disk that is full while `final/` is written, seen by rank 0 alone."""
+    cfg, told, real = sft_config(line, runs, "sft.max_steps=1"), "", Backbone.save_role
+
+    def full(self: Backbone, *given: Any) -> None:
+        if distributed.is_main():
+            raise OSError(28, "No space left on device")
+        real(self, *given)
+
+    Backbone.save_role = full  # type: ignore[method-assign]
+    try:
+        sft.run(cfg)
+    except UserError as error:
+        told = error.message
+    Backbone.save_role = real  # type: ignore[method-assign]
+    return distributed.all_gather_objects(told)

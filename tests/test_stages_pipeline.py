@@ -1,0 +1,139 @@
+"""`repo pipeline`: parents handed on, steps that are done are skipped, and every shipped experiment in small."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from stages_kit import SMALL, dialogue, metrics, pair, prompt, settings, write
+from test_stages_stop import signal_after
+
+from repo_cli.cli import main
+from repo_cli.config import compose, conf_dir
+from repo_cli.models.manifest import read_manifest
+from repo_cli.stages import pipeline
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as caught:
+        main(list(arguments))
+    return int(caught.value.code or 0)
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> SimpleNamespace:
+    """An experiment of two steps in a directory of the user's."""
+    data = write(tmp_path / "dialogues.jsonl", [dialogue(i) for i in range(20)])
+    steps = {
+        "base": {"stage": "sft", "cache": True, "set": {"policy.train": "full", "sft.max_steps": 2}},
+        "sft": {"stage": "sft", "set": {"policy.parent": "step:base", "sft.max_steps": 3}},
+    }
+    place = tmp_path / "conf" / "experiment"
+    place.mkdir(parents=True)
+    text = "# @package _global_\n" + yaml.safe_dump({"name": "two", "pipeline": {"steps": steps}})
+    (place / "two.yaml").write_text(text)
+    runs = tmp_path / "runs"
+    given = ["pipeline", "+experiment=two", "--config-dir", str(tmp_path / "conf"), *settings(runs, f"data.path={data}")]
+    return SimpleNamespace(runs=runs, data=data, given=given)
+
+
+def finals(own: SimpleNamespace, step: str) -> list[Path]:
+    return sorted((own.runs / "sft" / f"two-{step}").glob("*/final"))
+
+
+def test_steps_get_their_parents_and_are_not_done_twice(
+    own: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*own.given) == 0
+    (base,), (agent,) = finals(own, "base"), finals(own, "sft")
+    kept = Path(read_manifest(agent).base)
+    assert kept.is_relative_to(own.runs / "cache") and read_manifest(kept).base_hash == read_manifest(agent).base_hash
+    assert capsys.readouterr().out.count("done before") == 0
+
+    assert run(*own.given) == 0
+    assert capsys.readouterr().out.count("done before") == 2 and len(finals(own, "sft")) == 1
+    assert run(*own.given, "tracker.log_every=2", "name=other") == 0  # no input of what is made
+    assert capsys.readouterr().out.count("done before") == 2
+    assert run(*own.given, "lora.r=2") == 0  # every step has it in its configuration
+    assert (len(finals(own, "base")), len(finals(own, "sft"))) == (2, 2)
+    capsys.readouterr()
+    write(own.data, [dialogue(i) for i in range(1, 21)])  # the same file with other rows
+    assert run(*own.given) == 0
+    assert capsys.readouterr().out.count("done before") == 0 and len(finals(own, "sft")) == 3
+    assert run(*own.given, "force=true") == 0
+    assert len(finals(own, "base")) == 4
+
+
+def test_a_product_that_is_gone_is_made_again(own: SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(*own.given) == 0
+    (agent,) = finals(own, "sft")
+    (agent / "step.json").unlink()
+    capsys.readouterr()
+    assert run(*own.given) == 0
+    assert capsys.readouterr().out.count("done before") == 1 and len(finals(own, "sft")) == 2
+
+
+def test_a_stopped_pipeline_goes_on_in_the_step_that_was_stopped(
+    own: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as patch:
+        signal_after(patch, 2)  # the base has two steps, so this is the last of the second step
+        assert run(*own.given) == 75
+    said = capsys.readouterr()
+    assert "stopped by SIGTERM after step 3" in said.err and not finals(own, "sft")
+    assert run(*own.given, "--resume", "auto") == 0
+    said = capsys.readouterr()
+    assert said.out.count("done before") == 1 and "resuming" in said.out
+    assert len(finals(own, "base")) == 1 and len(metrics(finals(own, "sft")[0])) == 3
+
+
+# -- shipped experiments --------------------------------------------------------------------------------------
+
+
+EXPERIMENTS = sorted(p.stem for p in (conf_dir() / "experiment").glob("*.yaml"))
+SHORT = (
+    *(o for o in SMALL if not o.startswith(("optim", "rules", "reward", "policy.max_length"))),
+    "policy.max_length=1024", "engine=zero0", "engine.device=cpu", "engine.precision=fp32", "engine.autocast=null",
+    "launch.nproc=1", "data.limit=24", "sft.max_steps=2", "sft.batch_size=4", "train_rm.max_steps=2",
+    "train_rm.batch_size=4", "train_rm.calibration_fraction=0.4", "rl.steps=2", "rl.batch_size=4", "critic.warmup_steps=0",
+    "optim.lr=0.001", "optim.schedule=constant", "policy.build.tokenizer_rows=40", "judge.max_length=1000",
+    "eval.n_online=2", "eval.n_badcases=1", "eval.max_turns=2", "eval.bootstrap=100", "judge.prompt=compact",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What stands in for an experiment's downloaded base."""
+    from repo_cli.launch.processes import launch
+
+    runs = tmp_path_factory.mktemp("base")
+    texts = (*SHORT, f"runs_dir={runs}", f"cache_dir={runs}/cache", "policy.train=full", "data.path=world:gold")
+    return launch("sft", compose("sft", texts))
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_runs_two_steps_on_the_cpu(
+    experiment: str, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole pipeline of each file with policy=tiny put in for its base and sizes cut down."""
+    data = tmp_path / "data"
+    data.mkdir()
+    write(data / "sft.jsonl", [dialogue(i) for i in range(20)])
+    write(data / "pairs.jsonl", [pair(i) for i in range(20)])
+    write(data / "prompts.jsonl", [prompt(i) for i in range(20)])
+    monkeypatch.setenv("REPO_DATA", str(data))
+    given = [f"+experiment={experiment}", *SHORT, f"runs_dir={tmp_path / 'runs'}", f"cache_dir={tmp_path / 'cache'}"]
+    steps = compose("pipeline", given).pipeline.steps
+    begins = [name for name, step in steps.items() if "policy.parent" not in step.get("set", {})]
+    if not any(steps[name]["set"].get("policy.train") == "full" for name in begins):
+        given += ["policy.build=null", f"policy.path={tiny_base}", "judge.path=${policy.path}"][: 3 if "judge" not in steps else 2]
+    monkeypatch.setattr(pipeline, "find_done", lambda cfg, key: None)
+    product = pipeline.run(compose("pipeline", given), given)
+    assert product.is_dir()
+    made = {p.parent.parent.name: p for p in (tmp_path / "runs").glob("*/*/*/metrics.jsonl")}
+    for name, step in steps.items():
+        if step["stage"] != "eval":
+            (rows,) = [metrics(p.parent) for key, p in made.items() if key.endswith(f"-{name}")]
+            assert [row["step"] for row in rows] == [1, 2], name

@@ -1,0 +1,250 @@
+"""Stopping and going on: N steps equal k, a signal, and the rest, bit for bit; signals where there is nothing to save."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from stages_kit import config, go, metrics, prompt, settings, write
+
+from repo_cli.errors import Stopped, UserError
+from repo_cli.launch.processes import launch
+from repo_cli.rewards.reward_model import RewardModel
+from repo_cli.rollout import LocalEngine
+from repo_cli.stages import data as stage_data
+from repo_cli.stages.session import Session
+from repo_cli.training.checkpoint import latest_complete
+from repo_cli.training.engine import TrainEngine
+
+
+def arguments(line: SimpleNamespace, stage: str) -> tuple[str, ...]:
+    """Six steps of a stage."""
+    return {
+        "sft": (f"data.path={line.dialogues}", f"policy.parent={line.base}", "sft.max_steps=6", "sft.batch_size=8",
+                "sft.epochs=2"),
+        "train_rm": (f"data.path={line.pairs}", f"policy.parent={line.base}", "train_rm.max_steps=6",
+                     "train_rm.batch_size=8", "train_rm.epochs=2"),
+        "rl": (f"data.path={line.prompts}", f"policy.parent={line.sft}", f"rm.path={line.rm}", "rl.steps=6",
+               "rl.batch_size=6", "algorithm.epochs=2", "critic.lr=0.01", "critic.warmup_steps=1"),
+    }[stage] + ("lora.dropout=0.1", "optim.schedule=cosine", "optim.warmup_steps=2")  # fmt: skip
+
+
+def signal_after(monkeypatch: pytest.MonkeyPatch, step: int, number: int = signal.SIGTERM) -> None:
+    """A real signal to this process in the middle of step `step` (0-based)."""
+    real = Session.end_step
+
+    def end_step(self: Session, at: int, *rest: Any, **more: Any) -> None:
+        if at == step:
+            os.kill(os.getpid(), number)
+        real(self, at, *rest, **more)
+
+    monkeypatch.setattr(Session, "end_step", end_step)
+
+
+def only_run(runs: Path, stage: str) -> Path:
+    (found,) = (runs / stage / "run").iterdir()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("stage", "number"), [("sft", signal.SIGTERM), ("train_rm", signal.SIGINT), ("rl", signal.SIGUSR1)]
+)
+def test_stopped_and_resumed_equals_undisturbed(
+    stage: str, number: int, line: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = arguments(line, stage)
+    straight = go(stage, tmp_path / "straight", *given)
+    halves = tmp_path / "halves"
+    with monkeypatch.context() as patch:
+        signal_after(patch, 2, number)
+        with pytest.raises(Stopped, match=f"stopped by {signal.Signals(number).name} after step 3") as stop:
+            go(stage, halves, *given)
+    run = only_run(halves, stage)
+    assert stop.value.saved and latest_complete(run.joinpath("checkpoints")).name == "step-000003"
+    assert not (run / "final").exists()
+    final = go(stage, halves, *given, "resume=auto")
+    assert final == run / "final" and only_run(halves, stage) == run
+    assert metrics(final) == metrics(straight) and len(metrics(final)) == 6
+    for name in ("adapter_model.safetensors", "head.safetensors"):
+        if (straight / name).is_file():
+            a, b = load_file(straight / name), load_file(final / name)
+            assert a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+    notes = [json.loads((p / "manifest.json").read_text())["extra"] for p in (straight, final)]
+    assert without_clock(notes[0]) == without_clock(notes[1])
+
+
+def without_clock(extra: dict[str, Any]) -> dict[str, Any]:
+    kept = {
+        k: v
+        for k, v in extra["metrics"].items()
+        if not k.startswith(("timing", "memory")) and "per_s" not in k
+    }
+    return {**extra, "metrics": kept}
+
+
+def test_resume_by_path_keeps_the_runs_configuration(
+    line: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ("tracker.checkpoint_every=1", *arguments(line, "sft"), "optim.schedule=constant")
+    with monkeypatch.context() as patch:
+        signal_after(patch, 2)
+        with pytest.raises(Stopped):
+            go("sft", tmp_path, *given)
+    run = only_run(tmp_path, "sft")
+    from repo_cli.config import compose
+
+    def resume(*texts: str) -> Path:
+        return launch("sft", compose("sft", texts), overrides=list(texts))
+
+    with pytest.raises(UserError, match="keeps its own configuration, so lora=r64"):
+        resume(f"resume={run}", "lora=r64")
+    with pytest.raises(UserError, match="is a run of the stage sft, not of train_rm"):
+        launch("train_rm", compose("train_rm", [f"resume={run}"]), overrides=[f"resume={run}"])
+    # a checkpoint without its marker is refused by name, and passed over by the run's own
+    newest = run / "checkpoints" / "step-000003"
+    (newest / "COMPLETE").unlink()
+    with pytest.raises(UserError, match="step-000003: no COMPLETE file"):
+        resume(f"resume={newest}")
+    final = resume(f"resume={run}", "sft.max_steps=7")
+    assert final == run / "final" and [row["step"] for row in metrics(final)] == [1, 2, 3, 4, 5, 6, 7]
+    assert "after step 2 from" in (run / "log.txt").read_text()
+    with pytest.raises(UserError, match="resume=.*nowhere"):
+        resume(f"resume={tmp_path / 'nowhere'}")
+
+
+def test_auto_takes_no_run_with_another_configuration(
+    line: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = arguments(line, "sft")
+    with monkeypatch.context() as patch:
+        signal_after(patch, 1)
+        with pytest.raises(Stopped):
+            go("sft", tmp_path, *given)
+    first = only_run(tmp_path, "sft")
+    final = go("sft", tmp_path, *given, "optim.lr=0.001", "resume=auto")
+    assert final.parent != first and len(metrics(final)) == 6
+    assert "this is a fresh start" in capsys.readouterr().out
+    assert go("sft", tmp_path, *given, "resume=auto", "tracker.log_every=2").parent == first
+
+
+# -- nothing to save yet --------------------------------------------------------------------------------------
+
+
+def interrupted(call: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function, with Ctrl-C the first time that it is called."""
+    asked: list[int] = []
+
+    def wrapped(*given: Any, **named: Any) -> Any:
+        if not asked:
+            asked.append(1)
+            os.kill(os.getpid(), signal.SIGINT)
+        return call(*given, **named)
+
+    return wrapped
+
+
+@pytest.mark.parametrize("stage", ["sft", "train_rm", "rl"])
+def test_ctrl_c_while_data_is_read(
+    stage: str, line: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage_data, "load_rows", interrupted(stage_data.load_rows))
+    began = time.monotonic()
+    with pytest.raises(Stopped, match="stopped by SIGINT; there was nothing to save") as stop:
+        go(stage, tmp_path, *arguments(line, stage))
+    assert not stop.value.saved and time.monotonic() - began < 10
+    assert not metrics(only_run(tmp_path, stage))
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_in_the_middle_of_an_evaluation(
+    line: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LocalEngine, "_generate_batch", interrupted(LocalEngine._generate_batch))
+    with pytest.raises(Stopped, match="stopped by SIGINT"):
+        go("eval", tmp_path, f"eval.systems={{sft: {line.sft}}}", "policy.max_length=1024", "eval.n_online=2")
+    assert not (only_run(tmp_path, "eval") / "eval.json").exists()
+
+
+# -- numbers that are none ------------------------------------------------------------------------------------
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
+    line: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = TrainEngine.step, []
+
+    def step(self: TrainEngine, micros: Any, loss_fn: Any, denominator: float) -> Any:
+        calls.append(1)
+        scale = float("nan") if len(calls) == 3 else 1.0
+        return real(self, micros, lambda m: (loss_fn(m)[0] * scale, {}), denominator)
+
+    monkeypatch.setattr(TrainEngine, "step", step)
+    with pytest.raises(UserError, match="step 3: .*not finite; nothing was updated") as caught:
+        go("sft", tmp_path, *arguments(line, "sft"), "tracker.checkpoint_every=1")
+    run = only_run(tmp_path, "sft")
+    kept = latest_complete(run / "checkpoints")
+    assert kept.name == "step-000002" and str(kept) in caught.value.hint
+    assert len(metrics(run)) == 2 and not (run / "final").exists()
+    monkeypatch.setattr(TrainEngine, "step", real)
+    assert (
+        len(
+            metrics(go("sft", tmp_path, *arguments(line, "sft"), "tracker.checkpoint_every=1", "resume=auto"))
+        )
+        == 6
+    )
+
+
+def test_a_reward_that_is_not_finite_ends_the_run(
+    line: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        RewardModel, "raw", lambda self, samples, budget: torch.full((len(samples),), float("inf"))
+    )
+    with pytest.raises(ValueError, match="reward model's score is not finite"):
+        go("rl", tmp_path, *arguments(line, "rl"))
+
+
+# -- the command itself ---------------------------------------------------------------------------------------
+
+
+def test_ctrl_c_through_the_command_ends_with_75(line: SimpleNamespace, tmp_path: Path) -> None:
+    data = write(tmp_path / "prompts.jsonl", [prompt(i) for i in range(40)])
+    given = settings(
+        tmp_path / "runs", f"data.path={data}", f"policy.parent={line.sft}", f"rm.path={line.rm}"
+    )
+    given += ["rl.batch_size=4", "rl.steps=2000"]
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "repo_cli.cli", "rl", *given],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1],
+    )  # fmt: skip
+    end = time.monotonic() + 120
+    while not (found := list((tmp_path / "runs").glob("rl/run/*/metrics.jsonl"))) and process.poll() is None:
+        assert time.monotonic() < end, "no step within two minutes"
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, error = process.communicate(timeout=60)
+    assert process.returncode == 75, error
+    assert (
+        "stopped: stopped by SIGINT after step" in error
+        and "--resume auto" in error
+        and "Traceback" not in error
+    )
+    run = found[0].parent
+    done = len(metrics(run))
+    kept = latest_complete(run / "checkpoints")
+    assert kept is not None and int(kept.name.removeprefix("step-")) == done < 2000
+    changed = [text if text != "rl.steps=2000" else f"rl.steps={done + 1}" for text in given]
+    cfg = config("rl", tmp_path / "runs", *changed, f"resume={run}")
+    final = launch("rl", cfg, overrides=[f"rl.steps={done + 1}"])
+    assert [row["step"] for row in metrics(final)] == list(range(1, done + 2))
