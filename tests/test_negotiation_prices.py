@@ -77,7 +77,9 @@ def english(n: int, joint: str = " and ") -> str:
     if n < 1000:
         return f"{ONES[n // 100]} hundred" + (joint + below_hundred(n % 100) if n % 100 else "")
     rest = n % 1000
-    return f"{ONES[n // 1000]} thousand" + ((joint if rest < 100 else " ") + english(rest, joint) if rest else "")
+    return f"{ONES[n // 1000]} thousand" + (
+        (joint if rest < 100 else " ") + english(rest, joint) if rest else ""
+    )
 
 
 def elided(n: int) -> str:
@@ -85,7 +87,9 @@ def elided(n: int) -> str:
     high, low = divmod(n, 100)
     if low == 0:
         return f"{below_hundred(high)} hundred"
-    return f"{below_hundred(high)} oh {ONES[low]}" if low < 10 else f"{below_hundred(high)}-{below_hundred(low)}"
+    return (
+        f"{below_hundred(high)} oh {ONES[low]}" if low < 10 else f"{below_hundred(high)}-{below_hundred(low)}"
+    )
 
 
 def chinese(n: int, two: str = "二") -> str:
@@ -93,7 +97,11 @@ def chinese(n: int, two: str = "二") -> str:
     for unit, name in ((1000, "千"), (100, "百"), (10, "十"), (1, "")):
         figure = n // unit % 10
         if figure:
-            text += ("零" if zero and text else "") + (two if figure == 2 and unit >= 100 else FIGURES[figure]) + name
+            text += (
+                ("零" if zero and text else "")
+                + (two if figure == 2 and unit >= 100 else FIGURES[figure])
+                + name
+            )
             zero = False
         else:
             zero = True
@@ -113,7 +121,12 @@ contexts = st.sampled_from([(None, None), (388, 350), (1280, None)])
 
 
 @settings(max_examples=200, deadline=None)
-@given(numbers, contexts, st.sampled_from([" and ", " "]), st.sampled_from(["", " yuan", " a night", " CNY per night"]))
+@given(
+    numbers,
+    contexts,
+    st.sampled_from([" and ", " "]),
+    st.sampled_from(["", " yuan", " a night", " CNY per night"]),
+)
 def test_english_words_read_back(n, context, joint, unit):
     for text in (english(n, joint) + unit, (english(n, joint) + unit).replace("-", " ")):
         got = read_prices(text, "en", *context)
@@ -130,7 +143,10 @@ def test_chinese_words_read_back(n, context, two, unit):
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.integers(100, 9999), st.sampled_from(["Could you do {} for those nights?", "{} is fine.", "Make it {}."]))
+@given(
+    st.integers(100, 9999),
+    st.sampled_from(["Could you do {} for those nights?", "{} is fine.", "Make it {}."]),
+)
 def test_elided_hundreds_in_a_sentence(n, frame):
     high, low = divmod(n, 100)
     if high >= 20 and high % 10 == 0 and low:  # "twenty ten": nobody says 2010 like that about a price
@@ -196,7 +212,9 @@ def test_no_mixture_of_number_words_raises(text, language):
 
 
 @settings(max_examples=120, deadline=None)
-@given(st.text(max_size=200), st.one_of(st.none(), st.floats(), st.integers()), st.one_of(st.none(), st.floats()))
+@given(
+    st.text(max_size=200), st.one_of(st.none(), st.floats(), st.integers()), st.one_of(st.none(), st.floats())
+)
 def test_no_input_raises(text, current, offer):
     read_prices(text, None, current, offer)
 
@@ -209,16 +227,18 @@ def test_strange_arguments():
     assert read_prices("九" * 5000) == []
 
 
-@pytest.mark.parametrize("piece", ["1 2 3 ", "three fifty and ", "三百五到", "12-", "no ", "net 3 ", "a hundred ", "十", "1."])
+@pytest.mark.parametrize(
+    "piece", ["1 2 3 ", "three fifty and ", "三百五到", "12-", "no ", "net 3 ", "a hundred ", "十", "1."]
+)
 def test_time_grows_no_faster_than_the_text(piece):
     def seconds(n: int) -> float:
-        text = (piece * n)[: n * 3]
+        text = (piece * n)[:n]
         best = float("inf")
-        for _ in range(3):
+        for _ in range(2):
             begin = time.process_time()
             _read.__wrapped__(text, 388, 350)
             best = min(best, time.process_time() - begin)
         return best
 
     seconds(100)
-    assert seconds(4000) < 16 * seconds(1000) + 0.05  # 4 times the text; a square law would take it past the slack
+    assert seconds(6000) < 12 * seconds(1500) + 0.02  # 4 times the text; a square law would give 16 times

@@ -18,8 +18,9 @@ from .readers import (
     partner_intents,
     read_partner,
 )
+from .records import DialogueState
 from .sop import SEVEN_STAGES, SOP, Stage
-from .state import DialogueState, dialogue_state, reply_stage
+from .state import dialogue_state, reply_stage
 from .text import detect_language
 
 __all__ = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property, lru_cache
 
 from . import agent_words as w
@@ -68,7 +69,9 @@ _MOVES = {
 def _ask_sentences(text: str, prices: list[Price]) -> list[tuple[int, int]]:
     """Spans of the sentences that ask for a lower price."""
     out: list[tuple[int, int]] = []
-    before: tuple[int, int] | None = None  # the sentence before, when it names a price that it does not source
+    before: tuple[int, int] | None = (
+        None  # the sentence before, when it names a price that it does not source
+    )
     for m in w.SENTENCE.finditer(text):
         a, b = m.span()
         sentence = m.group()
@@ -85,12 +88,14 @@ def _ask_sentences(text: str, prices: list[Price]) -> list[tuple[int, int]]:
 
 
 def _asks(sentence: str, has_price: bool) -> bool:
+    if has_price and len(sentence) <= 24 and _BARE.fullmatch(sentence.strip()):
+        return True  # "And 365?"
     if not w.REQUEST.search(sentence) or w.NOT_ASKING.search(sentence):
         return False
     lower = bool(w.LOWER.search(sentence))
     if not (has_price or lower):
         return False
-    if w.CONFIRM.search(sentence) and not lower and not w.WOULD_WORK.search(sentence):
+    if w.CONFIRM.search(sentence) and not lower and not _PUSH.search(sentence):
         return False
     if w.FACTUAL.search(sentence) and not lower and not _proposes(sentence):
         return False
@@ -103,8 +108,23 @@ def _proposes(sentence: str) -> bool:
 
 
 _DIRECT = Bilingual(
-    r"\b(?:could|can|would|might) (?:you|we|the hotel)? ?(?:do|go|manage|accept|offer|agree|set|make|consider|sell|list|try|meet|[0-9])|\bhow about\b|\bwhat about\b|\bwould [0-9a-z -]{2,40}\b(?:work|be (?:ok|possible|fine|acceptable))|\b(?:suggest|propose|ask for)\b|\bdoes [0-9]+[^.?!]{0,20} work"
-    r"|能不能|可不可以|[0-9一二三四五六七八九十百块元晚]+(?:一晚|每晚)?[,，]?(?:您|你)?(?:看|觉得)?(?:可以|行|合适|怎么样|如何|好|成)(?:吗|么|不)?|想跟(?:您|你)谈|建议|希望"
+    r"\b(?:could|can|would|might) (?:you|we|the hotel)? ?(?:do|go|manage|accept|offer|agree|set|make|consider|sell"
+    r"|list|try|meet|[0-9])|\bhow about\b|\bwhat about\b|\bwould [0-9a-z -]{2,40}\b(?:work|be (?:ok|possible|fine"
+    r"|acceptable))|\b(?:suggest|propose|ask for)\b|\bdoes [0-9]+[^.?!]{0,20} work"
+    r"|能不能|可不可以|[0-9一二三四五六七八九十百块元晚]+(?:一晚|每晚)?[,，]?(?:您|你)?(?:看|觉得)?(?:可以|行|合适"
+    r"|怎么样|如何|好|成)(?:吗|么|不)?|想跟(?:您|你)谈|建议|希望"
+)
+
+
+_BARE = re.compile(
+    r"(?:and|then|or|so|maybe|perhaps|what of|那|要不|或者)?[ ,，]*[^\s?？]{1,12}(?: [^\s?？]{1,12})?(?:呢|吧)?\s?[?？]+"
+)
+# a confirming sentence that asks all the same: "would 350 work, then I submit it"
+_PUSH = Bilingual(
+    r"\b(?:could|can|would|might) (?:you|we|the hotel) (?:do|go|manage|accept|offer|agree|make|consider|sell|come"
+    r"|meet)\b|\bhow about\b"
+    r"|\bwhat about\b|\bwould [0-9a-z -]{2,40}\b(?:work|be (?:ok|possible|fine|acceptable))|\bif you (?:could"
+    r"|can)\b|能不能(?:降|做|给|再)"
 )
 
 

@@ -1,153 +1,21 @@
 """Say what a number is: price, change, ratio, range, approximate, bound, net, or nothing to do with price.
 
-The order of the questions matters and is the order of this file: joined ranges, percent and 折, counts, changes
-(delta), net, bounds, approximations, plain price.
+The order of the questions matters: percent and 折, counts, changes (delta), net, range, bounds, approximations,
+plain price.
 """
 
 from __future__ import annotations
 
-import math
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from . import cues
-from .cues import WINDOW
-from .numbers_en import Number, plain
+from .items import Context, Item
+from .numbers_en import plain
+from .numbers_zh import scan_zh
 
 # kind, value, start, end, basis, currency
 Verdict = tuple[str, Any, int, int, "str | None", "str | None"]
-
-
-@dataclass(slots=True)
-class Context:
-    """What the readers share: masked and original text, the prices under discussion, the lone number if any."""
-
-    text: str
-    original: str
-    current: float | None
-    offer: float | None
-    whole: Number | None
-
-    def left(self, i: int) -> str:
-        return self.text[max(0, i - WINDOW) : i]
-
-    def right(self, i: int) -> str:
-        return self.text[i : i + WINDOW]
-
-    def anchors(self) -> list[float]:
-        return [x for x in (self.offer, self.current) if x]
-
-
-@dataclass(slots=True)
-class Item:
-    """A number with its unit: [start, end) covers both. `low` and `high` differ for a range."""
-
-    number: Number
-    start: int
-    end: int
-    low: float
-    high: float | None
-    currency: str | None
-    has_unit: bool
-    basis: str | None = None
-
-
-def _pick(n: Number, ctx: Context) -> float:
-    """Of several readings the one nearest (in ratio) to a price under discussion; the usual one without any."""
-    anchors = ctx.anchors()
-    if not n.others or not anchors:
-        return n.value
-    readings = [v for v in (n.value, *n.others) if v > 0]
-    return min(readings, key=lambda v: min(abs(math.log(v / a)) for a in anchors))
-
-
-def _with_unit(n: Number, ctx: Context) -> Item:
-    start, end = n.start, n.end
-    currency, has_unit = None, False
-    left = ctx.left(start)
-    m = cues.CURRENCY_LEFT.search(left)
-    said = ""
-    if m:
-        start -= len(left) - m.start()
-        has_unit, said = True, m.group()
-    right = ctx.right(end)
-    m = cues.CURRENCY_RIGHT.match(right)
-    if m:
-        end += m.end()
-        has_unit, said = True, said + m.group()
-    if said:
-        currency = "CNY"
-        for code, pattern in cues.FOREIGN.items():
-            if pattern.search(said):
-                currency = code
-    value = _pick(n, ctx)
-    if m and m.group().strip() in ("块", "元") and n.high is None and value == int(value):
-        cents = re.match(r"[一二三四五六七八九1-9](?![零一二三四五六七八九十百千万0-9间晚夜天个位折成次])", ctx.right(end))
-        if cents:  # 三百八十块五
-            value = plain(value + "零一二三四五六七八九0123456789".index(cents.group()) % 10 / 10)
-            end += 1
-    item = Item(n, start, end, value, n.high, currency, has_unit)
-    return item
-
-
-_TO = re.compile(r"\s?(?:-|~|to|till|until|up to|到|至|--)\s?")
-_AND = re.compile(r"\s?(?:and|和|跟|与|&)\s?")
-_OR = re.compile(r" (?:or|to) ")
-_BETWEEN = re.compile(r"\bbetween\s*$|\banywhere (?:from|between)\s*$")
-_MOVE = re.compile(
-    r"(?:\b(?:lower|reduce|drop|move|cut|bring|change|adjust|raise|increase|go|come|take|update|switch|set)\w*\b[^.;!?]{0,24}"
-    r"\bfrom|原来|原价|把|将)\s*$"
-)
-
-
-def _range_of(a: Item, b: Item, ctx: Context) -> tuple[float, float] | None:
-    """The two ends when items a and b are joined as a range, else None."""
-    gap = ctx.text[a.end : b.start]
-    if len(gap) > 8 or a.high is not None or b.high is not None:
-        return None
-    left = ctx.left(a.start)
-    low, high = a.low, b.low
-    small_or = bool(_OR.fullmatch(gap)) and low < 10 and b.number.scale in (100, 1000)
-    between = bool(_AND.fullmatch(gap)) and bool(_BETWEEN.search(left))
-    zh_between = bool(_AND.fullmatch(gap)) and ctx.right(b.end)[:2] in ("之间", "中间")
-    if not (_TO.fullmatch(gap) or between or zh_between or small_or):
-        return None
-    if _MOVE.search(left):
-        return None
-    if low < 10 <= high and b.number.scale > 1:  # three to four hundred, 三到四百
-        low *= b.number.scale
-    elif high < low and high < 100 <= low and low // 100 * 100 + high > low:  # 350-80
-        high = low // 100 * 100 + high
-    elif high < low and high < 10 and a.number.form == "zh" and low % 100 and low < 1000:  # 三百二到六
-        high = low // 100 * 100 + high * 10
-    if not (0 < low < high):
-        return None
-    if not (a.has_unit or b.has_unit or low >= 30 or cues.PERCENT.match(ctx.right(b.end))):
-        return None
-    return plain(low), plain(high)
-
-
-def join_ranges(numbers: list[Number], ctx: Context) -> list[Item]:
-    """Numbers with their units, pairs that form a range made into one item."""
-    items = [_with_unit(n, ctx) for n in numbers]
-    out: list[Item] = []
-    i = 0
-    while i < len(items):
-        a = items[i]
-        if i + 1 < len(items):
-            b = items[i + 1]
-            ends = _range_of(a, b, ctx)
-            if ends is not None:
-                # "30-50 less", "10-15% off": only the shared tail tells; the plain range is decided in classify
-                joined = Item(b.number, a.start, b.end, ends[0], ends[1], a.currency or b.currency, True)
-                joined.has_unit = a.has_unit or b.has_unit
-                out.append(joined)
-                i += 2
-                continue
-        out.append(a)
-        i += 1
-    return out
 
 
 def _basis(item: Item, ctx: Context) -> None:
@@ -180,7 +48,9 @@ def _percent(item: Item, ctx: Context, left: str) -> tuple[bool, Verdict | None]
     left = ctx.left(start)
     right = ctx.right(end)
     v = item.low if item.high is None else item.high
-    near = re.split(r"[,.;!?，。；！？]", left)[-1][-24:] + "|" + re.split(r"[,.;!?，。；！？]", right)[0][:18]
+    near = (
+        re.split(r"[,.;!?，。；！？]", left)[-1][-24:] + "|" + re.split(r"[,.;!?，。；！？]", right)[0][:18]
+    )
     if cues.COMMISSION.search(near) or v > 100:
         return True, None
     if cues.OF_PRICE.match(right):
@@ -233,7 +103,9 @@ def _counted(item: Item, ctx: Context, left: str) -> bool:
         head = _strip_last(item, ctx)
         if head is not None:
             item.low, item.end = head, item.end - 1
-            item.basis = "night" if m.group().strip()[0] in "晚夜间天" and ctx.text[item.end] == "一" else "stay"
+            item.basis = (
+                "night" if m.group().strip()[0] in "晚夜间天" and ctx.text[item.end] == "一" else "stay"
+            )
             return False
     if m and item.number.form != "words":
         if m.group().strip() == "间" and ctx.right(item.end + 1)[:1] == "夜" and item.low >= 100:
@@ -249,8 +121,6 @@ def _counted(item: Item, ctx: Context, left: str) -> bool:
 
 def _strip_last(item: Item, ctx: Context) -> float | None:
     """The number without its final 一 or 两, when that leaves at least a hundred: 三百五一 -> 350."""
-    from .numbers_zh import scan_zh
-
     word = ctx.text[item.number.start : item.number.end - 1]
     if not word or word[-1] in "零〇":
         return None
@@ -267,19 +137,32 @@ def _delta(item: Item, ctx: Context, left: str) -> Verdict | None:
         return None
     signed = re.fullmatch(r"\s*([-+])\s?", ctx.text[: item.start]) if item.start < 4 else None
     if signed:  # "-50", "+20" and no more words before it
-        return "delta", plain(value if signed[1] == "+" else -value), signed.start(1), item.end, None, item.currency
+        return (
+            "delta",
+            plain(value if signed[1] == "+" else -value),
+            signed.start(1),
+            item.end,
+            None,
+            item.currency,
+        )
     down_l = cues.DOWN_LEFT.search(left)
     up_l = None if down_l else cues.UP_LEFT.search(left)
     down_r = cues.DOWN_RIGHT.match(right)
     up_r = None if down_r else cues.UP_RIGHT.match(right)
-    if down_r and re.match(r"\s?(?:below|under|down|lower)", right) and not re.match(r"\s?lower\s?(?:than\b|$|[,.!?])", right):
+    if (
+        down_r
+        and re.match(r"\s?(?:below|under|down|lower)", right)
+        and not re.match(r"\s?lower\s?(?:than\b|$|[,.!?])", right)
+    ):
         # "30 below that" is a change; "350 down the line" is not
-        if not re.match(r"\s?(?:below|under|down|lower) (?:that|yours|it|the|platform|than|what|our|your|a)\b", right) and not re.match(
-            r"\s?(?:down|lower)\s?(?:$|[,.!?])", right
-        ):
+        if not re.match(
+            r"\s?(?:below|under|down|lower) (?:that|yours|it|the|platform|than|what|our|your|a)\b", right
+        ) and not re.match(r"\s?(?:down|lower)\s?(?:$|[,.!?])", right):
             down_r = None
-    if up_r and re.match(r"\s?(?:above|over|up)", right) and not re.match(
-        r"\s?(?:above|over|up) (?:that|yours|it|platform|what)\b", right
+    if (
+        up_r
+        and re.match(r"\s?(?:above|over|up)", right)
+        and not re.match(r"\s?(?:above|over|up) (?:that|yours|it|platform|what)\b", right)
     ):
         up_r = None
     if not (down_l or up_l or down_r or up_r) or (value < 5 and not item.has_unit):
@@ -317,7 +200,9 @@ def _bound(item: Item, ctx: Context, left: str) -> list | None:
         return [">=", v]
     below = cues.LE_RIGHT.match(right)
     if cues.LE_LEFT.search(left) or below:
-        floor = below and re.search("以下|往下", below.group()) and cues.NO_DEAL_RIGHT.match(right[below.end() :])
+        floor = (
+            below and re.search("以下|往下", below.group()) and cues.NO_DEAL_RIGHT.match(right[below.end() :])
+        )
         return [">=" if floor else "<=", v]
     lt = cues.LT_LEFT.search(left)
     if lt or cues.LT_RIGHT.match(right):
@@ -364,7 +249,7 @@ def _is_price(item: Item, ctx: Context, left: str) -> bool:
     n, v = item.number, item.low
     if v <= 0:
         return False
-    if ctx.whole is n or item.has_unit or (item.basis and v >= 10):
+    if ctx.whole is n or item.has_unit or (item.basis and (v >= 10 or item.end > n.end)):
         return True
     if v > 200000:
         return False
@@ -406,7 +291,11 @@ def classify(item: Item, ctx: Context) -> Verdict | None:
         return None
     approx = _approx(item, ctx, left)
     firm = item.has_unit or item.basis or item.low >= 30
-    if approx is not None and (cues.JUST_OVER_LEFT.search(left) or cues.JUST_UNDER_LEFT.search(left)) and firm:
+    if (
+        approx is not None
+        and (cues.JUST_OVER_LEFT.search(left) or cues.JUST_UNDER_LEFT.search(left))
+        and firm
+    ):
         return "approx", approx, start, end, *tail
     if firm:
         bound = _bound(item, ctx, left)

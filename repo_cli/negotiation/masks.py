@@ -58,24 +58,58 @@ _WORD_LED = [
     rf"{_MONTH}\.? (?:the )?{_DAY}(?:{_JOIN}(?:{_MONTH}\.? )?{_DAY}){{0,3}}(?:,? 20[0-9]{{2}})?",
     rf"{_MONTH}\.? (?:the )?(?:{_DAY_WORD}|(?:twenty|thirty)[ -]{_HOUR}|(?:twenty|thirty)(?! ))\b",
     rf"the {_DAY_WORD}\b",
-    rf"{_HOUR}(?:[ -](?:fifteen|thirty|forty[ -]five))?(?: ?[ap]\.?m\b\.?| o'? ?clock| in the (?:morning|afternoon|evening))",
+    rf"{_HOUR}(?:[ -](?:fifteen|thirty|forty[ -]five))?(?: ?[ap]\.?m\b\.?| o'? ?clock| in the (?:morning|afternoon"
+    r"|evening))",
     rf"half (?:past )?(?:{_HOUR}|[0-9]{{1,2}})\b{_NOT_MONEY}",
-    rf"(?:{'|'.join(_CALLS)}|(?:be|come) back)\b[^.;!?0-9]{{0,25}}\b(?:at|by|before|after|until) {_CLOCK}(?![0-9])\b{_NOT_MONEY}",
+    rf"(?:{'|'.join(_CALLS)}|(?:be|come) back)\b[^.;!?0-9]{{0,25}}\b(?:at|by|before|after"
+    rf"|until) {_CLOCK}(?![0-9])\b{_NOT_MONEY}",
     r"nine[ -]to[ -]five\b|fifty[ -]fifty\b",
     rf"(?:in|since|of|year|by|during|for) (?:19[5-9][0-9]|20[0-4][0-9])(?![0-9]){_NOT_MONEY}",
     # "room 358" and "the code is 358" name no price, but "the room is 358" does
-    rf"(?!(?:room|suite|flat) is )(?:{'|'.join(_UNIT_NAMES)})(?: (?:no|nr|number|id|code|is))?(?:\.|:|#| #)? ?[0-9][0-9-]*(?:\.[0-9]+)?"
+    rf"(?!(?:room|suite|flat) is )(?:{'|'.join(_UNIT_NAMES)})(?: (?:no|nr|number|id|code|is))?(?:\.|:|#"
+    r"| #)? ?[0-9][0-9-]*(?:\.[0-9]+)?"
     r"(?= *[^0-9 ]|$| +[^cry])",
     rf"(?:{'|'.join(_RATED)})(?: score)?(?: (?:is|of|at|was|:))?:? ?[0-9](?:\.[0-9]+)?\b",
-    rf"(?:{'|'.join(_PERIODS)}) (?:[0-9]{{1,2}}|{_HOUR})\b(?= (?:days?|weeks?|months?|nights?|years?|hours?|of|places?"
+    rf"(?:{'|'.join(_PERIODS)}) (?:[0-9]{{1,2}}|{_HOUR})\b(?= (?:days?|weeks?|months?|nights?|years?|hours?|of"
+    r"|places?"
     r"|spots?|results?|pages?))",
-    r"(?:no|any ?|some ?|every ?|this|that|which|the) ?one\b(?! (?:hundred|thousand|point|oh|[a-z]+ty))|one (?:of|more|moment|thing|second)\b",
+    r"(?:no|any ?|some ?|every ?|this|that|which|the) ?one\b(?! (?:hundred|thousand|point|oh|[a-z]+ty))|one (?:of"
+    r"|more|moment|thing|second)\b",
     r"(?!(?:cny|rmb|usd|hkd|eur|gbp|sgd|rm)[0-9])(?:[a-z]+[0-9]+|[a-z]+-[0-9]{4,})(?:-[0-9]+)*[a-z]*",
     r"#[0-9]+",
 ]
 TRIGGERS = frozenset(
-    [*_MONTHS, *_HOURS, *_UNIT_NAMES, *_RATED, *_CALLS, *_PERIODS, "be", "come", "the", "half", "fifty", "in", "since", "of", "year"]
-    + ["by", "during", "for", "any", "anyone", "some", "someone", "every", "everyone", "this", "that", "which"]
+    [
+        *_MONTHS,
+        *_HOURS,
+        *_UNIT_NAMES,
+        *_RATED,
+        *_CALLS,
+        *_PERIODS,
+        "be",
+        "come",
+        "the",
+        "half",
+        "fifty",
+        "in",
+        "since",
+        "of",
+        "year",
+    ]
+    + [
+        "by",
+        "during",
+        "for",
+        "any",
+        "anyone",
+        "some",
+        "someone",
+        "every",
+        "everyone",
+        "this",
+        "that",
+        "which",
+    ]
 )
 
 _N = "零〇一二两三四五六七八九十百千"
@@ -97,21 +131,25 @@ _ZH = [
     rf"{_DAYTIME}(?<![{_N}个])(?:十[一二]?|[一二两三四五六七八九])点"
     r"(?:半|一刻|三刻|[一二三四五]?十[一二三四五六七八九]?分?|钟|整|多|左右|前|后|之前|之后|再|来|$)",
     # holidays and sales days; not where the figures go on
-    rf"(?<![{_N}0-9百千万])(?:五一|十一|六一|七一|八一|五四|三八)(?=节|期间|假|长假|黄金周|小长假|前|后|那|再|的|以后|之后|之前|都|也"
+    rf"(?<![{_N}0-9百千万])(?:五一|十一|六一|七一|八一|五四|三八)(?=节|期间|假|长假|黄金周|小长假|前|后|那|再|的"
+    r"|以后|之后|之前|都|也"
     r"|人|没|有|很|肯定|不|我|爆|旺|客|房|满|涨|[,，。 !！?？]|和国庆|当天|过|这)",
     r"双(?:十一|十二|11|12|旦)|(?<![0-9])618(?=大促|活动|期间|促销|购物节)",
     r"第[0-9一二两三四五六七八九十百]+[次个位名天晚间条页排]?",
     r"(?:房间|房号|客房)(?:号)?(?:是|为|:)?[ ]?[0-9]{3,4}(?![0-9]|[块元])|[0-9]{3,4}号?(?:房间?|室)(?!费|价|租|型)"
     rf"|[{_N}0-9]+(?:楼|层)(?!价)",
     r"(?:电话|手机|手机号|微信|座机|订单号?|单号|编号|工号|尾号)(?:号)?(?:是|为|:)?[ ]?[0-9-]+",
-    r"(?:评分|得分|打分|点评|好评|评价)(?:是|为|有|到|达到|才|只有|:)?[ ]?[0-9一二三四五](?:[.点][0-9一二三四五六七八九]+)?分?",
+    r"(?:评分|得分|打分|点评|好评|评价)(?:是|为|有|到|达到|才|只有"
+    r"|:)?[ ]?[0-9一二三四五](?:[.点][0-9一二三四五六七八九]+)?分?",
     r"[0-9一二三四五](?:[.点][0-9一二三四五六七八九]+)?(?:星级?|高分|颗星)",
     r"[0-9](?:\.[0-9]+)?分(?!之)",
     r"好?几[十百千万](?![块元]?[一二三四五六七八九])",
     r"一口价|一下(?:子|午)?|一点|一些|一起|一直|一样|一定|一般|一律|一旦|一会|一切|一边|一方面|一半|一致|一向|一次性"
     r"|一早|一时|一句|一手|一概|一步|一家人|一模一样|一言为定|一来一去|一五一十|一分钱一分货|一二线",
-    r"万一|万豪|万达|万元户|唯一|统一|专一|第一|十分(?!钟|之)|千万(?![块元])|千岛|千篇一律|百分百|百度|百忙|再三|二话|二维码|二一添作五"
-    r"|三番|三亚|三里屯|三天两头|三四线|九寨|四川|四季|五星|六安|七夕|七七八八|八达岭|不管三七二十一|乱七八糟|独一无二",
+    r"万一|万豪|万达|万元户|唯一|统一|专一|第一|十分(?!钟|之)|千万(?![块元])|千岛|千篇一律|百分百|百度|百忙|再三"
+    r"|二话|二维码|二一添作五"
+    r"|三番|三亚|三里屯|三天两头|三四线|九寨|四川|四季|五星|六安|七夕|七七八八|八达岭|不管三七二十一|乱七八糟"
+    r"|独一无二",
 ]
 _ZH_FIRST = f"{_N}万幺早上中下今明凌傍周星礼初双第房客电手微座订单编工尾评得打点好唯统专再不乱独好几"
 

@@ -68,7 +68,9 @@ _TOKEN = re.compile(
 # A token starts where a run of figures or letters starts, and with one of few words ("fiftyish" too): all that
 # _TOKEN may begin with must be named here (test_negotiation_speed.py compares the two).
 _RUN = re.compile(r"[0-9]+|[a-z]+")
-_FIRST_WORDS = frozenset((*UNITS, *TEENS, *TENS, *ZEROS, *HUNDREDS, *THOUSANDS, "and", "half", "a", "an", "couple", "point"))
+_FIRST_WORDS = frozenset(
+    (*UNITS, *TEENS, *TENS, *ZEROS, *HUNDREDS, *THOUSANDS, "and", "half", "a", "an", "couple", "point")
+)
 
 _Tok = tuple[str, float, int, int]  # kind (d w h k half a p z), value, start, end
 
@@ -267,10 +269,10 @@ def _one(r: _Reader, i: int) -> tuple[Number, int] | None:
     if kind == "w" and value < 10:
         figures, j = r.digit_string(i)
         if len(figures) >= 3:
-            return made(int("".join(map(str, figures))), j)
+            return made(float("".join(map(str, figures))), j)
         if len(figures) == 2 and figures[1] and r.kind(j) not in ("h", "k", "half", "p", "w"):
-            v = figures[0] * 10 + figures[1]
-            return made(v, j, others=(v * 10,))
+            pair = figures[0] * 10 + figures[1]
+            return made(pair, j, others=(pair * 10,))
     below = r.below_thousand(i)
     v, j, scale = below if below is not None else (value, i + 1, 1)
     if (dec := r.decimals(j)) is not None and v < 1000:
@@ -295,7 +297,15 @@ def scan_en(text: str) -> list[Number]:
             i += 1
             continue
         number, j = got
-        if number.form == "digits" and text[number.end : number.end + 2] in ("s", "s ", "s,", "s.", "s?", "s!", "'s"):
+        if number.form == "digits" and text[number.end : number.end + 2] in (
+            "s",
+            "s ",
+            "s,",
+            "s.",
+            "s?",
+            "s!",
+            "'s",
+        ):
             number.plural = number.value >= 100 and number.value % 100 == 0
         out.append(number)
         i = max(j, i + 1)

@@ -20,7 +20,9 @@ _RUN = re.compile(
     r"(?:[零〇○一二两三四五六七八九十百千万幺俩仨]|(?<=[百千万])[0-9]+|点(?=[零一二两三四五六七八九]+[百千万折成]))*"
     r"|[0-9]+(?:\.[0-9]+)?[百千万](?:[零〇一二两三四五六七八九十百千万]|[0-9]+)*"
 )
-_VAGUE = re.compile(r"百八十(?=[块元来多]|$|[^零一二两三四五六七八九百千万])|千儿?八百|百十(?=来?[块元])|[百千万](?=[把来]块)")
+_VAGUE = re.compile(
+    r"百八十(?=[块元来多]|$|[^零一二两三四五六七八九百千万])|千儿?八百|百十(?=来?[块元])|[百千万](?=[把来]块)"
+)
 _ARABIC = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 # (consumed characters, value, other readings, upper end or None)
@@ -121,7 +123,9 @@ def _with_units(run: str) -> _Parsed | None:
         m = _ARABIC.match(run, i)
         if m and len(m.group()) > MAX_DIGITS:
             return i + len(m.group()), -1, (), None
-        figure = float(m.group()) if m else float(DIGIT.get(c, 1 if c in UNIT and (i == 0 or c == "十") else -1))
+        figure = (
+            float(m.group()) if m else float(DIGIT.get(c, 1 if c in UNIT and (i == 0 or c == "十") else -1))
+        )
         width = len(m.group()) if m else (1 if c in DIGIT else 0)
         if figure < 0:
             break

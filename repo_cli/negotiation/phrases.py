@@ -10,7 +10,12 @@ from .numbers_en import plain
 Found = tuple[str, object, int, int]  # kind, value, start, end
 
 _RATIO = [
-    (re.compile(r"\bhalf[ -](?:the )?(?:price|rate)\b|\bhalf off\b|半价|[打对]个?对?(?<=对)折|对折|(?:便宜|降|减|少|砍|省)一半"), 0.5),
+    (
+        re.compile(
+            r"\bhalf[ -](?:the )?(?:price|rate)\b|\bhalf off\b|半价|[打对]个?对?(?<=对)折|对折|(?:便宜|降|减|少|砍|省)一半"
+        ),
+        0.5,
+    ),
     (re.compile(r"\b(?:a|one)[ -]third (?:off|less|cheaper)\b|(?:便宜|降|减)三分之一"), round(2 / 3, 4)),
     (re.compile(r"\b(?:a|one)[ -]quarter (?:off|less|cheaper)\b|(?:便宜|降|减)四分之一"), 0.75),
     (re.compile(r"\b(?:a|one)[ -]fifth (?:off|less|cheaper)\b"), 0.8),
@@ -18,20 +23,27 @@ _RATIO = [
 ]
 _DEEP = re.compile(r"打?(?:个)?骨折(?:价)?")
 _MIDDLE = re.compile(
-    r"\b(?:split|share) (?:the|that) (?:difference|gap)|\bmeet (?:me |you |us |each other |one another )?(?:in the middle|half ?-?way)"
+    r"\b(?:split|share) (?:the|that) (?:difference|gap)|\bmeet (?:me |you |us |each other "
+    r"|one another )?(?:in the middle|half ?-?way)"
     r"|\b(?:go|come) half ?-?way|\bmid-?point\b|\bhalf ?-?way between\b|\bmeet you in between\b"
-    r"|(?:取|折)个?中(?:间价?|间值|吧|$)?|各让一半|各退一步|各让一步|二一添作五|一人让一半|一人一半|中间价|对半让|折中"
+    r"|(?:取|折)个?中(?:间价?|间值|吧|$)?|各让一半|各退一步|各让一步|二一添作五|一人让一半|一人一半|中间价|对半让"
+    r"|折中"
 )
 _ROUND_DOWN = re.compile(
-    r"\bround (?:it |that |this |the price )?(?:down|off)\b|\b(?:drop|lose|knock off|cut|scrap|forget) the (?:odd )?(?:change|odd (?:bit|amount|yuan)|small change|last digit|tail)\b"
-    r"|抹(?:个|掉|了|去|一下)?零(?:头)?|(?:去|舍|免|砍)(?:个|掉|了)?零头|零头(?:就)?(?:抹|去|免|不要|不算|算)(?:了|掉)?|抹掉尾数|去尾"
+    r"\bround (?:it |that |this |the price )?(?:down|off)\b|\b(?:drop|lose|knock off|cut|scrap"
+    r"|forget) the (?:odd )?(?:change|odd (?:bit|amount|yuan)|small change|last digit|tail)\b"
+    r"|抹(?:个|掉|了|去|一下)?零(?:头)?|(?:去|舍|免|砍)(?:个|掉|了)?零头|零头(?:就)?(?:抹|去|免|不要|不算|算)(?:了"
+    r"|掉)?|抹掉尾数|去尾"
 )
 _ROUND_UP = re.compile(r"\bround (?:it |that |this |the price )?up\b|\bto the next ten\b")
 _ROUND_NEAR = re.compile(
-    r"\bround (?:it |that |this |the price )?to the nearest (?:ten|10)\b|\bmake it (?:a round (?:number|figure|sum)|round)\b|\bround (?:number|figure)\b"
+    r"\bround (?:it |that |this |the price )?to the nearest (?:ten|10)\b|\bmake it (?:a round (?:number|figure"
+    r"|sum)|round)\b|\bround (?:number|figure)\b"
     r"|(?:凑|取|算)(?:个|成)?整(?:数)?"
 )
-_GATE = re.compile(r"half|third|quarter|fifth|tenth|split|share|meet|mid|round|change|odd|digit|tail|[折半零整中让退分尾添]")
+_GATE = re.compile(
+    r"half|third|quarter|fifth|tenth|split|share|meet|mid|round|change|odd|digit|tail|[折半零整中让退分尾添]"
+)
 
 
 def _middle(current: float | None, offer: float | None) -> float | None:

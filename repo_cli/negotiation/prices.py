@@ -14,7 +14,8 @@ from functools import lru_cache
 from typing import Any
 
 from . import cues
-from .classify import Context, classify, join_ranges
+from .classify import classify
+from .items import Context, join_ranges
 from .masks import FILL, mask
 from .numbers_en import Number, scan_en
 from .numbers_zh import scan_zh
@@ -104,7 +105,11 @@ def _read(text: str, current: float | None, offer: float | None) -> tuple[Price,
     taken = [p.span for p in found]
     for kind, value, start, end in find_phrases(folded, current, offer):
         follows = next((p for p in found if kind == "round" and 0 <= p.span[0] - end <= 4), None)
-        if follows and follows.kind == "price" and folded[end : follows.span[0]].strip() in ("to", "到", "at", "成"):
+        if (
+            follows
+            and follows.kind == "price"
+            and folded[end : follows.span[0]].strip() in ("to", "到", "at", "成")
+        ):
             found.remove(follows)  # "round it down to 380" says its amount
             found.append(Price(kind, follows.value, (start, follows.span[1])))
             continue
@@ -178,7 +183,9 @@ def _weekday_pairs(found: list[Price], masked: str) -> list[Price]:
         if prev and prev.kind == p.kind == "price" and p.span[0] - prev.span[1] <= 30:
             if {_day_kind(prev, masked), _day_kind(p, masked)} == {"weekday", "weekend"}:
                 low, high = sorted((prev.value, p.value))
-                out[-1] = Price("range", [low, high], (prev.span[0], p.span[1]), prev.basis or p.basis, prev.currency)
+                out[-1] = Price(
+                    "range", [low, high], (prev.span[0], p.span[1]), prev.basis or p.basis, prev.currency
+                )
                 continue
         out.append(p)
     return out

@@ -47,12 +47,16 @@ _DENIED = re.compile(
     r"|unless|neither|how|would|whether)\b[^,.;!?]{0,16}|[不没别未难怎么如果要是假如除非]{1,2})$"
 )
 _ASKED_BACK = re.compile(r"\s?(?:\?|吗|么|不行|不(?![是好错]))")
-_NO_BUT = re.compile(r"^\W*(?:no problem|no worries|no issue|no objection|没问题|没意见|不错|不用客气|没关系)")
+_NO_BUT = re.compile(
+    r"^\W*(?:no problem|no worries|no issue|no objection|没问题|没意见|不错|不用客气|没关系)"
+)
 _QUESTION = re.compile(
     r"[?？]|^(?:what|which|who|when|where|why|how|is|are|do|does|did|can|could|would|will|and what|so what)\b"
     r"|[吗呢么][,，。!！ ]*$|什么|多少|哪|怎么|为啥|几(?:点|号|晚|间)"
 )
-_DOUBLE_NEG = re.compile(r"不是不(?:可以|行|能|同意)|(?:not|n't) (?:say(?:ing)? no|refus|against)|n't mind|not a problem|not impossible")
+_DOUBLE_NEG = re.compile(
+    r"不是不(?:可以|行|能|同意)|(?:not|n't) (?:say(?:ing)? no|refus|against)|n't mind|not a problem|not impossible"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +84,8 @@ def _accepts(words: _Words, text: str) -> str | None:
         before = text[max(0, m.start() - 24) : m.start()]
         if not _DENIED.search(before) and not _ASKED_BACK.match(text[m.end() : m.end() + 3]):
             return "strong"
-    m = words.weak.match(text)
-    if m and not _ASKED_BACK.match(text[m.end() : m.end() + 3]):
+    weak = words.weak.match(text)
+    if weak and not _ASKED_BACK.match(text[weak.end() : weak.end() + 3]):
         return "weak"
     return None
 
@@ -98,7 +102,11 @@ def read_partner(text: str) -> PartnerText:
     ack = bool(words.ack.match(folded))
     accept = None if ack or hard else _accepts(words, folded)
     refusal = firm or bool(words.refuse.search(folded) and not _DOUBLE_NEG.search(folded))
-    if refusal and not firm and (_NO_BUT.match(folded) or (accept == "strong" and words.condition.search(folded))):
+    if (
+        refusal
+        and not firm
+        and (_NO_BUT.match(folded) or (accept == "strong" and words.condition.search(folded)))
+    ):
         refusal = False
     if refusal and accept == "weak" and not words.condition.search(folded):
         accept = None

@@ -116,8 +116,9 @@ def _stage(sid: str, value: Any) -> Stage:
         if not isinstance(flag, bool):
             raise UserError(f"{where}.{key} must be true or false, not {flag!r}")
         flags[key] = flag
-    text = {key: str(value.get(key) or "") for key in ("enter", "do", "leave")}
-    return Stage(sid, str(value.get("name") or sid), next=tuple(str(x) for x in follow), **text, **flags)
+    enter, do, leave = (str(value.get(key) or "") for key in ("enter", "do", "leave"))
+    name = str(value.get("name") or sid)
+    return Stage(sid, name, enter, do, leave, tuple(str(x) for x in follow), **flags)
 
 
 def _plain(next_of: Mapping[str, str], price: str, ask: str) -> SOP:

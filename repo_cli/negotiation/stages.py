@@ -7,14 +7,10 @@ S7, a recap of an accepted or offered figure is S6, checking facts S2, a reason 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from .agent_reader import AgentText
 from .readers import INTERRUPTS, OBJECTIONS
+from .records import Brief, DialogueState
 from .sop import SOP
-
-if TYPE_CHECKING:
-    from .state import Brief, DialogueState
 
 _NEAR = 0.51
 
@@ -27,7 +23,11 @@ def _recaps(state: DialogueState, read: AgentText, brief: Brief) -> bool:
     """Does the reply confirm or take a figure that was accepted or offered?"""
     if not (read.confirm or read.takes or (state.agreed_price is not None and read.question)):
         return False
-    known = (state.agreed_price, state.partner_offer, state.pending if state.partner_intent in ("accept", "O12") else None)
+    known = (
+        state.agreed_price,
+        state.partner_offer,
+        state.pending if state.partner_intent in ("accept", "O12") else None,
+    )
     for x in read.amounts:
         if any(_near(x, k) for k in known):
             return True
@@ -40,9 +40,17 @@ def _closes(state: DialogueState, read: AgentText) -> bool:
         return True
     if state.partner_intent in ("O02", "O05") and not read.check:
         # "who decides, and when may I write?" ends the talk with this person
-        return read.close or (read.decide and read.question) or (state.partner_intent == "O05" and not read.reason)
+        return (
+            read.close
+            or (read.decide and read.question)
+            or (state.partner_intent == "O05" and not read.reason)
+        )
     done = state.agreed_price is not None and state.partner_confirmed
-    return done and not read.question and (read.next_step or read.confirm or read.takes or read.acknowledge or read.close)
+    return (
+        done
+        and not read.question
+        and (read.next_step or read.confirm or read.takes or read.acknowledge or read.close)
+    )
 
 
 def stage_of(state: DialogueState, read: AgentText, brief: Brief, sop: SOP) -> str:
@@ -64,7 +72,7 @@ def stage_of(state: DialogueState, read: AgentText, brief: Brief, sop: SOP) -> s
     intent = state.partner_intent
     if last in ("S1", "S2") and read.correct and read.amounts:
         return "S2"
-    if intent in INTERRUPTS:
+    if intent in INTERRUPTS and intent != "O18":
         return _after_interrupt(state, read, last)
     if intent in OBJECTIONS or intent == "refusal" or (intent == "O02" and not read.close):
         return "S4"

@@ -14,9 +14,9 @@ _FOLD.update({code: chr(code - 0xFEE0).lower() for code in range(0xFF21, 0xFF3B)
 _FOLD.update({0x3000: " ", 0x00A0: " ", 0x2009: " ", 0x202F: " ", 0x2019: "'", 0x2018: "'"})
 _FOLD.update({0x2010: "-", 0x2011: "-", 0x2013: "-", 0x2014: "-", 0x2212: "-", 0x301C: "~", 0xFF5E: "~"})
 # Formal (bank) numerals and traditional forms, which people also type.
-_FOLD.update(
-    {ord(a): b for a, b in zip("壹贰貳叁參肆伍陆陸柒捌玖拾佰仟萬億兩塊個點", "一二二三三四五六六七八九十百千万亿两块个点")}
-)
+_FORMAL = "壹贰貳叁參肆伍陆陸柒捌玖拾佰仟萬億兩塊個點"
+_PLAIN = "一二二三三四五六六七八九十百千万亿两块个点"
+_FOLD.update({ord(a): b for a, b in zip(_FORMAL, _PLAIN, strict=True)})
 
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
