@@ -144,9 +144,8 @@ def test_open_takes_an_adapter_on_the_base_or_a_model_of_its_own(tmp_path: Path)
     assert shared.backbone is run and run.roles() == ["policy", "judge"]
     bare = LocalJudge(run, None, cfg.rubric, style="compact", max_length=900)
     given, base = shared.score(ITEMS), bare.score(ITEMS)
-    assert any(
-        abs(a.mass - b.mass) > 1e-5 for a, b in zip(given, base, strict=True)
-    )  # the adapter takes part
+    # masses of a fresh model are small; that they differ at all shows that the adapter takes part
+    assert all(abs(a.mass / b.mass - 1) > 1e-3 for a, b in zip(given, base, strict=True))
 
     run.use(None)
     whole = tmp_path / "whole"
@@ -156,7 +155,7 @@ def test_open_takes_an_adapter_on_the_base_or_a_model_of_its_own(tmp_path: Path)
     own = LocalJudge.open(cfg, run)
     assert own.backbone is not run and own.role is None
     for a, b in zip(own.score(ITEMS), base, strict=True):
-        assert a.mass == pytest.approx(b.mass, abs=1e-5)
+        assert a.mass == pytest.approx(b.mass, rel=1e-4)
     cfg.judge.path = None
     with pytest.raises(UserError, match="judge.path"):
         LocalJudge.open(cfg, run)
