@@ -48,7 +48,7 @@ def run(cfg: Config, overrides: list[str], config_dir: str | None = None) -> Pat
         if found:
             print(f"{head}: done before for the same inputs, {found}", flush=True)
         else:
-            print(f"{head}: repo {step['stage'].replace('_', '-')}", flush=True)
+            print(f"{head}: {step.get('about') or 'repo ' + step['stage'].replace('_', '-')}", flush=True)
             began = time.monotonic()
             found = launch(step["stage"], step_cfg, overrides=overrides)
             if step.get("cache"):
