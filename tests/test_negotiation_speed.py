@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 import re
 
-from repo_cli.negotiation import agent_reader, agent_words, cues, numbers_en, readers
+from repo_cli.negotiation import agent_reader, agent_words, cues, numbers_en, prices, read_prices, readers
 from repo_cli.negotiation.bilingual import Bilingual, loosened
+from repo_cli.negotiation.text import fold
 from repo_cli.worlds import get_world
 from repo_cli.worlds.hotel import understand_en
 from repo_cli.worlds.hotel.cue_set import CueSet
@@ -34,7 +35,9 @@ def _all_expressions() -> list[Bilingual]:
     modules = (cues, agent_words, agent_reader)
     found = [value for module in modules for value in vars(module).values() if isinstance(value, Bilingual)]
     for words in readers._BY_LANGUAGE.values():
-        found += [value for value in vars(words).values() if isinstance(value, Bilingual)] + [*words.intents.values()]
+        found += [value for value in vars(words).values() if isinstance(value, Bilingual)] + [
+            *words.intents.values()
+        ]
     return found
 
 
@@ -58,7 +61,10 @@ def test_screened_search_is_the_plain_search():
 
 
 def test_loosened_keeps_every_match():
-    assert loosened(r"(?<!how )\babout(?! (?:it|me))\s?[$\s]\$$") == r"\babout[\s\x0b\x1c-\x1f]?[$\s\x0b\x1c-\x1f]\$\n?$"
+    assert (
+        loosened(r"(?<!how )\babout(?! (?:it|me))\s?[$\s]\$$")
+        == r"\babout[\s\x0b\x1c-\x1f]?[$\s\x0b\x1c-\x1f]\$\n?$"
+    )
     assert loosened(r"[^)\s]a(?=[)]\))b") == r"[^)\s]ab"
 
 
@@ -69,3 +75,17 @@ def test_cue_sets_are_the_plain_search():
         fired = CueSet(source).fired
         for text in texts:
             assert fired(text) == {name for name, pattern in source.items() if re.search(pattern, text)}, text
+
+
+def test_a_kept_reading_is_the_reading_under_every_offer():
+    rng, seen, moved = random.Random(4), 0, 0
+    world = get_world("hotel", "en", 7)
+    texts = {message["content"] for i in range(40) for message in world.rows("mixed", i)["messages"]}
+    texts |= {"Hotel 88 costs 350", "hotel 88 costs 350", "three eight", "drop 210", "split the difference", "two-fifty or 38"}
+    for text in sorted(texts):
+        for offer in (None, 38, 200, 365, 3500):
+            plain = prices._classified(fold(text), text, 388, offer)[0]
+            assert read_prices(text, current=388, offer=offer) == list(plain), (text, offer)
+            seen += len(plain)
+            moved += plain != prices._classified(fold(text), text, 388, None)[0]
+    assert seen > 500 and moved > 3

@@ -47,8 +47,10 @@ class Item:
 
 def _pick(n: Number, ctx: Context) -> float:
     """Of several readings the one nearest (in ratio) to a price under discussion; the usual one without any."""
+    if not n.others:  # anchors are asked for only where they matter: a reading without them is kept for all offers
+        return n.value
     anchors = ctx.anchors()
-    if not n.others or not anchors:
+    if not anchors:
         return n.value
     readings = [v for v in (n.value, *n.others) if v > 0]
     return min(readings, key=lambda v: min(abs(math.log(v / a)) for a in anchors))

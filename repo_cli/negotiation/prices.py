@@ -29,6 +29,7 @@ _ANY = re.compile(
     r"[0-9零〇一二两三四五六七八九十百千万幺俩仨折半]|hundred|hundo|hunnid|grand|thousand|one|two|three|four|five|six|seven|eight|nine"
     r"|ten|eleven|twelve|teen|twenty|thirty|fort|fift|sixty|eighty|ninety|half|split|meet|mid|round|third|quarter|change|零|整|中间|各"
 )
+_CAPITALS = re.compile(cues.NAME_LEFT.pattern.removesuffix("$"))
 _TRIM = re.compile(r"[\s.,!?;:。，！？；：、~…\"'()\[\]-]+")
 _PARTICLES = re.compile(r"^(?:吧|吗|呢|啊|呀|嘛|了|行|please|then|ok|okay|only|flat|well|hm+|uh|um|er|so)$")
 
@@ -92,10 +93,36 @@ def read_prices(
 @lru_cache(maxsize=8192)
 def _read(text: str, current: float | None, offer: float | None) -> tuple[Price, ...]:
     folded = fold(text)
+    # capitals matter only in names ("Hotel 88"): without one, every spelling of a text shares its reading
+    original = text if text != folded and _CAPITALS.search(text) else ""
+    found, settled = _without_offer(folded, original, current)
+    return found if settled or offer is None else _classified(folded, original, current, offer)[0]
+
+
+class _Watching(Context):
+    """A context that notes whether an offer could have changed the reading."""
+
+    asked = False
+
+    def anchors(self) -> list[float]:
+        self.asked = True
+        return Context.anchors(self)
+
+
+@lru_cache(maxsize=8192)
+def _without_offer(folded: str, original: str, current: float | None) -> tuple[tuple[Price, ...], bool]:
+    """The reading when nothing was offered, and whether it is the same whatever was."""
+    return _classified(folded, original, current, None)
+
+
+def _classified(
+    folded: str, original: str, current: float | None, offer: float | None
+) -> tuple[tuple[Price, ...], bool]:
+    """(prices, no offer was looked at) of a text that may hold some."""
     if not _ANY.search(folded):
-        return ()
+        return (), True
     masked, whole, numbers = _scan(folded)
-    ctx = Context(masked, text, current, offer, whole)
+    ctx = _Watching(masked, original, current, offer, whole)
     found: list[Price] = []
     for item in join_ranges(numbers, ctx):
         got = classify(item, ctx)
@@ -117,7 +144,8 @@ def _read(text: str, current: float | None, offer: float | None) -> tuple[Price,
             taken.append((start, end))
             found.append(Price(kind, value, (start, end)))
     found.sort(key=lambda p: p.span)
-    return tuple(_weekday_pairs(found, masked))
+    settled = not ctx.asked and all(p.kind != "midpoint" for p in found)
+    return tuple(_weekday_pairs(found, masked)), settled
 
 
 @lru_cache(maxsize=4096)
