@@ -78,7 +78,7 @@ def test_cue_sets_are_the_plain_search():
 
 
 def test_a_kept_reading_is_the_reading_under_every_offer():
-    rng, seen, moved = random.Random(4), 0, 0
+    seen, moved = 0, 0
     world = get_world("hotel", "en", 7)
     texts = {message["content"] for i in range(40) for message in world.rows("mixed", i)["messages"]}
     texts |= {"Hotel 88 costs 350", "hotel 88 costs 350", "three eight", "drop 210", "split the difference", "two-fifty or 38"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import lru_cache
 
 _WORD = re.compile(r"[a-z']+|\d+")
 _CJK = re.compile(r"[\u4e00-\u9fff]")
@@ -158,15 +159,20 @@ def _stutters(words: list[str]) -> bool:
 
 def same_text(text: str, earlier: list[str]) -> bool:
     """Whether the reply is, all but a word or two, one that was sent before; another number is another reply."""
-    pieces = set(_pieces(text))
-    numbers = re.findall(r"\d+", text)
+    numbers, pieces = _gist(text)
     for old in earlier:
-        if re.findall(r"\d+", old) != numbers:
+        old_numbers, other = _gist(old)
+        if old_numbers != numbers:
             continue
-        other = set(_pieces(old))
         if pieces and len(pieces & other) / len(pieces | other) > 0.88:
             return True
     return False
+
+
+@lru_cache(maxsize=4096)
+def _gist(text: str) -> tuple[list[str], frozenset[str]]:
+    """The numbers of a text in order, and its words or pairs of characters."""
+    return re.findall(r"\d+", text), frozenset(_pieces(text))
 
 
 def _pieces(text: str) -> list[str]:
