@@ -146,7 +146,8 @@ def record(cfg: Config, count: int = 8) -> tuple[Backbone, Updater, list[Item], 
     session.__enter__()
     backbone = Backbone.load(cfg)
     Ensemble(cfg, backbone)
-    items = collect(LocalEngine(backbone, "policy", cfg.rollout), rows(count), seed=3)
+    prompts = [(row, backbone.fmt.context_ids(row["prompt"])) for row in rows(count)]
+    items = collect(LocalEngine(backbone, "policy", cfg.rollout), prompts, seed=3)
     return backbone, Updater(cfg, backbone, session), items, session
 
 

@@ -14,9 +14,11 @@ import torch
 from repo_cli.algorithms import gae, group_advantages, masked_moments, token_rewards, whiten_with_moments
 from repo_cli.config.schema import AlgorithmConfig
 from repo_cli.dialogue.tokens import Sample
-from repo_cli.errors import UserError
 from repo_cli.rollout.engine import LocalEngine, Reply
 from repo_cli.training.distributed import all_gather_objects, all_sum
+
+#: A prompts row, and its context ids as the policy will see them.
+Prompt = tuple[dict[str, Any], list[int]]
 
 
 @dataclass
@@ -43,19 +45,13 @@ class Item:
         }
 
 
-def collect(sampler: LocalEngine, rows: list[dict[str, Any]], seed: int) -> list[Item]:
-    """One sampled reply per prompts row."""
+def collect(sampler: LocalEngine, prompts: list[Prompt], seed: int) -> list[Item]:
+    """One sampled reply per prompt."""
     fmt = sampler.backbone.fmt
-    contexts = []
-    for row in rows:
-        try:
-            contexts.append(fmt.context_ids(row["prompt"]))
-        except UserError as error:
-            raise UserError(f"prompt {row.get('id', '?')}: {error.message}", hint=error.hint) from error
-    replies = sampler.generate(contexts, seed)
+    replies = sampler.generate([context for _, context in prompts], seed)
     return [
         Item(row, fmt.from_rollout(context, reply.ids), reply)
-        for row, context, reply in zip(rows, contexts, replies, strict=True)
+        for (row, context), reply in zip(prompts, replies, strict=True)
     ]
 
 

@@ -63,14 +63,27 @@ def run(cfg: Config, overrides: list[str], config_dir: str | None = None) -> Pat
 def step_key(cfg: Config) -> str:
     """Hash of all that a step's product depends on: configuration, seed, parents, files, and the code that it runs."""
     text = to_yaml(cfg, without=NOT_INPUTS)
-    given = [cfg.data.path, cfg.data.val_path, cfg.policy.path, cfg.policy.parent, cfg.rm.path, cfg.judge.path]
+    given = [
+        cfg.data.path,
+        cfg.data.val_path,
+        cfg.policy.path,
+        cfg.policy.parent,
+        cfg.rm.path,
+        cfg.judge.path,
+    ]
     stamps = [stamp(Path(path)) for path in [*given, *map(str, cfg.eval.systems.values())] if path]
     return hashlib.sha256("\n".join([text, *stamps, code_hash(cfg.stage)]).encode()).hexdigest()[:20]
 
 
 def stamp(path: Path) -> str:
     """What a file of the user's holds: sizes and times of the files; '' for anything that is not on the disk."""
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else []
+    files = (
+        [path]
+        if path.is_file()
+        else sorted(p for p in path.rglob("*") if p.is_file())
+        if path.is_dir()
+        else []
+    )
     return " ".join(f"{p} {p.stat().st_size} {p.stat().st_mtime_ns}" for p in files)
 
 

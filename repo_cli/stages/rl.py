@@ -13,6 +13,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from repo_cli.config.schema import Config
+from repo_cli.dialogue.checks import prompt_contexts
 from repo_cli.models.backbone import Backbone
 from repo_cli.rewards.ensemble import Ensemble
 from repo_cli.rollout import LocalEngine
@@ -26,9 +27,10 @@ from repo_cli.training.distributed import all_sum
 def run(cfg: Config, run_dir: Path | None = None) -> Path:
     """Train the policy, and return the run's `final/` (its adapter)."""
     with Session(cfg, "rl", run_dir) as session:
-        prompts, report = stage_rows(cfg, "prompts")
-        session.note(report.line())
+        rows, report = stage_rows(cfg, "prompts")
         backbone = Backbone.load(cfg, session.device)
+        prompts = prompt_contexts(rows, backbone.fmt, report, cfg.data.on_bad_row)
+        session.note(report.line())
         session.policy_role(backbone)
         ensemble = Ensemble(cfg, backbone)
         sampler = LocalEngine(backbone, "policy", cfg.rollout)
