@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -119,7 +120,7 @@ def test_calibration_is_mean_and_spread_of_the_held_out_scores(line: SimpleNames
     for row in map(json.loads, val.read_text().splitlines()):
         for side in ("chosen", "rejected"):
             ids = torch.tensor([backbone.fmt.pair(row["prompt"], row[side][0]["content"]).ids])
-            scores.append(float(backbone.score("rm", ids, torch.ones_like(ids))))
+            scores.append(backbone.score("rm", ids, torch.ones_like(ids)).item())
     found = read_manifest(final).extra["calibration"]
     wanted = torch.tensor(scores, dtype=torch.float64)
     assert found["mean"] == pytest.approx(float(wanted.mean()), abs=1e-5)
@@ -238,6 +239,38 @@ def test_b5_old_and_new_logps_agree_while_nothing_moves(line: SimpleNamespace, t
     for row in rows:
         assert row["policy/log_ratio_max"] < 1e-5 and row["policy/clip_frac"] == 0.0
         assert row["policy/sampler_gap_max"] < 1e-4
+
+
+def test_the_kl_to_the_start_is_0_at_first_and_then_not(line: SimpleNamespace, tmp_path: Path) -> None:
+    rows = metrics(rl(line, tmp_path, "algorithm=ppo", "algorithm.kl_coef=0.1", "optim.lr=0.003"))
+    assert abs(rows[0]["policy/kl_to_start"]) < 1e-5 < abs(rows[1]["policy/kl_to_start"])
+
+
+def test_preflight_stops_a_run_whose_sampler_is_not_its_policy(
+    line: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = LocalEngine.generate
+
+    def warm(self: LocalEngine, *given: Any, **more: Any) -> Any:
+        """The sampler of a run that forgot the temperature."""
+        return real(LocalEngine(self.backbone, self.role, replace(self.cfg, temperature=1.0)), *given, **more)
+
+    monkeypatch.setattr(LocalEngine, "generate", warm)
+    with pytest.raises(UserError, match="rl.preflight: the sampled log-probs differ"):
+        rl(line, tmp_path, "rollout.temperature=0.6")
+    assert len(metrics(rl(line, tmp_path, "rollout.temperature=0.6", "rl.preflight=false"))) == 2
+
+
+def test_development_dialogues_are_looked_at_and_change_nothing(
+    line: SimpleNamespace, tmp_path: Path
+) -> None:
+    long = ("policy.max_length=1024", "eval.max_turns=2")
+    plain = rl(line, tmp_path, *long)
+    looked = rl(line, tmp_path, *long, "rl.eval_every=2", "rl.eval_n=3")
+    first, second = metrics(looked)
+    assert "dev/rating" not in first and 1 <= second["dev/rating"] <= 5 and 0 <= second["dev/deals"] <= 1
+    a, b = (load_file(p / "adapter_model.safetensors") for p in (plain, looked))
+    assert all(torch.equal(a[name], b[name]) for name in a)
 
 
 def test_a_judge_on_the_same_base(line: SimpleNamespace, tmp_path: Path) -> None:

@@ -238,3 +238,25 @@ def test_a_missing_reply_is_no_zero_in_its_group(line: SimpleNamespace, tmp_path
         and found[0] == pytest.approx(-0.7071, abs=1e-3)
     )
     assert found[4] == 0 and found[5] == pytest.approx(1.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["ppo", "grpo"])
+def test_a_penalty_is_taken_from_each_token(name: str, line: SimpleNamespace, tmp_path: Path) -> None:
+    """algorithm.kl_coef, by hand: the sampled tokens are 0.5 likelier than at the start."""
+    more = (f"algorithm={name}", "algorithm.kl_coef=0.2", "algorithm.lam=1", "algorithm.whiten=false", "rl.batch_size=8")
+    grouped = ("algorithm.group_size=2", "algorithm.scale_groups=false") if name == "grpo" else ()
+    cfg = rl_config(line, tmp_path, *more, *grouped)
+    _, updater, items, session = record(cfg, 4)
+    updater.values_(items)
+    assert all(torch.allclose(i.kl(), torch.zeros(1), atol=1e-4) for i in items)
+    for item in items:
+        item.ref_logps = torch.tensor(item.reply.logps) - 0.5
+    advantages_(items, torch.tensor([1.0, 2.0, 3.0, 5.0]), torch.ones(4, dtype=torch.bool), cfg.algorithm)
+    lengths = [len(i.reply.ids) for i in items]
+    if name == "ppo":
+        left = torch.arange(lengths[2], 0, -1)
+        assert torch.allclose(items[2].returns, 3.0 - 0.2 * 0.5 * left, atol=1e-5)
+    else:
+        nets = [t - 0.2 * 0.5 * n for t, n in zip((1.0, 2.0, 3.0, 5.0), lengths, strict=True)]
+        assert items[3].advantages[0] == pytest.approx((nets[3] - nets[2]) / 2, abs=1e-5)
+    session.__exit__(None, None, None)

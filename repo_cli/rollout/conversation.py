@@ -26,6 +26,11 @@ class Conversation:
     truncated_replies: int = 0
 
 
+def partner_seed(seed: int, number: int) -> int:
+    """The seed of the counterpart in dialogue `number`."""
+    return seed * 1_000_003 + number
+
+
 def run_conversations(
     engine: LocalEngine,
     world: World,
@@ -44,7 +49,8 @@ def run_conversations(
     conversations = [Conversation(row["scenario"], [dict(m) for m in row["prompt"]]) for row in rows]
     numbers = range(len(rows)) if numbers is None else numbers
     partners = [
-        world.counterpart(row["scenario"], seed * 1_000_003 + i) for i, row in zip(numbers, rows, strict=True)
+        world.counterpart(row["scenario"], partner_seed(seed, i))
+        for i, row in zip(numbers, rows, strict=True)
     ]
     running = list(range(len(rows)))
     for turn in range(max_turns):

@@ -32,6 +32,14 @@ class Item:
     advantages: torch.Tensor = field(default_factory=lambda: torch.zeros(0))
     returns: torch.Tensor = field(default_factory=lambda: torch.zeros(0))
     old_logps: torch.Tensor | None = None
+    check_logps: torch.Tensor | None = None  # the trainer's, before the first update; for the preflight check
+    ref_logps: torch.Tensor | None = None  # the starting policy's, where algorithm.kl_coef asks for them
+
+    def kl(self) -> torch.Tensor:
+        """log p(sampled) - log p(starting policy) at each reply token."""
+        assert self.ref_logps is not None
+        return torch.tensor(self.reply.logps) - self.ref_logps
+
     keep: bool = True
 
     def as_scored(self) -> dict[str, Any]:
@@ -75,13 +83,16 @@ def advantages_(items: list[Item], totals: torch.Tensor, keep: torch.Tensor, cfg
         [[float(i.keep)] for i in items]
     )
     totals = torch.where(keep.bool(), totals.float().cpu(), torch.zeros(len(items)))
+    penalty = torch.zeros_like(mask)
+    if cfg.kl_coef:
+        penalty = cfg.kl_coef * pad([i.kl() for i in items])[0] * mask
     if cfg.name == "grpo":
-        per_reply = advantages_in_groups(totals, [item.keep for item in items], cfg)
+        per_reply = advantages_in_groups(totals - penalty.sum(1), [item.keep for item in items], cfg)
         advantages = per_reply[:, None] * mask
         returns = torch.zeros_like(advantages)
     else:
         values, _ = pad([i.values for i in items])
-        advantages, returns = gae(token_rewards(totals, mask), values, mask, cfg.gamma, cfg.lam)
+        advantages, returns = gae(token_rewards(totals, mask) - penalty, values, mask, cfg.gamma, cfg.lam)
         if cfg.whiten:
             moments = torch.tensor(
                 [all_sum(m) for m in masked_moments(advantages, mask).tolist()], dtype=torch.float64

@@ -57,7 +57,7 @@ def run(cfg: Config, overrides: list[str], config_dir: str | None = None) -> Pat
             print(f"{head}: {time.monotonic() - began:.0f} s", flush=True)
         made[name] = found
     print(f"all steps: {time.monotonic() - began_all:.0f} s", flush=True)
-    return found
+    return list(made.values())[-1]
 
 
 def step_key(cfg: Config) -> str:

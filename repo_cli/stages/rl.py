@@ -19,6 +19,7 @@ from repo_cli.rewards.ensemble import Ensemble
 from repo_cli.rollout import LocalEngine
 from repo_cli.stages.data import BatchOrder, stage_rows
 from repo_cli.stages.experience import advantages_, collect, rollout_rows, rollout_stats
+from repo_cli.stages.look import development_dialogues, preflight
 from repo_cli.stages.session import Session
 from repo_cli.stages.update import Updater
 from repo_cli.training.distributed import all_sum
@@ -37,20 +38,24 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
         updater = Updater(cfg, backbone, session)
         groups = cfg.algorithm.group_size
         order = BatchOrder(len(prompts), max(1, cfg.rl.batch_size // groups), cfg.seed, cfg.data.shuffle)
+        checked = False
         for step in session.steps(cfg.rl.steps):
             chosen = [i for i in order.batch(step) for _ in range(groups)]
             mine = [prompts[i] for i in session.my_share(chosen, group=groups)]
-            with (
-                backbone.gathered()
-            ):  # ZeRO-3: whole weights once, for ranks may differ in how many batches they run
+            check = cfg.rl.preflight and not checked
+            # ZeRO-3: whole weights once for all three, and ranks may then differ in how many batches they run
+            with backbone.gathered():
                 with session.timer("generate"):
                     items = collect(sampler, mine, seed=session.step_seed(step))
                 with session.timer("score"):
                     parts = ensemble.score([item.as_scored() for item in items])
                     totals, keep, reward_stats = ensemble.total(parts)
                 with session.timer("values"):
-                    updater.values_(items)
+                    updater.values_(items, check)
             advantages_(items, totals, keep, cfg.algorithm)
+            if check:
+                preflight(cfg, backbone, items, totals, session)
+                checked = True
             kept = [item for item in items if item.keep]
             stats = {**reward_stats, **rollout_stats(items, session)}
             if all_sum(float(len(kept))) > 0:
@@ -58,5 +63,8 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
                     stats |= updater.update(kept, step)
             else:
                 session.alarm(f"step {step}: no reply could be scored; the step changes nothing")
+            if cfg.rl.eval_every and (step + 1) % cfg.rl.eval_every == 0:
+                with session.timer("dev"):
+                    stats |= development_dialogues(sampler, cfg)
             session.end_step(step, stats, rollout_rows(items, parts, totals, cfg.tracker.rollouts_keep))
         return session.finish(backbone, "policy", kind="adapter", metrics=session.last_metrics)

@@ -135,17 +135,18 @@ class Session:
 
         Its shape is the one in `lora`; a critic's that starts from the reward model is the reward model's.
         """
-        lora, copied = self.cfg.lora, copy_of in backbone.roles()
+        lora = self.cfg.lora
+        source = copy_of if copy_of in backbone.roles() else None
         r, alpha, targets = lora.r, lora.alpha, lora.targets
-        if role == "critic" and copied:
-            source = backbone.adapters.config(copy_of)
-            r, alpha, targets = source.r, source.lora_alpha, source.target_modules
+        if role == "critic" and source:
+            shape = backbone.adapters.config(source)
+            r, alpha, targets = shape.r, shape.lora_alpha, shape.target_modules
             targets = targets if isinstance(targets, str) else sorted(targets)
         if role == "critic" and self.cfg.critic.lora_r:
             r = self.cfg.critic.lora_r
         backbone.add_role(role, r, alpha, lora.dropout, targets, head=head)
-        if copied:
-            backbone.copy_role(copy_of, role)
+        if source:
+            backbone.copy_role(source, role)
 
     def engine(
         self, backbone: Backbone, role: str, lr: float, total_steps: int, dropout: bool = False

@@ -13,11 +13,13 @@ import torch
 
 from repo_cli.algorithms import policy_loss_sum, value_loss_sum
 from repo_cli.config.schema import Config
-from repo_cli.dialogue.batches import collate, micro_batches
+from repo_cli.dialogue.batches import Batch, collate, micro_batches
 from repo_cli.models.backbone import Backbone
 from repo_cli.stages.experience import Item, pad
 from repo_cli.stages.session import Session
 from repo_cli.training.distributed import all_sum
+
+REFERENCE = "reference"
 
 
 class Updater:
@@ -30,6 +32,10 @@ class Updater:
         self.critic = None
         if algorithm.name != "grpo":  # every role before the first engine: ZeRO-3 splits what is there then
             self._add_critic()
+        if algorithm.kl_coef:  # the starting policy, kept as one more adapter on the base
+            shape = backbone.adapters.config("policy")
+            backbone.add_role(REFERENCE, shape.r, shape.lora_alpha, 0.0, shape.target_modules)
+            backbone.copy_role("policy", REFERENCE)
         self.policy = session.engine(backbone, "policy", cfg.optim.lr, steps)
         if algorithm.name != "grpo":
             self.critic = session.engine(backbone, "critic", cfg.critic.lr, steps)
@@ -45,19 +51,26 @@ class Updater:
             self.session.add_role(backbone, "critic", copy_of=start, head=True)
 
     @torch.no_grad()
-    def values_(self, items: list[Item]) -> None:
-        """Fill `values` (critic, before the update) and, where the rollout is used more than once, `old_logps`."""
+    def values_(self, items: list[Item], check: bool = False) -> None:
+        """What must be known before the update: `values` (critic), `old_logps` where the rollout is used more than
+        once, `ref_logps` where there is a KL penalty, `check_logps` where they are asked for."""
         self.backbone.eval()
         for micro in self._micros(items):
             batch = collate([i.sample for i in micro], self.backbone.fmt.pad_id).to(self.backbone.device)
             if self.critic is not None:
-                values = self.backbone.values("critic", batch.ids, batch.attention).float()
-                for item, row, mask in zip(micro, values, batch.mask, strict=True):
-                    item.values = row[mask.bool()].cpu()
-            if not self.once:
-                logps = self._logps(batch)
-                for item, row, mask in zip(micro, logps, batch.mask, strict=True):
-                    item.old_logps = row[mask.bool()].float().cpu()
+                self._keep(micro, "values", self.backbone.values("critic", batch.ids, batch.attention), batch)
+            if check or not self.once:
+                self._keep(micro, "check_logps" if self.once else "old_logps", self._logps(batch), batch)
+            if self.cfg.algorithm.kl_coef:
+                self._keep(micro, "ref_logps", self._logps(batch, REFERENCE), batch)
+        if check and not self.once:
+            for item in items:
+                item.check_logps = item.old_logps
+
+    @staticmethod
+    def _keep(micro: list[Item], name: str, rows: torch.Tensor, batch: Batch) -> None:
+        for item, row, mask in zip(micro, rows, batch.mask, strict=True):
+            setattr(item, name, row[mask.bool()].float().cpu())
 
     def update(self, items: list[Item], step: int) -> dict[str, float]:
         """All epochs and minibatches over the kept replies; returns the metrics of policy and critic."""
@@ -76,6 +89,11 @@ class Updater:
                     found = self.policy.step(self._micros(chosen), self._policy_loss, tokens)
                     passes.append({f"policy/{k}": v for k, v in found.items()})
         stats = over_passes(passes)
+        if algorithm.kl_coef:
+            tokens = all_sum(float(sum(len(i.reply.ids) for i in items)))
+            stats["policy/kl_to_start"] = all_sum(float(sum(float(i.kl().sum()) for i in items))) / max(
+                1.0, tokens
+            )
         if self.critic is not None:
             stats["critic/explained_variance"] = explained_variance(items)
         return stats
@@ -84,9 +102,9 @@ class Updater:
         lengths = [len(i.sample.ids) for i in items]
         return [[items[k] for k in m] for m in micro_batches(lengths, self.cfg.engine.micro_tokens)]
 
-    def _logps(self, batch: Any) -> torch.Tensor:
+    def _logps(self, batch: Batch, role: str = "policy") -> torch.Tensor:
         return self.backbone.logps(
-            "policy", batch.ids, batch.attention, batch.mask, temperature=self.cfg.rollout.temperature or 1.0
+            role, batch.ids, batch.attention, batch.mask, temperature=self.cfg.rollout.temperature or 1.0
         )
 
     def _policy_loss(self, micro: list[Item]) -> tuple[torch.Tensor, dict[str, Any]]:
@@ -100,13 +118,13 @@ class Updater:
         if micro[0].old_logps is None:
             old = logps.detach()
         else:
-            old = pad([i.old_logps for i in micro])[0].to(device)
+            old = pad([i.old_logps for i in micro if i.old_logps is not None])[0].to(device)
         sampled = pad([torch.tensor(i.reply.logps) for i in micro])[0].to(device)
         loss, stats = policy_loss_sum(
             logps, old, advantages, mask, algorithm.clip_low, algorithm.clip_high, algorithm.dual_clip
         )
-        stats["entropy"] = float((entropy.detach() * mask).sum())
-        stats["sampler_gap_max"] = float(((logps.detach() - sampled).abs() * mask).max())
+        stats["entropy"] = (entropy.detach() * mask).sum()
+        stats["sampler_gap_max"] = ((logps.detach() - sampled).abs() * mask).max()
         return loss, stats
 
     def _value_loss(self, micro: list[Item]) -> tuple[torch.Tensor, dict[str, Any]]:
@@ -142,8 +160,14 @@ def explained_variance(items: list[Item]) -> float:
     returns = torch.cat([i.returns for i in items]).double() if items else torch.zeros(0).double()
     values = torch.cat([i.values for i in items]).double() if items else torch.zeros(0).double()
     left = returns - values
-    moments = [len(returns), returns.sum(), returns.square().sum(), left.sum(), left.square().sum()]
-    n, r, rr, d, dd = (all_sum(float(m)) for m in moments)
+    moments = [
+        torch.tensor(len(returns)),
+        returns.sum(),
+        returns.square().sum(),
+        left.sum(),
+        left.square().sum(),
+    ]
+    n, r, rr, d, dd = all_sum(torch.tensor([float(m) for m in moments], dtype=torch.float64)).tolist()
     if n == 0:
         return 0.0
     variance, unexplained = rr / n - (r / n) ** 2, dd / n - (d / n) ** 2

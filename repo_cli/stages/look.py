@@ -1,0 +1,85 @@
+"""Looks at a running RL: a check before its first round, and development dialogues every so often.
+
+The development dialogues are rated by the world's hidden oracle. The rating is logged and nothing else: no reward,
+gradient or decision of the run depends on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from repo_cli.config.schema import Config
+from repo_cli.errors import UserError
+from repo_cli.models.backbone import Backbone
+from repo_cli.rollout import LocalEngine, run_conversations
+from repo_cli.rollout.conversation import partner_seed
+from repo_cli.stages.experience import Item
+from repo_cli.stages.session import Session
+from repo_cli.training.distributed import all_gather_objects, all_sum, rank, world_size
+from repo_cli.worlds import get_world
+
+#: Largest mean gap between the sampler's log-probs and the trainer's: rounding is below, a fault well above.
+GAP = {"float32": 1e-3, "bfloat16": 5e-2}
+
+
+def preflight(
+    cfg: Config, backbone: Backbone, items: list[Item], totals: torch.Tensor, session: Session
+) -> None:
+    """Before the first update: do sampler and trainer speak of the same distribution, and do the rewards differ?
+
+    Items must carry `check_logps` (Updater.values_). Raises UserError when the log-probs do not agree: the ratio
+    of such a run would be wrong from the first step on. A reward without spread is an alarm only.
+    """
+    gaps = [(i.check_logps - torch.tensor(i.reply.logps)).abs() for i in items if i.check_logps is not None]
+    tokens = all_sum(float(sum(len(g) for g in gaps)))
+    gap = all_sum(float(sum(float(g.sum()) for g in gaps))) / max(1.0, tokens)
+    parameter = next(backbone.base.parameters())
+    low = cfg.engine.autocast or cfg.engine.precision == "bf16" or parameter.dtype != torch.float32
+    limit = GAP["bfloat16" if low else "float32"]
+    if not gap <= limit:  # NaN too
+        raise UserError(
+            f"rl.preflight: the sampled log-probs differ from the trainer's by {gap:.3g} on average, {limit:g} is "
+            "rounding: sampling and training do not see the same model",
+            hint="rollout.merge=false or another policy.attn may tell why; rl.preflight=false skips this check",
+        )
+    mine = [total for total, item in zip(totals.tolist(), items, strict=True) if item.keep]
+    scored = [total for part in all_gather_objects(mine) for total in part]
+    if scored and max(scored) - min(scored) < 1e-9:
+        session.alarm(
+            f"all {len(scored)} rewards of the first step are {scored[0]:.4g}: there is nothing to learn from"
+        )
+
+
+def development_dialogues(sampler: LocalEngine, cfg: Config) -> dict[str, float]:
+    """Plays `rl.eval_n` dialogues on development scenarios, shared out over the ranks; means over all of them."""
+    world = get_world(cfg.world.name, cfg.world.language, cfg.world.seed)
+    numbers = range(rank(), cfg.rl.eval_n, world_size())
+    rows: list[dict[str, Any]] = []
+    for i in numbers:
+        scenario = world.scenario(i, "dev")
+        opening = world.counterpart(scenario, partner_seed(cfg.eval.seed, i)).open()
+        first = [{"role": "user", "content": opening}] if opening else []
+        rows.append({"prompt": [world.system_message(scenario), *first], "scenario": scenario})
+    engine = LocalEngine(sampler.backbone, sampler.role, replace(sampler.cfg, temperature=0.0))
+    with sampler.backbone.gathered():  # ZeRO-3: ranks may differ in how many turns their dialogues take
+        played = run_conversations(engine, world, rows, cfg.eval.max_turns, cfg.eval.seed, numbers=numbers)
+    rated = [(c, world.rate(c.messages, c.scenario, c.outcome)) for c in played]
+    sums = torch.tensor(
+        [
+            float(len(rated)),
+            sum(r.rating for _, r in rated),
+            sum(bool(c.outcome.get("deal")) for c, _ in rated),
+            sum(len(r.turns) for _, r in rated),
+            sum(len(r.violations) for _, r in rated),
+        ],
+        dtype=torch.float64,
+    )
+    count, rating, deals, replies, breaches = all_sum(sums).tolist()
+    return {
+        "dev/rating": rating / count,
+        "dev/deals": deals / count,
+        "dev/violations_per_100": 100.0 * breaches / max(1.0, replies),
+    }
