@@ -25,7 +25,7 @@ _WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|%s"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-DIGITS = {"split": r"\p{N}", "group3": r"\p{N}{1,3}"}
+DIGITS = {"split": r"\p{N}", "group3": r"\p{N}{1,3}", "whole": r"\p{N}+(?:[-.]\p{N}+)*"}
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int, digits: str = "split") -> Any:
