@@ -22,7 +22,9 @@ class PolicyBuild:
     tie_embeddings: bool = key(True, "input and output embeddings are one matrix")
     rope_theta: float = key(10000.0, "base of the rotary position embedding", above=0)
     digits: str = key(
-        "split", "split = each digit a token, group3 = up to three digits one", choices=("split", "group3")
+        "split",
+        "split = each digit a token, group3 = up to three digits one, whole = a number or date may be one",
+        choices=("split", "group3", "whole"),
     )
     tokenizer_rows: int = key(4000, "corpus rows that the tokenizer is trained on", lo=1)
 
