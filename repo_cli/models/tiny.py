@@ -91,6 +91,8 @@ def build_tiny(
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
+        # 0.02 is right for a width of some thousands; at 256 it leaves rare tokens (prices) too small to be copied
+        initializer_range=build.hidden_size**-0.5,
     )
     config._attn_implementation = attn
     with torch.random.fork_rng(devices=[]):
