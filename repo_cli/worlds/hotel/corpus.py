@@ -2,7 +2,8 @@
 
 | corpus      | rows                                                                                        |
 |-------------|---------------------------------------------------------------------------------------------|
-| mixed       | whole dialogues, the quality of each agent turn drawn anew (base)                           |
+| base        | every fourth row a dialogue of `mixed`, the rest notes: the brief read back, in any order   |
+| mixed       | whole dialogues, the quality of each agent turn drawn anew                                  |
 | gold        | correct, mostly scripted dialogues: right exits, right acceptances (SFT)                    |
 | pairs       | two replies to one dialogue so far, ordered by the noisy annotator (RM, DPO)                |
 | judge       | a reply and the annotator's rubric scores                                                   |
@@ -36,7 +37,7 @@ from repo_cli.worlds.hotel.selfplay import (
 Row = dict[str, Any]
 
 SIZES: dict[str, int] = {
-    "mixed": 4000, "gold": 2000, "pairs": 4000, "judge": 4000, "prompts": 4000, "dev_prompts": 400, "online": 30,
+    "base": 6000, "mixed": 4000, "gold": 2000, "pairs": 4000, "judge": 4000, "prompts": 4000, "dev_prompts": 400, "online": 30,
     "badcases": 45,
 }  # fmt: skip
 # Rows of the corpora of contexts take this many states of one dialogue, drawn with these weights.
@@ -46,10 +47,14 @@ WEIGHTS = {
     "counter_inside": 8.0, "counter_outside": 8.0, "after_acceptance": 3.0, "after_confirmation": 0.8,
     "after_refusal": 1.2, "after_hard_refusal": 12.0, "after_busy": 0.8, "no_authority": 1.0, "after_net_price": 3.0,
 }  # fmt: skip
+NOTES = {
+    "en": ["What does your brief say?", "Read me your notes.", "What do you know about this room?", "Your brief, please."],
+    "zh": ["你的资料怎么说？", "念一下你的备注。", "这间房你知道什么？", "资料说一下。"],
+}
 # Each corpus draws its scenarios from a stretch of its own, so that no two share one.
 _SPLITS = {"dev_prompts": "dev", "online": "test", "badcases": "test"}
 _STRETCH = 1_000_000
-_OFFSETS = {"mixed": 0, "gold": 1, "pairs": 2, "judge": 3, "prompts": 4, "dev_prompts": 0, "online": 0, "badcases": 1}
+_OFFSETS = {"base": 5, "mixed": 0, "gold": 1, "pairs": 2, "judge": 3, "prompts": 4, "dev_prompts": 0, "online": 0, "badcases": 1}
 
 
 def row(corpus: str, index: int, world: World) -> Row:
@@ -81,6 +86,22 @@ def _dialogue(corpus: str, index: int, world: World, rng: random.Random) -> Row:
         "tags": [cut.turn.kind or cut.turn.quality for cut in played.cuts],
         "outcome": played.outcome,
     }
+
+
+def _base(corpus: str, index: int, world: World, rng: random.Random) -> Row:
+    """What the small base is pre-trained on. Reading the brief back teaches it to copy numbers and names, which whole
+    dialogues alone teach a model of this size very late."""
+    if index % 4 == 0:  # a dialogue gives about six windows, so notes are then a third of the samples
+        return _dialogue("mixed", index // 4, world, rng)
+    scenario = scenario_of(corpus, index, world)
+    brief = world.system_message(scenario)
+    end, gap = (". ", " ") if world.language == "en" else ("。", "")
+    notes = brief["content"].rstrip(".。").split(end)[1:]
+    chosen = rng.sample(notes, min(len(notes), rng.randint(3, 6)))
+    question = rng.choice(NOTES[world.language])
+    answer = gap.join(note + end.strip() for note in chosen)
+    messages = [brief, {"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+    return {"messages": messages, "scenario": strip_hidden(scenario), "tags": ["notes"], "outcome": None}
 
 
 @lru_cache(maxsize=64)
@@ -226,6 +247,6 @@ def _badcases(corpus: str, index: int, world: World, rng: random.Random) -> Row:
 
 
 _MAKERS: dict[str, Callable[[str, int, World, random.Random], Row]] = {
-    "mixed": _dialogue, "gold": _dialogue, "pairs": _pairs, "judge": _judge, "prompts": _prompts,
+    "base": _base, "mixed": _dialogue, "gold": _dialogue, "pairs": _pairs, "judge": _judge, "prompts": _prompts,
     "dev_prompts": _prompts, "online": _online, "badcases": _badcases,
 }  # fmt: skip
