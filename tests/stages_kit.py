@@ -23,6 +23,7 @@ BAD = ("ok ok ok ok", "{b} {b} {b} now now now", "You must lower it or we remove
 SMALL = (
     "policy=tiny",
     "policy.build.vocab_size=400",
+    "policy.build.digits=split",
     "policy.build.hidden_size=32",
     "policy.build.intermediate_size=64",
     "policy.build.num_layers=1",

@@ -40,7 +40,7 @@ def test_from_raw_file_to_trained_adapter(
     small = [
         text
         for text in SMALL
-        if not text.startswith(("policy=", "policy.max_length", "policy.build.vocab", "rules", "reward"))
+        if not text.startswith(("policy=", "policy.max_length", "policy.build.vocab_size", "rules", "reward"))
     ]
     steps = ["--sft-steps", "3", "--rm-steps", "3", "--rl-steps", "2", "--replies", "4", "--pairs", "60"]
     steps += [
