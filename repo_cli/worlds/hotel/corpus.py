@@ -2,7 +2,7 @@
 
 | corpus      | rows                                                                                        |
 |-------------|---------------------------------------------------------------------------------------------|
-| base        | every fourth row a dialogue of `mixed`, the rest notes: the brief read back, in any order   |
+| base        | every second row a dialogue of `mixed`, the rest notes: the brief read back, in any order   |
 | mixed       | whole dialogues, the quality of each agent turn drawn anew                                  |
 | gold        | correct, mostly scripted dialogues: right exits, right acceptances (SFT)                    |
 | pairs       | two replies to one dialogue so far, ordered by the noisy annotator (RM, DPO)                |
@@ -91,13 +91,13 @@ def _dialogue(corpus: str, index: int, world: World, rng: random.Random) -> Row:
 def _base(corpus: str, index: int, world: World, rng: random.Random) -> Row:
     """What the small base is pre-trained on. Reading the brief back teaches it to copy numbers and names, which whole
     dialogues alone teach a model of this size very late."""
-    if index % 4 == 0:  # a dialogue gives about six windows, so notes are then a third of the samples
-        return _dialogue("mixed", index // 4, world, rng)
+    if index % 2 == 0:
+        return _dialogue("mixed", index // 2, world, rng)
     scenario = scenario_of(corpus, index, world)
     brief = world.system_message(scenario)
     end, gap = (". ", " ") if world.language == "en" else ("。", "")
     notes = brief["content"].rstrip(".。").split(end)[1:]
-    chosen = rng.sample(notes, min(len(notes), rng.randint(3, 6)))
+    chosen = rng.sample(notes, len(notes))
     question = rng.choice(NOTES[world.language])
     answer = gap.join(note + end.strip() for note in chosen)
     messages = [brief, {"role": "user", "content": question}, {"role": "assistant", "content": answer}]
