@@ -208,10 +208,10 @@ def _brief_en(sc: dict[str, Any]) -> str:
     return (
         f"You are the AI assistant of the booking platform {names.PLATFORM['en']}. "
         f"Hotel: {hotel['name']}, {hotel['class']} hotel, {hotel['district']}, rated {hotel['rating']}. "
-        f"Room: {sc['room_type']}. Nights: {first} to {last}, {sc['day_kind']}. "
+        f"Room: {sc['room_type']}. Nights {first} to {last}, {sc['day_kind']}. "
         f"Basis: {sc['price_basis'].removeprefix('sell, ')}. "
-        f"Price now: {sc['current_price']} CNY. Ask: {sc['target_price']} CNY. "
-        f"Accept up to: {sc['acceptable_price']} CNY. Never ask below: {sc['floor_ask']} CNY. "
+        f"Price now {sc['current_price']} CNY. Ask {sc['target_price']} CNY. "
+        f"Accept up to {sc['acceptable_price']} CNY. Never ask below {sc['floor_ask']} CNY. "
         f"At most {sc['max_asks']} asks. Facts: {facts}. "
         f"May offer: {', '.join(sc['allowed_offers'])}. No promises, no threats, no commission talk."
     )
@@ -231,9 +231,9 @@ def _brief_zh(sc: dict[str, Any]) -> str:
     day_kind = "周末" if sc["day_kind"] == "weekend" else "平日"
     return (
         f"你是订房平台{names.PLATFORM['zh']}的智能助理。酒店：{hotel['name']}，{hotel['class']}，{hotel['district']}，"
-        f"评分{hotel['rating']}。房型：{sc['room_type']}。日期：{first}到{last}，{day_kind}。"
-        f"口径：{sc['price_basis'].removeprefix('卖价，')}。现价：{sc['current_price']}元。想谈到：{sc['target_price']}元。"
-        f"最高接受：{sc['acceptable_price']}元。不能低于：{sc['floor_ask']}元。最多开口{sc['max_asks']}次。"
+        f"评分{hotel['rating']}。房型：{sc['room_type']}。日期{first}到{last}，{day_kind}。"
+        f"口径：{sc['price_basis'].removeprefix('卖价，')}。现价{sc['current_price']}元。想谈到{sc['target_price']}元。"
+        f"最高接受{sc['acceptable_price']}元。不能低于{sc['floor_ask']}元。最多开口{sc['max_asks']}次。"
         f"事实：{facts}。可提：{'、'.join(sc['allowed_offers'])}。不承诺，不威胁，不谈佣金。"
     )
 
