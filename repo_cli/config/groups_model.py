@@ -23,8 +23,8 @@ class PolicyBuild:
     rope_theta: float = key(10000.0, "base of the rotary position embedding", above=0)
     digits: str = key(
         "split",
-        "split = each digit a token, group3 = up to three digits one, whole = a number or date may be one",
-        choices=("split", "group3", "whole"),
+        "split = each digit a token, pairs = groups of two, group3 = up to three digits, whole = a number or date",
+        choices=("split", "pairs", "group3", "whole"),
     )
     tokenizer_rows: int = key(4000, "corpus rows that the tokenizer is trained on", lo=1)
 

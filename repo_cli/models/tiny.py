@@ -20,12 +20,17 @@ CHATML = (
 )
 
 # Words carry their leading space, so that a name reads the same in the brief and in a reply. Split digits never do
-# (" 388" and "¥388" then share their tokens); a whole number does, so that it stands right behind its label.
+# (" 388" and "¥388" then share their tokens); pairs and whole numbers do, so that a price stands right behind its label.
 _WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|%s"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-DIGITS = {"split": r"\p{N}", "group3": r"\p{N}{1,3}", "whole": r" ?\p{N}+(?:[-.]\p{N}+)*"}
+DIGITS = {
+    "split": r"\p{N}",
+    "pairs": r" ?\p{N}{1,2}(?=(?:\p{N}{2})*(?!\p{N}))",
+    "group3": r"\p{N}{1,3}",
+    "whole": r" ?\p{N}+(?:[-.]\p{N}+)*",
+}
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int, digits: str = "split") -> Any:
