@@ -326,6 +326,7 @@ def test_eval_rates_every_system_on_the_same_scenarios(line: SimpleNamespace, tm
     for system in data["systems"].values():
         assert all(1 <= d["rating"] <= 5 for d in system["dialogues"]) and len(system["badcases"]) == 1
         assert all("hotel_hidden" not in d["scenario"] for d in system["dialogues"])
-    texts = {name: s["dialogues"][0]["messages"] for name, s in data["systems"].items()}
-    assert texts["base"] != texts["sft"]
+    # each system spoke with its own weights, though all share one base in memory
+    said = {json.dumps([s["dialogues"], s["badcases"]], sort_keys=True) for s in data["systems"].values()}
+    assert len(said) == 3
     assert "<html" in (out / "report.html").read_text()[:400].lower()
