@@ -11,7 +11,10 @@ def dialogue(i: int, rating: float, excellent: bool, hard: bool, deal: bool, tex
     """A dialogue of three agent turns."""
     messages = [{"role": "system", "content": "brief"}]
     for k in range(3):
-        messages += [{"role": "assistant", "content": f"{text} {k}"}, {"role": "user", "content": f"Partner says {k}."}]
+        messages += [
+            {"role": "assistant", "content": f"{text} {k}"},
+            {"role": "user", "content": f"Partner says {k}."},
+        ]
     return Dialogue(
         scenario_id=f"s{i}",
         messages=messages,
@@ -26,7 +29,9 @@ def dialogue(i: int, rating: float, excellent: bool, hard: bool, deal: bool, tex
     )  # fmt: skip
 
 
-def result(n: int = 60, text: str = "Would 350 yuan per night work for you?", systems=("base", "sft", "repo")) -> EvalResult:
+def result(
+    n: int = 60, text: str = "Would 350 yuan per night work for you?", systems=("base", "sft", "repo")
+) -> EvalResult:
     """Ratings around 2.6, 3.2 and 3.8; the last system has more excellent replies and fewer hard breaches."""
     rng = random.Random(7)
     out = EvalResult(config={"seed": 0, "note": text})
@@ -36,13 +41,33 @@ def result(n: int = 60, text: str = "Would 350 yuan per night work for you?", sy
         for i in range(n):
             rating = min(5.0, max(1.0, 2.6 + 0.6 * k + noise[i] + rng.gauss(0, 0.2)))
             system.dialogues.append(
-                dialogue(i, rating, rng.random() < 0.1 + 0.25 * k, rng.random() < 0.3 - 0.12 * k, rng.random() < 0.3 + 0.1 * k, text)
+                dialogue(
+                    i,
+                    rating,
+                    rng.random() < 0.1 + 0.25 * k,
+                    rng.random() < 0.3 - 0.12 * k,
+                    rng.random() < 0.3 + 0.1 * k,
+                    text,
+                )
             )
         for i in range(45):
             fixed = rng.random() < 0.5 + 0.2 * k
-            messages = [{"role": "assistant", "content": "Hello."}, {"role": "user", "content": "No."}, {"role": "assistant", "content": f"recorded {text}"}]
+            messages = [
+                {"role": "assistant", "content": "Hello."},
+                {"role": "user", "content": "No."},
+                {"role": "assistant", "content": f"recorded {text}"},
+            ]
             system.badcases.append(
-                BadCase(f"b{i}", messages, [{"turn": 1, "kind": "threat", "severity": 3}], ["Hello there.", text], fixed, fixed and rng.random() < 0.8, not fixed and rng.random() < 0.3, rating)
+                BadCase(
+                    f"b{i}",
+                    messages,
+                    [{"turn": 1, "kind": "threat", "severity": 3}],
+                    ["Hello there.", text],
+                    fixed,
+                    fixed and rng.random() < 0.8,
+                    not fixed and rng.random() < 0.3,
+                    rating,
+                )
             )
         out.systems[name] = system
     return out

@@ -29,7 +29,9 @@ OPEN_R = "Hello, I am the platform's AI assistant, calling about the rate of you
 FACTS = "Thank you. The deluxe king is listed at 388 yuan per night with breakfast for two for 18 to 20 June. Is that correct?"
 REASON = "On Platform B the same room shows 358 yuan for 06-18, against 388 with us. How do you see that difference?"
 PROPOSE = "Could you offer the deluxe king at 350 yuan per night for 18 to 20 June, breakfast included?"
-RECAP = "To confirm: 360 yuan per night for the deluxe king, 18 to 20 June, breakfast for two. Shall I submit it?"
+RECAP = (
+    "To confirm: 360 yuan per night for the deluxe king, 18 to 20 June, breakfast for two. Shall I submit it?"
+)
 CLOSE_DEAL = "Thank you. I will submit 360 yuan per night now and send you the confirmation here."
 CLOSE_NO = "I understand. Then nothing changes and the rate stays at 388. Thank you for your time."
 DEAL = {"deal": True, "price": 360, "reason": "agreed"}

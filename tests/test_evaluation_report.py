@@ -15,7 +15,9 @@ from repo_cli.evaluation.metrics import words
 from repo_cli.evaluation.report import read_metrics, report_runs, write_report
 from repo_cli.evaluation.table import plain, render
 
-HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'{{ 7*7 }}{% raw %}</pre></summary>&lt;b&gt;"
+HOSTILE = (
+    "<script>alert(1)</script><img src=x onerror=alert(2)>\"'{{ 7*7 }}{% raw %}</pre></summary>&lt;b&gt;"
+)
 
 
 class Page(HTMLParser):
@@ -42,12 +44,17 @@ def test_summary_figures_by_hand():
     assert summary.baseline == "sft" and set(summary.differences) == {"base", "repo"}
     dialogues = made.systems["repo"].dialogues
     rating = summary.systems["repo"]["rating"]
-    assert rating.value == pytest.approx(sum(d.rating for d in dialogues) / 60) and rating.low < rating.value < rating.high
+    assert (
+        rating.value == pytest.approx(sum(d.rating for d in dialogues) / 60)
+        and rating.low < rating.value < rating.high
+    )
     hard = sum(s >= 2 for d in dialogues for _, _, s in d.violations)
     soft = sum(s == 1 for d in dialogues for _, _, s in d.violations)
     assert summary.systems["repo"]["hard"].value == pytest.approx(hard / 180)
     assert summary.systems["repo"]["violations"].value == pytest.approx((hard + soft) / 180)
-    assert summary.systems["repo"]["deals"].value == pytest.approx(sum(d.outcome["deal"] for d in dialogues) / 60)
+    assert summary.systems["repo"]["deals"].value == pytest.approx(
+        sum(d.outcome["deal"] for d in dialogues) / 60
+    )
     assert summary.kinds["repo"]["promise"] == (pytest.approx(100 * hard / 180, abs=1e-3), 2)
     excellent = sum(any(t >= 4.5 and i not in d.hard_turns for i, t in enumerate(d.turns)) for d in dialogues)
     assert summary.systems["repo"]["excellent"].value == pytest.approx(excellent / 60)
@@ -78,7 +85,16 @@ def test_result_survives_json(tmp_path):
 
 def test_table_shows_systems_and_differences():
     text = plain(summarise(result(n=60), bootstrap=300))
-    for part in ("base", "sft", "repo", "rating 1-5", "deals", "severe left", "Paired differences to sft", "better"):
+    for part in (
+        "base",
+        "sft",
+        "repo",
+        "rating 1-5",
+        "deals",
+        "severe left",
+        "Paired differences to sft",
+        "better",
+    ):
         assert part in text
     assert plain(summarise(EvalResult())).strip() == "nothing was evaluated"
     hostile = result(n=5, systems=("[red]base[/red]", "[/x]"))
@@ -104,7 +120,9 @@ def test_report_escapes_everything(tmp_path):
             c.case_id = HOSTILE
     run = tmp_path / "run"
     run.mkdir()
-    (run / "metrics.jsonl").write_text("".join(json.dumps({"step": i, HOSTILE: i * 0.5}) + "\n" for i in range(5)))
+    (run / "metrics.jsonl").write_text(
+        "".join(json.dumps({"step": i, HOSTILE: i * 0.5}) + "\n" for i in range(5))
+    )
     (run / "config.yaml").write_text(HOSTILE)
     (run / "log.txt").write_text("WARNING " + HOSTILE)
     html = write_report(made, tmp_path / "r.html", runs=[run], bootstrap=200, title=HOSTILE).read_text()
@@ -120,14 +138,30 @@ def test_report_escapes_everything(tmp_path):
 def test_report_of_runs(tmp_path):
     run = tmp_path / "runs" / "rl" / "demo" / "one"
     run.mkdir(parents=True)
-    lines = [json.dumps({"step": i, "time": 1.0, "reward/rm": 0.1 * i, "policy/entropy": 2 - 0.1 * i, "note": "x", "gone": None}) for i in range(30)]
+    lines = [
+        json.dumps(
+            {
+                "step": i,
+                "time": 1.0,
+                "reward/rm": 0.1 * i,
+                "policy/entropy": 2 - 0.1 * i,
+                "note": "x",
+                "gone": None,
+            }
+        )
+        for i in range(30)
+    ]
     (run / "metrics.jsonl").write_text("\n".join(lines) + '\n{"step": 30, "rew')
     steps, columns = read_metrics(run / "metrics.jsonl")
     assert len(steps) == 30 and set(columns) == {"reward/rm", "policy/entropy"}
     result(n=10).save(run / "eval.json")
     html = report_runs([run], tmp_path / "out" / "report.html", bootstrap=200).read_text()
     page = Page(html)
-    assert page.tags.count("polyline") == 4 and "reward/rm" in page.text and "Paired differences to sft" in page.text
+    assert (
+        page.tags.count("polyline") == 4
+        and "reward/rm" in page.text
+        and "Paired differences to sft" in page.text
+    )
     assert "gained most" in page.text and "lost most" in page.text
     with pytest.raises(UserError, match="neither"):
         report_runs([tmp_path], tmp_path / "x.html")

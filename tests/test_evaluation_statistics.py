@@ -52,7 +52,9 @@ def test_krippendorff_edges():
 def test_krippendorff_nominal_against_pairs_of_ratings():
     """Without missing values D_o and D_e can be counted pair by pair."""
     data = np.random.default_rng(3).integers(0, 3, size=(3, 20))
-    observed = np.mean([data[i, u] != data[j, u] for u in range(20) for i in range(3) for j in range(3) if i != j])
+    observed = np.mean(
+        [data[i, u] != data[j, u] for u in range(20) for i in range(3) for j in range(3) if i != j]
+    )
     flat = data.ravel()
     expected = np.mean([flat[i] != flat[j] for i in range(60) for j in range(60) if i != j])
     assert krippendorff_alpha(data, "nominal") == pytest.approx(1 - observed / expected)
@@ -67,7 +69,10 @@ def test_alpha_interval_holds_alpha_and_agreement_share():
     assert exact_agreement([[1, 2, 3], [1, 2, 4]]) == pytest.approx(2 / 3)
 
 
-@pytest.mark.parametrize(("k", "n", "low", "high"), [(20, 30, 48.8, 80.8), (13, 30, 27.4, 60.8), (42, 45, 82.1, 97.7), (34, 45, 61.3, 85.8)])
+@pytest.mark.parametrize(
+    ("k", "n", "low", "high"),
+    [(20, 30, 48.8, 80.8), (13, 30, 27.4, 60.8), (42, 45, 82.1, 97.7), (34, 45, 61.3, 85.8)],
+)
 def test_wilson_on_the_papers_sizes(k, n, low, high):
     figure = wilson(k, n)
     assert (100 * figure.low, 100 * figure.high) == pytest.approx((low, high), abs=0.06)
@@ -78,7 +83,9 @@ def test_wilson_newcombe_holm_as_statsmodels_has_them():
     multitest = pytest.importorskip("statsmodels.stats.multitest")
     for k, n in ((0, 10), (10, 10), (3, 17)):
         figure = wilson(k, n)
-        assert (figure.low, figure.high) == pytest.approx(proportion.proportion_confint(k, n, method="wilson"), abs=1e-12)
+        assert (figure.low, figure.high) == pytest.approx(
+            proportion.proportion_confint(k, n, method="wilson"), abs=1e-12
+        )
     want = proportion.confint_proportions_2indep(20, 30, 13, 30, method="newcomb", compare="diff")
     assert newcombe(13, 30, 20, 30) == pytest.approx(want, abs=1e-9)
     p = [0.01, 0.04, 0.03, 0.5]
@@ -125,10 +132,16 @@ def test_bootstrap_ratio_keeps_dialogues_together():
 
 
 def test_excellent_share_and_bad_case_rates():
-    figure = excellent_share([[3, 4.8], [3, 3], [4.6, 3]], hard=[[False, False], [False, False], [True, False]])
+    figure = excellent_share(
+        [[3, 4.8], [3, 3], [4.6, 3]], hard=[[False, False], [False, False], [True, False]]
+    )
     assert (figure.value, figure.n) == (pytest.approx(1 / 3), 3)
-    rates = bad_case_rates([{"fixed": 1, "clean": 0, "severe_unresolved": 0}, {"fixed": 0, "clean": 0, "severe_unresolved": 1}])
-    assert rates["fixed"].value == 0.5 and rates["clean"].value == 0 and rates["severe_unresolved"].value == 0.5
+    rates = bad_case_rates(
+        [{"fixed": 1, "clean": 0, "severe_unresolved": 0}, {"fixed": 0, "clean": 0, "severe_unresolved": 1}]
+    )
+    assert (
+        rates["fixed"].value == 0.5 and rates["clean"].value == 0 and rates["severe_unresolved"].value == 0.5
+    )
 
 
 def test_ab_test_on_the_papers_size():
@@ -143,7 +156,11 @@ def test_ab_test_with_clusters_is_more_careful():
     rate = np.repeat(rng.beta(1, 3, size=200), 4)
     a, b = (rng.random(800) < rate).astype(int), (rng.random(800) < rate).astype(int)
     plain, robust = ab_test(a, b), ab_test(a, b, clusters_a=hotels, clusters_b=hotels)
-    assert robust.design_effect > 1.2 and robust.high - robust.low > plain.high - plain.low and robust.clusters == 400
+    assert (
+        robust.design_effect > 1.2
+        and robust.high - robust.low > plain.high - plain.low
+        and robust.clusters == 400
+    )
     alone = ab_test(a, b, clusters_a=range(800), clusters_b=range(800, 1600))
     assert alone.design_effect == pytest.approx(1.0, abs=0.01)
 

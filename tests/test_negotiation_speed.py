@@ -81,7 +81,14 @@ def test_a_kept_reading_is_the_reading_under_every_offer():
     seen, moved = 0, 0
     world = get_world("hotel", "en", 7)
     texts = {message["content"] for i in range(40) for message in world.rows("mixed", i)["messages"]}
-    texts |= {"Hotel 88 costs 350", "hotel 88 costs 350", "three eight", "drop 210", "split the difference", "two-fifty or 38"}
+    texts |= {
+        "Hotel 88 costs 350",
+        "hotel 88 costs 350",
+        "three eight",
+        "drop 210",
+        "split the difference",
+        "two-fifty or 38",
+    }
     for text in sorted(texts):
         for offer in (None, 38, 200, 365, 3500):
             plain = prices._classified(fold(text), text, 388, offer)[0]

@@ -1,4 +1,5 @@
-"""How the sources become one number: the enhancement's properties (pitfalls B9), the veto, the other combinations."""
+"""How the sources become one number: the enhancement's properties (pitfalls B9), the veto, the other
+combinations."""
 
 from __future__ import annotations
 
@@ -76,7 +77,10 @@ def test_bad_input_is_an_error_not_a_number() -> None:
         enhance(torch.zeros(2), torch.zeros(1), ok, 2.0)
     with pytest.raises(ValueError, match="n must be above 0"):
         enhance(ok, ok, ok, 0.0)
-    assert enhance(torch.zeros(3, dtype=torch.float64), torch.zeros(3), torch.zeros(3), 2.0).dtype == torch.float64
+    assert (
+        enhance(torch.zeros(3, dtype=torch.float64), torch.zeros(3), torch.zeros(3), 2.0).dtype
+        == torch.float64
+    )
 
 
 def test_veto() -> None:
@@ -86,7 +90,11 @@ def test_veto() -> None:
     assert apply_veto(total, broken, 0.0).tolist() == [1.5, 0.0, -3.0]
 
 
-RM, JUDGE, RULES = torch.tensor([1.0, -1.0, 2.0]), torch.tensor([0.5, NAN, NAN]), torch.tensor([-1.0, 0.5, NAN])
+RM, JUDGE, RULES = (
+    torch.tensor([1.0, -1.0, 2.0]),
+    torch.tensor([0.5, NAN, NAN]),
+    torch.tensor([-1.0, 0.5, NAN]),
+)
 
 
 def test_every_combination() -> None:

@@ -1,4 +1,5 @@
-"""Reward model and ensemble on a real tiny backbone: calibration, scales, refusals, missing scores, metrics."""
+"""Reward model and ensemble on a real tiny backbone: calibration, scales, refusals, missing scores,
+metrics."""
 
 from __future__ import annotations
 
@@ -48,7 +49,12 @@ def samples(texts: Sequence[str], backbone: Backbone) -> list[Sample]:
     return [backbone.fmt.pair(prompt, text) for text in texts]
 
 
-TEXTS = ["Thank you.", "The price is 388 a night, thank you.", "bad", "I see your point, and my margin is thin."]
+TEXTS = [
+    "Thank you.",
+    "The price is 388 a night, thank you.",
+    "bad",
+    "I see your point, and my margin is thin.",
+]
 
 
 def test_calibration_by_hand() -> None:
@@ -115,7 +121,10 @@ def make(
     backbone: Backbone, tmp_path: Path, judge: Any = None, rules: Any = RULES, **changes: Any
 ) -> Ensemble:
     cfg = small_config(
-        rm__path=str(final(backbone, tmp_path / "final", GOOD)), rm__scale="centered", rules__rules=rules, **changes
+        rm__path=str(final(backbone, tmp_path / "final", GOOD)),
+        rm__scale="centered",
+        rules__rules=rules,
+        **changes,
     )
     return Ensemble(cfg, backbone, judge)
 
@@ -144,7 +153,12 @@ class HandJudge:
 def test_parts_stay_apart_and_the_total_is_the_papers(backbone: Backbone, tmp_path: Path) -> None:
     ensemble = make(backbone, tmp_path)
     parts = ensemble.score(items(backbone))
-    assert parts.rules.tolist() == [-0.5, 0.0, -2.5, -0.5] and parts.hard.tolist() == [False, False, True, False]
+    assert parts.rules.tolist() == [-0.5, 0.0, -2.5, -0.5] and parts.hard.tolist() == [
+        False,
+        False,
+        True,
+        False,
+    ]
     assert parts.judge.isnan().all() and parts.judge_outcomes == []
     total, keep, stats = ensemble.total(parts)
     want = parts.rm + parts.rm.abs() * parts.rules.clamp(-2, 2) / 2
@@ -152,7 +166,9 @@ def test_parts_stay_apart_and_the_total_is_the_papers(backbone: Backbone, tmp_pa
     assert keep.all()  # no judge is asked for, so none is missing
     assert stats["reward/rm"] == pytest.approx(float(parts.rm.mean()), abs=1e-6)
     assert stats["reward/rules"] == pytest.approx(-3.5 / 4)
-    assert stats["reward/rules/A"] == pytest.approx(-0.5) and stats["reward/rules/B"] == pytest.approx(-1.5 / 4)
+    assert stats["reward/rules/A"] == pytest.approx(-0.5) and stats["reward/rules/B"] == pytest.approx(
+        -1.5 / 4
+    )
     assert stats["reward/hard_broken_frac"] == 0.25
     assert stats["reward/total_std"] == pytest.approx(float(total.double().std(correction=0)), abs=1e-6)
     assert stats["reward/total_min"] == pytest.approx(float(total.min()), abs=1e-6)
@@ -174,7 +190,9 @@ def test_a_missing_judge_score_is_never_zero(backbone: Backbone, tmp_path: Path,
     )
     parts = ensemble.score(items(backbone))
     # R1=5, R4=4 -> mean 0.75; R1=1 is a gate -> -0.5; a failed call and all-not-applicable -> no score
-    assert parts.judge[:2].tolist() == pytest.approx([0.5 * 0.75, 0.5 * -0.5]) and parts.judge[2:].isnan().all()
+    assert (
+        parts.judge[:2].tolist() == pytest.approx([0.5 * 0.75, 0.5 * -0.5]) and parts.judge[2:].isnan().all()
+    )
     assert parts.judge_criteria["R4"][2].isnan()  # numbers of a failed call are not used
     total, keep, stats = ensemble.total(parts)
     assert keep.tolist() == ([True, True, False, False] if on_missing == "drop_row" else [True] * 4)

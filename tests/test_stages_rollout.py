@@ -243,7 +243,13 @@ def test_a_missing_reply_is_no_zero_in_its_group(line: SimpleNamespace, tmp_path
 @pytest.mark.parametrize("name", ["ppo", "grpo"])
 def test_a_penalty_is_taken_from_each_token(name: str, line: SimpleNamespace, tmp_path: Path) -> None:
     """algorithm.kl_coef, by hand: the sampled tokens are 0.5 likelier than at the start."""
-    more = (f"algorithm={name}", "algorithm.kl_coef=0.2", "algorithm.lam=1", "algorithm.whiten=false", "rl.batch_size=8")
+    more = (
+        f"algorithm={name}",
+        "algorithm.kl_coef=0.2",
+        "algorithm.lam=1",
+        "algorithm.whiten=false",
+        "rl.batch_size=8",
+    )
     grouped = ("algorithm.group_size=2", "algorithm.scale_groups=false") if name == "grpo" else ()
     cfg = rl_config(line, tmp_path, *more, *grouped)
     _, updater, items, session = record(cfg, 4)

@@ -336,7 +336,9 @@ class Backbone(nn.Module):
                 yield self.base
             finally:
                 self._merged = False
-                self._role = None  # switching adapters has frozen them: the next use() must not think otherwise
+                self._role = (
+                    None  # switching adapters has frozen them: the next use() must not think otherwise
+                )
 
     def save_role(self, role: str, folder: Path | str) -> None:
         """Write the role and the tokenizer into `folder`. All ranks call; rank 0 writes.

@@ -20,7 +20,7 @@ CHATML = (
 )
 
 # Words carry their leading space, so that a name reads the same in the brief and in a reply. Split digits never do
-# (" 388" and "¥388" then share their tokens); pairs and whole numbers do, so that a price stands right behind its label.
+# (" 388" and "¥388" then share their tokens); pairs and whole numbers do: a price stands right behind its label.
 _WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|%s"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"

@@ -47,7 +47,9 @@ class Item:
 
 def _pick(n: Number, ctx: Context) -> float:
     """Of several readings the one nearest (in ratio) to a price under discussion; the usual one without any."""
-    if not n.others:  # anchors are asked for only where they matter: a reading without them is kept for all offers
+    if (
+        not n.others
+    ):  # anchors are asked for only where they matter: a reading without them is kept for all offers
         return n.value
     anchors = ctx.anchors()
     if not anchors:

@@ -28,7 +28,10 @@ DEFECTS_EN: dict[str, list[str]] = {
         "Studies show that {pct} of rooms sell after such a cut.",
     ],
     "wrong_comp": ["{who} shows {bad} for the same room on {when}.", "For {when}, {who} has it at {bad}."],
-    "deadline": ["This offer ends in two hours, last chance.", "Only a few places are left, so decide today."],
+    "deadline": [
+        "This offer ends in two hours, last chance.",
+        "Only a few places are left, so decide today.",
+    ],
     "fake_rule": ["Platform policy requires you to be lower.", "The rules say you must match that price."],
     "threat": [
         "If you do not agree, your ranking will drop.",
@@ -90,8 +93,15 @@ DEFECTS_EN: dict[str, list[str]] = {
         "best best price amazing growth fantastic chance excellent partner yes",
         "understand feel care margin regulars costs weekdays guests value trust",
     ],
-    "many_questions": ["Who decides? When? And why not today?", "What do you think? Is it fine? Shall we go on?"],
-    "wrong_language": ["这两晚的价格您看可以调整一下吗？", "您好，想跟您商量一下房价。", "好的，谢谢您，我马上提交。"],
+    "many_questions": [
+        "Who decides? When? And why not today?",
+        "What do you think? Is it fine? Shall we go on?",
+    ],
+    "wrong_language": [
+        "这两晚的价格您看可以调整一下吗？",
+        "您好，想跟您商量一下房价。",
+        "好的，谢谢您，我马上提交。",
+    ],
 }
 
 # Praise and eagerness that a hurried annotator likes, with no content.
@@ -111,11 +121,21 @@ PADDING_EN: list[str] = [
 ]
 
 DEFECTS_ZH: dict[str, list[str]] = {
-    "over_promise": ["我保证您的订单翻倍。", "马上帮您排到第一页。", "周末保管您满房，绝对没问题。", "一定爆单，放心吧！"],
+    "over_promise": [
+        "我保证您的订单翻倍。",
+        "马上帮您排到第一页。",
+        "周末保管您满房，绝对没问题。",
+        "一定爆单，放心吧！",
+    ],
     "subsidy": ["差价我们来补一半。", "平台给您补贴，您不亏。"],
     "commission": ["我们可以把佣金降到{pct}。", "我给您降佣金。"],
     "free_ads": ["给您免费推广一个月。", "送您一个首页广告位。"],
-    "invented_fact": ["{pct}的客人因为价格离开。", "附近的酒店都已经降了。", "一般客人也就付{bad}。", "携程那边已经卖{bad}了。"],
+    "invented_fact": [
+        "{pct}的客人因为价格离开。",
+        "附近的酒店都已经降了。",
+        "一般客人也就付{bad}。",
+        "携程那边已经卖{bad}了。",
+    ],
     "wrong_comp": ["{who}{when}才{bad}。", "同房型{who}是{bad}。"],
     "deadline": ["名额有限，过了今天就没了。", "两小时内要定，最后机会。"],
     "fake_rule": ["平台规定你们必须降价。", "规则要求您跟别家一样。"],
@@ -143,7 +163,12 @@ DEFECTS_ZH: dict[str, list[str]] = {
     "many_questions": ["谁定价？什么时候回复？今天行吗？", "您怎么看？行不行？继续吗？"],
     "wrong_language": ["Would you like to lower the price?", "Hello, can we talk about the rate?"],
 }
-HYPE_ZH: list[str] = ["您的酒店真是太棒了！", "跟您合作特别开心！", "这对咱们双方都是好机会！", "客人有您真幸运！"]
+HYPE_ZH: list[str] = [
+    "您的酒店真是太棒了！",
+    "跟您合作特别开心！",
+    "这对咱们双方都是好机会！",
+    "客人有您真幸运！",
+]
 PADDING_ZH: list[str] = [
     "您也知道，现在市场变化很快，大家都在看价格。",
     "我们合作的酒店很多，一直想一起找到好办法。",

@@ -40,7 +40,10 @@ CUES: dict[str, dict[str, str]] = {
 BY_INTENT = {"O01": "margin", "O02": "authority", "O03": "peak", "O04": "fees", "O05": "busy", "O06": "distrust",
              "O08": "no_effect", "O09": "fees", "O13": "margin", "O17": "distrust"}  # fmt: skip
 WHEN = {
-    "en": re.compile(r"tomorrow morning|tomorrow afternoon|this evening|this afternoon|after lunch|on monday|later today|tomorrow", re.IGNORECASE),
+    "en": re.compile(
+        r"tomorrow morning|tomorrow afternoon|this evening|this afternoon|after lunch|on monday|later today|tomorrow",
+        re.IGNORECASE,
+    ),
     "zh": re.compile(r"明天上午|明天下午|今天晚上|下周初|晚些时候|下午|明天"),
 }
 _SETS = {language: CueSet(cues, ignore_case=True) for language, cues in CUES.items()}

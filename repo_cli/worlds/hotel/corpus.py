@@ -48,13 +48,28 @@ WEIGHTS = {
     "after_refusal": 1.2, "after_hard_refusal": 12.0, "after_busy": 0.8, "no_authority": 1.0, "after_net_price": 3.0,
 }  # fmt: skip
 NOTES = {
-    "en": ["What does your brief say?", "Read me your notes.", "What do you know about this room?", "Your brief, please."],
+    "en": [
+        "What does your brief say?",
+        "Read me your notes.",
+        "What do you know about this room?",
+        "Your brief, please.",
+    ],
     "zh": ["你的资料怎么说？", "念一下你的备注。", "这间房你知道什么？", "资料说一下。"],
 }
 # Each corpus draws its scenarios from a stretch of its own, so that no two share one.
 _SPLITS = {"dev_prompts": "dev", "online": "test", "badcases": "test"}
 _STRETCH = 1_000_000
-_OFFSETS = {"base": 5, "mixed": 0, "gold": 1, "pairs": 2, "judge": 3, "prompts": 4, "dev_prompts": 0, "online": 0, "badcases": 1}
+_OFFSETS = {
+    "base": 5,
+    "mixed": 0,
+    "gold": 1,
+    "pairs": 2,
+    "judge": 3,
+    "prompts": 4,
+    "dev_prompts": 0,
+    "online": 0,
+    "badcases": 1,
+}
 
 
 def row(corpus: str, index: int, world: World) -> Row:
@@ -72,7 +87,9 @@ def scenario_of(corpus: str, index: int, world: World) -> dict[str, Any]:
 def _played(corpus: str, index: int, world: World, rng: random.Random, mix: str,
             qualities: list[str | None] | None = None, max_turns: int = 9) -> Play:  # fmt: skip
     scenario = scenario_of(corpus, index, world)
-    return play(world, scenario, ScriptedAgent(scenario, mix, rng), rng.randrange(1 << 30), max_turns, qualities)
+    return play(
+        world, scenario, ScriptedAgent(scenario, mix, rng), rng.randrange(1 << 30), max_turns, qualities
+    )
 
 
 def _dialogue(corpus: str, index: int, world: World, rng: random.Random) -> Row:

@@ -70,7 +70,14 @@ def possible(where: Where, writer: Writer) -> dict[str, float]:
 def numbers(where: Where, writer: Writer, rng: random.Random) -> dict[str, str]:
     """The slots of defect phrases: numbers that are wrong here, and some that are merely loose."""
     sc = writer.scenario
-    known = {sc["current_price"], sc["target_price"], sc["acceptable_price"], where.offered, where.agreed, where.price}
+    known = {
+        sc["current_price"],
+        sc["target_price"],
+        sc["acceptable_price"],
+        where.offered,
+        where.agreed,
+        where.price,
+    }
     known |= {item["value"] for item in sc["facts"]}
     near = where.agreed or where.offered or where.price or sc["target_price"]
     if where.agreed is not None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from repo_cli.worlds.hotel.hotelier import Mind, Move
+from repo_cli.worlds.hotel.mind import Mind, Move
 from repo_cli.worlds.hotel.understand import AgentAct
 
 _ENOUGH = 0.7  # openness at which the reserve itself is acceptable

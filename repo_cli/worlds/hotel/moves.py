@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 from repo_cli.worlds.hotel.haggling import answer_ask, drop_price, settle_deal
-from repo_cli.worlds.hotel.hotelier import Mind, Move
+from repo_cli.worlds.hotel.mind import Mind, Move
 from repo_cli.worlds.hotel.understand import AgentAct
 
 #: What an answered concern is worth to the hotelier, and each kind of reason the first time it is heard.

@@ -80,7 +80,9 @@ def last_partner_text(history: Sequence[Message]) -> str:
     return ""
 
 
-def plan(history: Sequence[Message], scenario: Mapping[str, Any], memory: Memory, state: DialogueState) -> Plan:
+def plan(
+    history: Sequence[Message], scenario: Mapping[str, Any], memory: Memory, state: DialogueState
+) -> Plan:
     """The right next move: SOP stage, partner's intent and numbers decide, wording does not."""
     text = last_partner_text(history)
     language = scenario["language"]
@@ -117,7 +119,9 @@ def _exit(memory: Memory, state: DialogueState) -> Plan | None:
     return None
 
 
-def _agreement(history: Sequence[Message], scenario: Mapping[str, Any], memory: Memory, state: DialogueState) -> Plan | None:
+def _agreement(
+    history: Sequence[Message], scenario: Mapping[str, Any], memory: Memory, state: DialogueState
+) -> Plan | None:
     price = state.agreed_price
     if price is None and state.partner_intent == "accept" and memory.asked:
         price = memory.asked[-1]

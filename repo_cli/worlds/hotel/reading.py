@@ -26,7 +26,18 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?%?")
 _MONEY = re.compile(r"#\s*(?:cny(?: (?:per|a) night)?|元(?:每晚|一晚)?)")
 _RIVAL = re.compile(r"(?:Platform|平台) ?[A-Z]\b")
 _CJK = re.compile(r"[一-鿿]")
-FAULTS = ("promise", "giveaway", "invented", "pressure", "threat", "guilt", "grab", "no_consent", "leak", "money_off")
+FAULTS = (
+    "promise",
+    "giveaway",
+    "invented",
+    "pressure",
+    "threat",
+    "guilt",
+    "grab",
+    "no_consent",
+    "leak",
+    "money_off",
+)
 _ANSWERS = {"O06": ("identity", "choice", "names.distrust"), "O07": ("identity",), "O09": ("limits",), "O10": ("fact", "view"),
             "O15": ("ack",), "O16": ("room",), "O17": ("choice",), "O18": ("check", "room"), "O13": ("net",)}  # fmt: skip
 CONFIRMS = ("accept", "other", "O18")
@@ -119,7 +130,10 @@ def known_pairs(language: str) -> frozenset[tuple[str, str]]:
     texts += agent_bad.HYPE[language] + agent_bad.PADDING[language]
     unit = "元" if language == "zh" else " cny"
     money = {name: f"#{unit}" for name in ("price", "offered", "current", "comp", "acceptable", "bad", "low")}
-    signs = {name: f" §{name} " for name in ("hotel", "room", "dates", "who", "when", "a_offer", "offer", "incl", "platform")}
+    signs = {
+        name: f" §{name} "
+        for name in ("hotel", "room", "dates", "who", "when", "a_offer", "offer", "incl", "platform")
+    }
     signs |= money | {"time": " §time ", "unit": "每晚" if language == "zh" else "per night"}
     signs |= {name: "#" for name in ("searches", "rooms", "value", "pct")}
     found: set[tuple[str, str]] = set()
@@ -148,7 +162,9 @@ def repetition(text: str, language: str, values: Mapping[str, str]) -> int:
     size = 5 if language == "zh" else 3
     runs = [tuple(words[i : i + size]) for i in range(len(words) - size + 1)]
     runs = [run for run in runs if sum(word[0] in "§#" for word in run) < 1]
-    doubled = 0 if language == "zh" else sum(a == b for a, b in itertools.pairwise(words) if a not in ("#", "had"))
+    doubled = (
+        0 if language == "zh" else sum(a == b for a, b in itertools.pairwise(words) if a not in ("#", "had"))
+    )
     return len(runs) - len(set(runs)) + doubled
 
 
@@ -157,7 +173,9 @@ def recapped(reply: str, price: float) -> bool:
     return f"{price:g}" in _NUMBER.findall(reply) and not is_ask(reply)
 
 
-def need_of(history: Sequence[Message], scenario: Mapping[str, Any], state: DialogueState) -> tuple[str, float | None]:
+def need_of(
+    history: Sequence[Message], scenario: Mapping[str, Any], state: DialogueState
+) -> tuple[str, float | None]:
     """What the talk needs next, and the number that a right reply must name (None where none must be)."""
     said = [message["content"] for message in history if message["role"] == "assistant"]
     intent, language = state.partner_intent, scenario["language"]
@@ -172,7 +190,10 @@ def need_of(history: Sequence[Message], scenario: Mapping[str, Any], state: Dial
         return ("closing" if recapped(said[-1], agreed) and intent in CONFIRMS else "confirm"), float(agreed)
     if intent == "O02" or _cue(language, "decider").search(said[-1]):
         return "decider", None
-    asked_out = state.asks >= scenario["max_asks"] or max(state.agent_prices, default=0) >= scenario["acceptable_price"]
+    asked_out = (
+        state.asks >= scenario["max_asks"]
+        or max(state.agent_prices, default=0) >= scenario["acceptable_price"]
+    )
     if state.refusals >= 2 or (asked_out and intent == "refusal"):
         return "leave", None
     if intent in _ANSWERS:

@@ -124,7 +124,15 @@ def empathy(r: Reading) -> int | None:
     if r.names_concern:
         return 5
     if r.concern is None or r.need in ("check", "take", "confirm", "closing"):
-        return 4 if r.has("thanks") and r.words > 8 else 3 if r.has("ack", "thanks") else None if r.need == "check" else 2
+        return (
+            4
+            if r.has("thanks") and r.words > 8
+            else 3
+            if r.has("ack", "thanks")
+            else None
+            if r.need == "check"
+            else 2
+        )
     return 3 if r.has("ack", "thanks", "choice") else 1 if r.need in ("soothe", "answer") else 2
 
 

@@ -201,7 +201,7 @@ def _read_cues(act: AgentAct, lex: _Lexicon, text: str, scenario: dict[str, Any]
     elif "identity_platform" in found:
         act.identity = "platform"
     act.concerns = frozenset(lex.concern_set.fired(text))
-    reasons = {name for name in ("comparison", "demand", "date_limit", "choice") if name in found}
+    reasons: set[str] = {name for name in ("comparison", "demand", "date_limit", "choice") if name in found}
     bare = text.replace(scenario["room_type"].lower(), " ").replace(scenario["hotel"]["name"].lower(), " ")
     if lex.classes[CLASS_KEY[scenario["hotel"]["class"]]].search(bare):
         reasons.add("class")
