@@ -103,7 +103,7 @@ def test_dry_run_shows_plan_and_starts_nothing(
 def test_dry_run_of_the_pipeline_composes_every_step(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("pipeline", "+experiment=demo", "--dry-run", "rules=none") == 0
     text = capsys.readouterr().out
-    for word in ("base", "train_rm", "judge", "step:base", "world:mixed", "nothing was started"):
+    for word in ("base", "train_rm", "judge", "step:base", "world:base", "nothing was started"):
         assert word in text
 
 

@@ -65,7 +65,6 @@ class EvalConfig:
     sets: list[str] = key(["online", "badcases"], "what is evaluated", choices=EVAL_SETS)
     n_online: int = key(30, "held-out dialogues with the counterpart", lo=1)
     n_badcases: int = key(45, "held-out bad-case dialogues", lo=1)
-    raters: int = key(1, "independent readings of each dialogue", lo=1)
     max_turns: int = key(10, "agent turns before a dialogue is cut", lo=1)
     batch_size: int = key(64, "dialogues held at once", lo=1)
     seed: int = key(0, "seed of sampling and counterpart", lo=0)

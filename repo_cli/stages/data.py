@@ -17,6 +17,9 @@ from repo_cli.worlds import get_world
 
 Row = dict[str, Any]
 
+#: Where an SFT row that was made of a judge's labelled example keeps that example.
+EXAMPLE = "_example"
+
 #: Which kinds of row serve a stage: judge examples become SFT rows, whole dialogues become prompts.
 SERVES = {"sft": ("sft", "judge"), "preference": ("preference",), "prompts": ("prompts", "badcases", "sft")}
 
@@ -48,7 +51,8 @@ def stage_rows(
     if kind == "sft" and rows and "scores" in rows[0]:
         from repo_cli.rewards.judge_prompt import judge_rows_to_sft
 
-        rows = judge_rows_to_sft(rows, cfg.rubric, cfg.sop, cfg.judge.prompt)
+        asked = judge_rows_to_sft(rows, cfg.rubric, cfg.sop, cfg.judge.prompt)
+        rows = [{**new, EXAMPLE: row} for new, row in zip(asked, rows, strict=True)]
     if kind == "prompts":
         rows = [prompt for row in rows for prompt in prompts_of(row)]
     return rows, report

@@ -13,6 +13,7 @@ step on the running step is finished and saved first.
 
 from __future__ import annotations
 
+import io
 import logging
 import resource
 import time
@@ -250,6 +251,14 @@ class Session:
         if self.is_main:
             log.info(text)
             self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def show(self, table: Any) -> None:
+        """A rich table for people: terminal and log."""
+        if self.is_main:
+            self.console.print(table)
+            plain = Console(width=120, file=io.StringIO(), record=True)
+            plain.print(table)
+            log.info("\n%s", plain.export_text())
 
     def alarm(self, text: str) -> None:
         """Something that looks wrong: terminal, log and tracker."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from rich.table import Table
 
 from repo_cli.config.schema import Config
 from repo_cli.dialogue.batches import collate, rank_micro_batches
@@ -23,7 +24,9 @@ from repo_cli.dialogue.checks import sft_samples
 from repo_cli.dialogue.files import LoadReport
 from repo_cli.dialogue.tokens import Sample
 from repo_cli.models.backbone import Backbone
-from repo_cli.stages.data import BatchOrder, split_rows, stage_rows
+from repo_cli.rewards.judge import LocalJudge
+from repo_cli.rewards.judge_prompt import agreement
+from repo_cli.stages.data import EXAMPLE, BatchOrder, split_rows, stage_rows
 from repo_cli.stages.session import Session
 from repo_cli.training.distributed import all_sum, rank, world_size
 
@@ -78,6 +81,8 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
         session.note(
             f"held-out loss {metrics['val/loss']:.4f} on {len(held_samples)} samples" if metrics else "done"
         )
+        if examples := [row[EXAMPLE] for row in held if EXAMPLE in row]:
+            metrics |= judge_agreement(backbone, role, examples, cfg, session)
         return session.finish(backbone, role, kind="full" if role == "full" else "adapter", metrics=metrics)
 
 
@@ -95,6 +100,34 @@ def token_weights(backbone: Backbone, number_weight: float) -> torch.Tensor:
             if token < backbone.vocab_size and any(c.isdigit() for c in text) and not text.startswith("<|"):
                 weights[token] = number_weight
     return weights
+
+
+def judge_agreement(
+    backbone: Backbone, role: str, examples: list[dict[str, Any]], cfg: Config, session: Session
+) -> dict[str, float]:
+    """How far the freshly trained judge agrees with the labels of held-out examples; a table for people, metrics."""
+    judge = LocalJudge(
+        backbone,
+        None if role == "full" else role,
+        cfg.rubric,
+        cfg.sop,
+        style=cfg.judge.prompt,
+        max_length=cfg.judge.max_length,
+        batch_tokens=cfg.judge.batch_tokens,
+        template_kwargs=cfg.policy.template_kwargs,
+    )
+    items = [{"scenario": e.get("scenario"), "history": e["prompt"], "reply": e["reply"]} for e in examples]
+    with backbone.gathered():
+        scores = judge.score(items)
+    found = agreement([e["scores"] for e in examples], scores, cfg.rubric)
+    table = Table(title=f"judge against the labels of {len(examples)} held-out replies", title_justify="left")
+    for column in ("criterion", "exact", "within 1", "correlation", "applies: agree", "scored by both"):
+        table.add_column(column, justify="left" if column == "criterion" else "right")
+    for name, row in found.items():
+        cells = [f"{row[key]:.2f}" for key in ("exact", "within_one", "correlation", "applies")]
+        table.add_row(name, *cells, f"{row['n']:.0f}")
+    session.show(table)
+    return {f"val/judge/{name}/{key}": value for name, row in found.items() for key, value in row.items()}
 
 
 @torch.no_grad()
