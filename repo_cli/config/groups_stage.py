@@ -68,6 +68,7 @@ class EvalConfig:
     max_turns: int = key(10, "agent turns before a dialogue is cut", lo=1)
     batch_size: int = key(64, "dialogues held at once", lo=1)
     seed: int = key(0, "seed of sampling and counterpart", lo=0)
+    samples: int = key(2, "dialogues printed side by side at the end", lo=0)
     bootstrap: int = key(10000, "resamples behind an interval", lo=100)
 
 

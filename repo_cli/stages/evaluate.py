@@ -17,6 +17,7 @@ from repo_cli.config.schema import Config
 from repo_cli.errors import UserError
 from repo_cli.evaluation.metrics import BadCase, Dialogue, EvalResult, SystemResult
 from repo_cli.evaluation.report import write_report
+from repo_cli.evaluation.samples import sample_dialogues
 from repo_cli.evaluation.table import render_summary
 from repo_cli.models.backbone import Backbone
 from repo_cli.models.manifest import NAME as MANIFEST
@@ -52,10 +53,18 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
         out = session.path
         if session.is_main:
             (out / "eval.json").write_text(json.dumps(result.to_json(), ensure_ascii=False), encoding="utf-8")
-            write_report(result, out / "report.html", runs=[], bootstrap=cfg.eval.bootstrap)
+            trained = [run for run in map(run_of, systems.values()) if run is not None]
+            write_report(result, out / "report.html", runs=trained, bootstrap=cfg.eval.bootstrap)
+            session.console.print(sample_dialogues(result, cfg.eval.samples))
             session.console.print(render_summary(result, bootstrap=cfg.eval.bootstrap))
             session.note(f"report: {out / 'report.html'}")
         return out
+
+
+def run_of(path: str) -> Path | None:
+    """The RL run that made a system, whose curves belong in the report; None for any other system."""
+    run = find_final(path, "eval.systems").parent
+    return run if (run / "metrics.jsonl").is_file() and (run / "rollouts").is_dir() else None
 
 
 def open_system(
