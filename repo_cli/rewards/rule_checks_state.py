@@ -26,6 +26,13 @@ _CLOSES = re.compile(
     r"不再[^，。]{0,3}(?:打扰|联系|发|提|问)|先这样|到这里|到此|祝|保持不变|维持(?:原价|现价)|一切照旧|"
     r"不变|再见"
 )
+#: Words that carry out a deal: what only follows an agreement.
+_CARRIES_OUT = re.compile(
+    r"(?i)\b(?:I|we)(?:'ll| will| shall| am going to| are going to)?(?: now| then)? (?:submit|record|enter|register|"
+    r"put (?:it|that|this) (?:in|through))\b|\b(?:as agreed|(?:it|this|that) is (?:recorded|submitted|agreed)|"
+    r"when it is live|submitted now)\b|(?:我|我们)(?:这就|马上|现在|会|就){0,2}(?:帮您|为您|给您)?(?:提交|录入)|已(?:提交|录入)|"
+    r"按约定|按说好的"
+)
 #: Words that ask for less than what stands.
 _LOWER = re.compile(
     r"(?i)\b(?:(?:a (?:bit|little|touch)|any|even|still|slightly|go|some) (?:lower|less|cheaper)|(?:come|"
@@ -192,6 +199,48 @@ def right_exit(r: Reading, *, refusals: int = 2) -> Finding | None:
     if closes is None or _asks(r) or re.search(r"[?？]", r.text):
         return CLEAR
     return r.found(closes.span(), "closes")
+
+
+@check()
+def claims_agreement(r: Reading) -> Finding | None:
+    """The reply carries out a deal (submits, records) that the partner has not agreed to; a question does not count.
+
+    Does not apply while an offer within `acceptable_price` stands, since taking that offer is an agreement.
+    """
+    offer, limit = _open_offer(r), r.at.maybe("acceptable_price")
+    if _agreed(r) is not None or (offer is not None and (limit is None or offer <= limit + 0.01)):
+        return None
+    for words in _CARRIES_OUT.finditer(r.text):
+        if not re.search(
+            r"[?？]|(?i:\b(?:once|if|until|unless|after) you\b)|您(?:确认|同意)",
+            r.cut(r.sentence_of(words.span())),
+        ):
+            return r.found(words.span(), "carries out what was not agreed")
+    return CLEAR
+
+
+@check()
+def early_close(r: Reading, *, refusals: int = 1) -> Finding | None:
+    """The reply takes its leave (no question, no price, no appointment) from a partner who is still in the talk.
+
+    Leaving is right after a confirmed deal, `refusals` refusals, a hard refusal or an opt-out, when the last ask is
+    spent, and with someone who has no time or no authority (O05, O02).
+    """
+    state = r.at.state
+    over = state.hard_refusal or state.opted_out or state.refusals >= refusals or _agreed(r) is not None
+    spent = state.asks >= (r.at.maybe("max_asks") or 3)
+    if over or spent or set(state.partner_intents[-2:]) & {"O02", "O05", "O14"}:
+        return None
+    closes = _CLOSES.search(r.text)
+    if closes is None or _asks(r) or r.plain_amounts or re.search(r"[?？]", r.text) or not _parting(r):
+        return CLEAR
+    return r.found(closes.span(), "leaves too early")
+
+
+def _parting(r: Reading) -> bool:
+    """A last sentence that takes leave: thanks alone, as an acknowledgement, is no farewell."""
+    start, end = r.sentences[-1] if r.sentences else (0, 0)
+    return bool(_CLOSES.search(r.text[start:end]))
 
 
 @check()
