@@ -104,7 +104,7 @@ class Screen:
     def _can_match(self, text: str) -> frozenset[int]:
         if self._set is None:
             options = re2.Options()
-            options.max_mem = 256 << 20  # a limit; below some 30 MB RE2 forgets its states again and again
+            options.max_mem = 64 << 20  # a limit; below some 30 MB RE2 forgets its states again and again
             self._set = re2.Set.SearchSet(options)
             for pattern in self._patterns:
                 self._set.Add(loosened(pattern))

@@ -20,7 +20,7 @@ class CueSet:
         flag = "(?i)" if ignore_case else ""
         options = re2.Options()
         options.log_errors = False
-        options.max_mem = 256 << 20  # a limit; below some 30 MB RE2 forgets its states again and again
+        options.max_mem = 64 << 20  # a limit; below some 30 MB RE2 forgets its states again and again
         self._set = re2.Set.SearchSet(options)
         self._names: list[str] = []
         self._others: dict[str, re.Pattern[str]] = {}
