@@ -30,8 +30,8 @@ _CLOSES = re.compile(
 _CARRIES_OUT = re.compile(
     r"(?i)\b(?:I|we)(?:'ll| will| shall| am going to| are going to)?(?: now| then)? (?:submit|record|enter|register|"
     r"put (?:it|that|this) (?:in|through))\b|\b(?:as agreed|(?:it|this|that) is (?:recorded|submitted|agreed)|"
-    r"when it is live|submitted now)\b|(?:我|我们)(?:这就|马上|现在|会|就){0,2}(?:帮您|为您|给您)?(?:提交|录入)|已(?:提交|录入)|"
-    r"按约定|按说好的"
+    r"when it is live|submitted now)\b|(?:我|我们)(?:这就|马上|现在|会|就){0,2}(?:帮您|为您|给您)?"
+    r"(?:提交|录入)|已(?:提交|录入)|按约定|按说好的"
 )
 #: Words that ask for less than what stands.
 _LOWER = re.compile(
@@ -229,7 +229,7 @@ def early_close(r: Reading, *, refusals: int = 1) -> Finding | None:
     state = r.at.state
     over = state.hard_refusal or state.opted_out or state.refusals >= refusals or _agreed(r) is not None
     spent = state.asks >= (r.at.maybe("max_asks") or 3)
-    if over or spent or set(state.partner_intents[-2:]) & {"O02", "O05", "O14"}:
+    if over or spent or set(state.partner_intents) & {"O02", "O05", "O14"}:
         return None
     closes = _CLOSES.search(r.text)
     if closes is None or _asks(r) or r.plain_amounts or re.search(r"[?？]", r.text) or not _parting(r):

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import io
 import logging
-import resource
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,6 +42,7 @@ from repo_cli.training.checkpoint import (
     write_state,
 )
 from repo_cli.training.engine import NonFiniteLoss, TrainEngine
+from repo_cli.training.memory import give_back, peak_gib
 from repo_cli.training.progress import StepProgress
 from repo_cli.training.rundir import RunDir
 from repo_cli.training.signals import StopFlag
@@ -179,7 +179,8 @@ class Session:
         stats = {k if "/" in k else f"{self.stage}/{k}": v for k, v in stats.items()}
         stats |= {f"timing/{name}_s": seconds for name, seconds in self._seconds.items()}
         stats["timing/step_s"] = time.perf_counter() - self._began
-        stats["memory/peak_gib"] = self._peak_gib()
+        stats["memory/peak_gib"] = peak_gib(self.device)
+        give_back()
         self.last_metrics = stats
         done = step + 1
         self.tracker.log(done, stats)
@@ -267,11 +268,6 @@ class Session:
             self.console.print(
                 f"warning: {text}", style="yellow", markup=False, highlight=False, soft_wrap=True
             )
-
-    def _peak_gib(self) -> float:
-        if self.device.type == "cuda":
-            return torch.cuda.max_memory_allocated(self.device) / 2**30
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
     # -- the product -----------------------------------------------------------------------------------------
 

@@ -1,0 +1,37 @@
+"""Peak memory, and giving freed memory back to the system. No torch at import."""
+
+from __future__ import annotations
+
+import ctypes
+import resource
+import sys
+from functools import lru_cache
+from typing import Any
+
+
+@lru_cache(maxsize=1)
+def _libc() -> Any:
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+        return libc if hasattr(libc, "malloc_trim") else None
+    except OSError:  # another C library
+        return None
+
+
+def give_back() -> None:
+    """Return freed heap pages to the system. Generation allocates a cache of a new size at every token, and
+    glibc keeps what it frees of them, so a CPU run would seem to need ever more."""
+    libc = _libc()
+    if libc is not None:
+        libc.malloc_trim(0)
+
+
+def peak_gib(device: Any) -> float:
+    """Peak memory of this process in GiB: the accelerator's where there is one, else resident memory."""
+    if device.type == "cuda":
+        import torch
+
+        return torch.cuda.max_memory_allocated(device) / 2**30
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
