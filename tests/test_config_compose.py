@@ -23,7 +23,7 @@ def test_the_users_own_override_wins_over_the_experiments_step() -> None:
 
 def test_a_step_takes_its_own_settings_and_the_products_before_it() -> None:
     base = compose("sft", ["+experiment=demo", "rules=none"], step="base")
-    assert (base.policy.train, base.policy.parent, base.data.path) == ("full", None, "world:mixed")
+    assert (base.policy.train, base.policy.parent, base.data.path) == ("full", None, "world:base")
     sft = compose("sft", ["+experiment=demo", "rules=none"], products={"base": Path("made/final")})
     assert (sft.policy.train, sft.policy.parent, sft.data.path) == ("lora", "made/final", "world:gold")
     judged = compose(

@@ -246,7 +246,8 @@ def test_merging_restores_every_bit_and_computes_the_same(
             merged = model(ids).logits.float()
             with pytest.raises(RuntimeError, match="merged"):
                 backbone.logps("critic", ids, attention, attention)
-    assert (merged - apart).abs().max() < (1e-5 if dtype is None else 0.1)
+    # bfloat16 keeps 8 bits: what counts is the gap beside the size of the logits
+    assert (merged - apart).abs().max() < (1e-5 if dtype is None else 0.05 * apart.abs().max())
     backbone.use("policy")
     assert all(p.requires_grad for p in backbone.trainable("policy"))  # an update may follow at once
     assert torch.equal(backbone.base(ids).logits, apart)

@@ -117,7 +117,7 @@ def test_scores_equal_a_slow_reading_of_the_same_model(judge: LocalJudge) -> Non
             if want[name] is not None:
                 assert score.criteria[name] == pytest.approx(want[name], abs=1e-3), name
     read = [v for s in got for v in s.criteria.values() if v is not None]
-    assert read and all(1 <= v <= 5 for v in read) and len({round(v, 3) for v in read}) > 3
+    assert read and all(1 <= v <= 5 for v in read) and len({round(v, 4) for v in read}) > 3
     assert any(
         s.criteria["R1"] is None or s.criteria["R4"] is None for s in got
     )  # "-" is written, and read past

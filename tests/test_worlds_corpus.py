@@ -13,7 +13,7 @@ from repo_cli.worlds.hotel import defects, reading, rubric_labels
 from repo_cli.worlds.hotel.corpus import SIZES
 from repo_cli.worlds.hotel.selfplay import ENDGAME
 
-KINDS = {"mixed": "sft", "gold": "sft", "pairs": "preference", "judge": "judge", "prompts": "prompts",
+KINDS = {"base": "sft", "mixed": "sft", "gold": "sft", "pairs": "preference", "judge": "judge", "prompts": "prompts",
          "dev_prompts": "prompts", "online": "prompts", "badcases": "badcases"}  # fmt: skip
 N = 45
 

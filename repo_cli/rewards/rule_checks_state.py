@@ -26,6 +26,12 @@ _CLOSES = re.compile(
     r"不再[^，。]{0,3}(?:打扰|联系|发|提|问)|先这样|到这里|到此|祝|保持不变|维持(?:原价|现价)|一切照旧|"
     r"不变|再见"
 )
+#: Words with which an agent takes its leave: fewer than `_CLOSES`, since thanks and "nothing changes" also go on.
+_PARTS = re.compile(
+    r"(?i)\b(?:wish(?:ing)? you|goodbye|good (?:day|season|evening)|all the best|take care|have a (?:good|nice|great)|"
+    r"thank(?:s| you) for (?:your time|talking)|leave (?:it|this|things) (?:here|there|at that)|stop here|"
+    r"clos(?:e|ing) (?:this|here))\b|祝|再见|不打扰|先这样|到这里|到此"
+)
 #: Words that carry out a deal: what only follows an agreement.
 _CARRIES_OUT = re.compile(
     r"(?i)\b(?:I|we)(?:'ll| will| shall| am going to| are going to)?(?: now| then)? (?:submit|record|enter|register|"
@@ -231,16 +237,10 @@ def early_close(r: Reading, *, refusals: int = 1) -> Finding | None:
     spent = state.asks >= (r.at.maybe("max_asks") or 3)
     if over or spent or set(state.partner_intents) & {"O02", "O05", "O14"}:
         return None
-    closes = _CLOSES.search(r.text)
-    if closes is None or _asks(r) or r.plain_amounts or re.search(r"[?？]", r.text) or not _parting(r):
+    parts = _PARTS.search(r.text)
+    if parts is None or _asks(r) or r.plain_amounts or re.search(r"[?？]", r.text):
         return CLEAR
-    return r.found(closes.span(), "leaves too early")
-
-
-def _parting(r: Reading) -> bool:
-    """A last sentence that takes leave: thanks alone, as an acknowledgement, is no farewell."""
-    start, end = r.sentences[-1] if r.sentences else (0, 0)
-    return bool(_CLOSES.search(r.text[start:end]))
+    return r.found(parts.span(), "leaves too early")
 
 
 @check()

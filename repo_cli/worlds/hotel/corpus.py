@@ -93,7 +93,7 @@ def _played(corpus: str, index: int, world: World, rng: random.Random, mix: str,
 
 
 def _dialogue(corpus: str, index: int, world: World, rng: random.Random) -> Row:
-    played = _played(corpus, index, world, rng, corpus)
+    played = _played(corpus, index, world, rng, "mixed" if corpus == "base" else corpus)
     messages = played.messages
     if messages[-1]["role"] == "user":
         messages = messages[:-1]
@@ -109,7 +109,7 @@ def _base(corpus: str, index: int, world: World, rng: random.Random) -> Row:
     """What the small base is pre-trained on. Reading the brief back teaches it to copy numbers and names, which whole
     dialogues alone teach a model of this size very late."""
     if index % 2 == 0:
-        return _dialogue("mixed", index // 2, world, rng)
+        return _dialogue(corpus, index, world, rng)
     scenario = scenario_of(corpus, index, world)
     brief = world.system_message(scenario)
     end, gap = (". ", " ") if world.language == "en" else ("。", "")
