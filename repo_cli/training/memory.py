@@ -5,8 +5,12 @@ from __future__ import annotations
 import ctypes
 import resource
 import sys
+import time
 from functools import lru_cache
 from typing import Any
+
+
+_last = 0.0  # when memory was last given back
 
 
 @lru_cache(maxsize=1)
@@ -20,12 +24,16 @@ def _libc() -> Any:
         return None
 
 
-def give_back() -> None:
-    """Return freed heap pages to the system. Generation allocates a cache of a new size at every token, and
-    glibc keeps what it frees of them, so a CPU run would seem to need ever more."""
+def give_back(every_s: float = 10.0) -> None:
+    """Return freed heap pages to the system, at most every so many seconds (the next step has to fault them in again).
+
+    Generation allocates a cache of a new size at every token, and glibc keeps what it frees of them, so a CPU run
+    would seem to need ever more."""
+    global _last
     libc = _libc()
-    if libc is not None:
+    if libc is not None and time.monotonic() - _last >= every_s:
         libc.malloc_trim(0)
+        _last = time.monotonic()
 
 
 def peak_gib(device: Any) -> float:
