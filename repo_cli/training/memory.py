@@ -9,7 +9,6 @@ import time
 from functools import lru_cache
 from typing import Any
 
-
 _last = 0.0  # when memory was last given back
 
 
