@@ -13,6 +13,7 @@ from typing import Any
 from repo_cli.dialogue.messages import Message
 from repo_cli.errors import UserError
 from repo_cli.rollout.engine import LocalEngine
+from repo_cli.training.memory import give_back
 from repo_cli.worlds.base import World
 
 
@@ -76,6 +77,7 @@ def run_conversations(
             else:
                 still.append(i)
         running = still
+        give_back()
         if on_turn is not None:
             on_turn(len(rows) - len(running), len(rows))
     for i in running:

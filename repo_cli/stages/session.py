@@ -13,6 +13,7 @@ step on the running step is finished and saved first.
 
 from __future__ import annotations
 
+import gc
 import io
 import logging
 import time
@@ -96,6 +97,9 @@ class Session:
         self.tracker.close()
         for engine in self._engines.values():
             engine.close()
+        self._engines.clear()
+        gc.collect()  # DeepSpeed's engine and the backbone point at each other
+        give_back(every_s=0.0)
         if self._bar is not None:
             self._bar.__exit__(kind, error, trace)
         if isinstance(error, NonFiniteLoss):
