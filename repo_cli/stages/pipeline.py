@@ -28,6 +28,11 @@ ROOMS = {
     "eval": ("",),
 }
 NOT_INPUTS = ("runs_dir", "cache_dir", "resume", "force", "name", "tracker", "pipeline")
+#: Parts of the configuration that a stage does not read: changing a rule does not pre-train the base again.
+NOT_READ = {
+    "sft": ("critic", "rm", "reward", "rules", "algorithm", "train_rm", "rl", "eval"),
+    "train_rm": ("critic", "judge", "rubric", "reward", "rules", "sop", "algorithm", "sft", "rl", "eval"),
+}
 
 
 def run(cfg: Config, overrides: list[str], config_dir: str | None = None) -> Path:
@@ -62,7 +67,7 @@ def run(cfg: Config, overrides: list[str], config_dir: str | None = None) -> Pat
 
 def step_key(cfg: Config) -> str:
     """Hash of all that a step's product depends on: configuration, seed, parents, files, and the code that it runs."""
-    text = to_yaml(cfg, without=NOT_INPUTS)
+    text = to_yaml(cfg, without=NOT_INPUTS + NOT_READ.get(cfg.stage, ()))
     given = [
         cfg.data.path,
         cfg.data.val_path,
