@@ -1,7 +1,7 @@
 """Supervised fine-tuning: the loss is on the assistant's tokens and on the token that ends its turn.
 
     repo sft data.path=dialogues.jsonl policy=qwen3_0_6b lora.r=16
-    repo sft +experiment=demo policy.train=full data.path=world:mixed      # the demo's base, from random weights
+    repo sft policy=tiny policy.train=full data.path=world:base     # a small base, from random weights
 
 One optimizer step: a global batch of dialogues -> length-sorted micro-batches of at most `engine.micro_tokens`
 tokens -> minus the summed log-probs of the supervised tokens, divided by their number over all ranks.
