@@ -60,6 +60,10 @@ def open_base(source: str, dtype: str, attn: str, trust_remote_code: bool = Fals
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    from repo_cli.models.attention import register as register_attention
+
+    register_attention()
+
     folder = Path(source).expanduser()
     local = folder.is_dir()
     if not local and (folder.is_absolute() or source.startswith((".", "~"))):

@@ -39,13 +39,11 @@ def _one_chunk(
     logits = lm_head(hidden).float()
     if temperature != 1.0:
         logits = logits / temperature
-    log_total = logits.logsumexp(-1)
-    logps = logits.gather(-1, targets.unsqueeze(-1)).squeeze(-1) - log_total
+    logps = -torch.nn.functional.cross_entropy(logits, targets, reduction="none")  # fused, unlike logsumexp
     if not want_entropy:
         return logps, logps.detach()
-    free = logits.detach()
-    entropy = log_total.detach() - (torch.softmax(free, -1) * free).sum(-1)
-    return logps, entropy
+    free = logits.detach().log_softmax(-1)
+    return logps, -(free.exp() * free).sum(-1)
 
 
 def token_logps(

@@ -78,6 +78,8 @@ def build_tiny(
     """
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
+    from repo_cli.models.attention import register as register_attention
+
     rows = getattr(build, "tokenizer_rows", None)
     texts = _first(corpus_texts, rows) if rows else corpus_texts
     tokenizer = train_tokenizer(texts, build.vocab_size, getattr(build, "digits", None) or "split")
@@ -99,6 +101,7 @@ def build_tiny(
         # 0.02 is right for a width of some thousands; at 256 it leaves rare tokens (prices) too small to be copied
         initializer_range=build.hidden_size**-0.5,
     )
+    register_attention()
     config._attn_implementation = attn
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
