@@ -62,6 +62,11 @@ def _check_policy(cfg: Config) -> None:
             f"policy.max_length={policy.max_length}",
             "raise policy.max_length or lower rollout.max_new_tokens",
         )
+    if cfg.optim.name == "muon" and (cfg.engine.zero_stage or cfg.engine.precision == "bf16"):
+        raise _clash(
+            "optim.name=muon needs whole float32 matrices: engine.zero_stage=0 and engine.precision=fp32",
+            "optim.name=adamw goes with every engine",
+        )
     if cfg.stage in ("rl", "train_rm", "dpo") and policy.train != "lora":
         raise _clash(
             f"policy.train={policy.train} does not go with the stage {cfg.stage}: its roles are adapters on one base",

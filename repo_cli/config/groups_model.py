@@ -105,11 +105,13 @@ class EngineConfig:
 
 @dataclass
 class OptimConfig:
+    name: str = key("adamw", "adamw, or muon for weight matrices", choices=("adamw", "muon"))
     lr: float = key(1e-6, "learning rate", lo=0, hi=1)
     beta1: float = key(0.9, "AdamW's first decay", lo=0, hi=0.9999)
     beta2: float = key(0.999, "AdamW's second decay", lo=0, hi=0.99999)
     eps: float = key(1e-8, "AdamW's epsilon", above=0)
     weight_decay: float = key(0.0, "AdamW's weight decay", lo=0)
+    muon_scale: float = key(6.0, "learning rate of Muon's matrices, in multiples of optim.lr", above=0)
     schedule: str = key(
         "constant", "learning rate after the warm-up", choices=("constant", "linear", "cosine")
     )

@@ -32,7 +32,8 @@ class SftConfig:
     epochs: int = key(3, "passes over the data", lo=1)
     batch_size: int = key(32, "samples in one optimizer step, over all ranks", lo=1)
     max_steps: int | None = key(None, "end after this many steps; null = all epochs", lo=1)
-    number_weight: float = key(1.0, "loss weight of tokens with digits", above=0)
+    number_weight: float = key(1.0, "loss weight of an agent's tokens with digits", above=0)
+    context_weight: float = key(0.0, "loss weight of all other tokens; 0 = the agent's only", lo=0, hi=1)
     max_messages: int | None = key(
         None, "train on windows: system and the last k messages; null = whole", lo=1
     )
@@ -54,6 +55,8 @@ class TrainRmConfig:
 class RlConfig:
     steps: int = key(100, "rollout-and-update rounds", lo=1)
     batch_size: int = key(64, "replies in one step, over all ranks", lo=1)
+    partner: str = key("none", "who answers the sampled replies", choices=("none", "world"))
+    follow: float = key(0.0, "chance that a dialogue goes on in the next step", lo=0, hi=1)
     preflight: bool = key(True, "check ratios, rewards and gradients before the first step")
     eval_every: int = key(0, "steps between two looks at development dialogues; 0 = never", lo=0)
     eval_n: int = key(30, "dialogues in such a look", lo=1)
@@ -65,6 +68,7 @@ class EvalConfig:
     sets: list[str] = key(["online", "badcases"], "what is evaluated", choices=EVAL_SETS)
     n_online: int = key(30, "held-out dialogues with the counterpart", lo=1)
     n_badcases: int = key(45, "held-out bad-case dialogues", lo=1)
+    offset: int = key(0, "number of the first held-out dialogue and bad case", lo=0)
     max_turns: int = key(10, "agent turns before a dialogue is cut", lo=1)
     batch_size: int = key(64, "dialogues held at once", lo=1)
     seed: int = key(0, "seed of sampling and counterpart", lo=0)

@@ -7,7 +7,7 @@ A situation is read once and can be shared by many replies; everything in it is 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -170,9 +170,19 @@ class Situation:
 class Reading:
     """One reply in its situation."""
 
-    def __init__(self, reply: str, situation: Situation) -> None:
+    def __init__(self, reply: str, situation: Situation, answer: Mapping[str, Any] | None = None) -> None:
+        """answer: the partner's next turn {text, ended, outcome}, where there is one."""
         self.text = reply
         self.at = situation
+        self.answer = answer
+
+    @cached_property
+    def after(self) -> Any:
+        """The state of the dialogue after the partner's answer (without one: after the reply)."""
+        said = str((self.answer or {}).get("text") or "")
+        turns = [{"role": "assistant", "content": self.text}]
+        turns += [{"role": "user", "content": said}] if said else []
+        return dialogue_state([*self.at.history, *turns], self.at.scenario)
 
     @cached_property
     def amounts(self) -> list[Amount]:

@@ -19,7 +19,7 @@ KEYS = (
     "engine", "timeout_s", "examples",
 )  # fmt: skip
 WHEN_KEYS = ("stage", "intent", "first_turn", "agreed", "min_refusals", "min_asks", "language")
-EXAMPLE_KEYS = ("text", "scenario", "history", "language")
+EXAMPLE_KEYS = ("text", "scenario", "history", "language", "answer")
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Example:
     scenario: dict[str, Any] | None = None
     history: tuple[dict[str, Any], ...] | None = None
     language: str | None = None
+    answer: dict[str, Any] | None = None  # the partner's next turn: text, ended, outcome
 
 
 @dataclass(frozen=True)
@@ -171,12 +172,19 @@ def _example(value: Any, where: str) -> Example:
     if isinstance(value, str):
         return Example(value)
     if not isinstance(value, Mapping):
-        raise UserError(f"{where}: a text or {{text, scenario, history, language}} is wanted, not {value!r}")
+        raise UserError(
+            f"{where}: a text or {{text, scenario, history, language, answer}} is wanted, not {value!r}"
+        )
     check_keys(value, EXAMPLE_KEYS, where)
     if not isinstance(value.get("text"), str):
         raise UserError(f"{where}.text: a text is wanted, not {value.get('text')!r}")
     scenario, history = parse_context(value, where)
-    return Example(value["text"], scenario, history, value.get("language"))
+    answer = value.get("answer")
+    if answer is not None and not isinstance(answer, Mapping):
+        raise UserError(f"{where}.answer: {{text, ended, outcome}} is wanted, not {answer!r}")
+    return Example(
+        value["text"], scenario, history, value.get("language"), dict(answer) if answer is not None else None
+    )
 
 
 def parse_context(

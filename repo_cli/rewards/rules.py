@@ -187,10 +187,12 @@ class RuleSet:
             Situation(dict(scenario or {}), [dict(m) for m in history or ()], language), reply
         )
 
-    def score_in(self, situation: Situation, reply: str) -> RuleResult:
-        """As `score`, in a situation that many replies share."""
+    def score_in(
+        self, situation: Situation, reply: str, answer: Mapping[str, Any] | None = None
+    ) -> RuleResult:
+        """As `score`, in a situation that many replies share; `answer` is the partner's next turn, if there is one."""
         result = RuleResult()
-        reading = Reading(reply, situation)
+        reading = Reading(reply, situation, answer)
         folded = fold(reply)
         hits = set(self.bank.hits(folded))
         active = {situation.language, script_of(reply)} - {None}
@@ -259,7 +261,7 @@ class RuleSet:
                 yield start, end
 
     def score_many(self, items: Iterable[Mapping[str, Any]]) -> list[RuleResult]:
-        """`score` for items {scenario, history, reply}; items that share a history object share its
+        """`score` for items {scenario, history, reply, answer?}; items that share a history object share its
         reading."""
         situations: dict[tuple[int, int], Situation] = {}
         out = []
@@ -267,7 +269,7 @@ class RuleSet:
             key = (id(item.get("scenario")), id(item.get("history")))
             if key not in situations:
                 situations[key] = Situation(item.get("scenario"), item.get("history") or ())
-            out.append(self.score_in(situations[key], item["reply"]))
+            out.append(self.score_in(situations[key], item["reply"], item.get("answer")))
         return out
 
     def check_examples(self) -> ExampleReport:
@@ -294,13 +296,15 @@ class RuleSet:
         return Situation(scenario or {}, history or (), example.language)
 
     def _run_example(self, rule: _Rule, kind: str, example: Example) -> ExampleResult:
-        result = self.score_in(self.example_situation(example), example.text)
+        result = self.score_in(self.example_situation(example), example.text, example.answer)
         name = rule.spec.id
         broken = any(v.rule == name for v in result.violations)
         skipped = next((why for r, why in result.not_scored if r == name), None)
         earned = any(f.rule == name for f in result.fired) and not broken
         if skipped is not None:
             ok, why = False, f"not scored: {skipped}"
+        elif kind == "fail" and rule.finds == "success":
+            ok, why = not earned, "the rule is earned" if earned else ""
         elif kind == "fail":
             ok, why = broken, "" if broken else "the rule does not fire"
         elif rule.finds == "success":

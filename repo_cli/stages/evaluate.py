@@ -86,7 +86,7 @@ def open_system(
 
 def online(engine: LocalEngine, world: World, cfg: Config, session: Session, name: str) -> list[Dialogue]:
     """Whole dialogues on held-out scenarios, shared out over the ranks, rated by the oracle."""
-    mine = range(rank(), cfg.eval.n_online, world_size())
+    mine = held_out(cfg, cfg.eval.n_online)
     rows = [world.rows("online", i) for i in mine]
     with session.progress(f"{name}: dialogues", len(rows)) as advance:
         played = run_conversations(engine, world, rows, cfg.eval.max_turns, cfg.eval.seed, advance, mine)
@@ -99,6 +99,11 @@ def online(engine: LocalEngine, world: World, cfg: Config, session: Session, nam
     )
 
 
+def held_out(cfg: Config, count: int) -> range:
+    """This rank's numbers of the held-out rows `eval.offset` to `eval.offset + count - 1`."""
+    return range(cfg.eval.offset + rank(), cfg.eval.offset + count, world_size())
+
+
 def in_order(numbers: range, mine: list[Any]) -> list[Any]:
     """What all ranks made, by number; on every rank."""
     made = [pair for part in all_gather_objects(list(zip(numbers, mine, strict=True))) for pair in part]
@@ -107,7 +112,7 @@ def in_order(numbers: range, mine: list[Any]) -> list[Any]:
 
 def bad_cases(engine: LocalEngine, world: World, cfg: Config, session: Session, name: str) -> list[BadCase]:
     """The system's own reply to every agent turn of each bad case, in its recorded context."""
-    mine = range(rank(), cfg.eval.n_badcases, world_size())
+    mine = held_out(cfg, cfg.eval.n_badcases)
     rows = [world.rows("badcases", i) for i in mine]
     turns = [
         (k, i)

@@ -41,6 +41,9 @@ class Item:
         return torch.tensor(self.reply.logps) - self.ref_logps
 
     keep: bool = True
+    answer: dict[str, Any] | None = (
+        None  # the partner's next turn {text, ended, outcome}, where there is a partner
+    )
 
     def as_scored(self) -> dict[str, Any]:
         """What the reward ensemble reads of a reply."""
@@ -50,6 +53,7 @@ class Item:
             "reply": self.reply.text,
             "sample": self.sample,
             "finished": self.reply.finished,
+            "answer": self.answer,
         }
 
 
@@ -126,7 +130,24 @@ def rollout_stats(items: list[Item], session: Any) -> dict[str, float]:
         "rollout/repetition": sum(r[2] for r in rows) / len(rows),
         "rollout/tokens_per_s": tokens / max(1e-9, session.seconds("generate")),
         "rollout/replies": float(len(rows)),
+        **_answer_stats(items),
     }
+
+
+def _answer_stats(items: list[Item]) -> dict[str, float]:
+    """What the partner did, over all ranks: shares of dialogues of the policy's own, ended, and closed with a deal."""
+    mine = [
+        (
+            "own" in i.row.get("tags", ()),
+            bool(i.answer["ended"]),
+            bool((i.answer["outcome"] or {}).get("deal")),
+        )
+        for i in items
+        if i.answer is not None
+    ]
+    rows = [r for part in all_gather_objects(mine) for r in part]
+    names = ("rollout/own_frac", "rollout/ended_frac", "rollout/deal_frac")
+    return {name: sum(r[k] for r in rows) / len(rows) for k, name in enumerate(names)} if rows else {}
 
 
 def _repeats(ids: list[int], n: int = 4) -> float:
@@ -144,6 +165,7 @@ def rollout_rows(items: list[Item], parts: Any, totals: torch.Tensor, most: int)
             {
                 "history": prompt[-3:],
                 "reply": item.reply.text,
+                **({"answer": item.answer} if item.answer is not None else {}),
                 "finished": item.reply.finished,
                 "kept": item.keep,
                 "total": float(totals[i]),

@@ -3,7 +3,8 @@
     repo rl +experiment=demo policy.parent=SFT/final rm.path=RM/final judge.path=JUDGE/final
     repo rl +experiment=negotiation launch.nproc=8
 
-One step: prompts -> replies (adapter merged, sampled ids kept) -> RM, judge and rules -> one total per reply
+One step: prompts (recorded ones, and dialogues with the partner that go on) -> replies (adapter merged, sampled ids
+kept) -> the partner's answers -> RM, judge and rules -> one total per reply
 (`reward.combine`) -> values and GAE (or group advantages) -> clipped policy update and value update, each by its own
 engine on the same frozen base. No reference model; a reply that the judge failed on is left out of the update.
 """
@@ -20,6 +21,7 @@ from repo_cli.rollout import LocalEngine
 from repo_cli.stages.data import BatchOrder, stage_rows
 from repo_cli.stages.experience import advantages_, collect, rollout_rows, rollout_stats
 from repo_cli.stages.look import development_dialogues, preflight
+from repo_cli.stages.partner import Partners
 from repo_cli.stages.session import Session
 from repo_cli.stages.update import Updater
 from repo_cli.training.distributed import all_sum
@@ -36,22 +38,27 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
         ensemble = Ensemble(cfg, backbone)
         sampler = LocalEngine(backbone, "policy", cfg.rollout)
         updater = Updater(cfg, backbone, session)
+        partners = Partners(cfg, backbone.fmt)
+        session.keep("partners", partners)
         groups = cfg.algorithm.group_size
-        order = BatchOrder(len(prompts), max(1, cfg.rl.batch_size // groups), cfg.seed, cfg.data.shuffle)
+        wanted = max(1, cfg.rl.batch_size // groups)
+        order = BatchOrder(len(prompts), wanted, cfg.seed, cfg.data.shuffle)
         checked = False
         for step in session.steps(cfg.rl.steps):
-            chosen = [i for i in order.batch(step) for _ in range(groups)]
-            mine = [prompts[i] for i in session.my_share(chosen, group=groups)]
+            chosen = partners.prompts([prompts[i] for i in order.batch(step)], wanted)
+            mine = session.my_share([prompt for prompt in chosen for _ in range(groups)], group=groups)
             check = cfg.rl.preflight and not checked
             # ZeRO-3: whole weights once for all three, and ranks may then differ in how many batches they run
             with backbone.gathered():
                 with session.timer("generate"):
                     items = collect(sampler, mine, seed=session.step_seed(step))
                 with session.timer("score"):
+                    partners.answer(items)
                     parts = ensemble.score([item.as_scored() for item in items])
                     totals, keep, reward_stats = ensemble.total(parts)
                 with session.timer("values"):
                     updater.values_(items, check)
+            partners.go_on(items, step, groups)
             advantages_(items, totals, keep, cfg.algorithm)
             if check:
                 preflight(cfg, backbone, items, totals, session)

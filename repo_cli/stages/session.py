@@ -65,6 +65,7 @@ class Session:
         self.console = Console()
         self.last_metrics: dict[str, float] = {}
         self._engines: dict[str, TrainEngine] = {}
+        self._kept: dict[str, Any] = {}
         self._seconds: dict[str, float] = {}
         self._bar: StepProgress | None = None
         self._stop = StopFlag(at_once=True)
@@ -161,6 +162,10 @@ class Session:
         self._engines[role] = engine
         return engine
 
+    def keep(self, name: str, thing: Any) -> None:
+        """Make `thing.state()` (JSON) a part of every checkpoint; `thing.load_state` gets it back on resume."""
+        self._kept[name] = thing
+
     # -- the loop --------------------------------------------------------------------------------------------
 
     def steps(self, total: int) -> Iterator[int]:
@@ -209,7 +214,8 @@ class Session:
             for role, engine in self._engines.items():
                 engine.save(folder / role)
             save_rng(folder)
-            write_state(folder, {"step": step, "stage": self.stage, "seed": self.cfg.seed})
+            kept = {name: thing.state() for name, thing in self._kept.items()}
+            write_state(folder, {"step": step, "stage": self.stage, "seed": self.cfg.seed, "kept": kept})
 
         return save_checkpoint(self.run.checkpoints, step, write, self.cfg.tracker.keep_checkpoints)
 
@@ -218,6 +224,8 @@ class Session:
         state = read_state(self._resumed)
         for role, engine in self._engines.items():
             engine.load(self._resumed / role)
+        for name, thing in self._kept.items():
+            thing.load_state(state.get("kept", {}).get(name, {}))
         load_rng(self._resumed)
         self.note(f"resumed after step {state['step']} from {self._resumed}")
         return int(state["step"])

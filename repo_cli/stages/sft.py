@@ -4,9 +4,10 @@
     repo sft policy=tiny policy.train=full data.path=world:base     # a small base, from random weights
 
 One optimizer step: a global batch of dialogues -> length-sorted micro-batches of at most `engine.micro_tokens`
-tokens -> minus the summed log-probs of the supervised tokens, divided by their number over all ranks.
+tokens -> minus the summed log-probs of the supervised tokens, divided by their weight over all ranks.
 `policy.train=full` trains all the base's weights, `lora` an adapter on it. `sft.number_weight` counts tokens that
-carry a digit more than once: a small model learns to copy prices by it.
+carry a digit more than once: a small model learns to copy prices by it. `sft.context_weight` learns the partner's words
+and the brief as well, as pre-training does.
 """
 
 from __future__ import annotations
@@ -48,17 +49,19 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
             sft_samples(held, backbone.fmt, held_report, "skip", cfg.sft.max_messages) if held else []
         )
         session.note(report.line())
-        weights = token_weights(backbone, cfg.sft.number_weight)
+        weights, around = token_weights(backbone, cfg.sft.number_weight), cfg.sft.context_weight
 
         def loss_fn(micro: list[Sample]) -> tuple[torch.Tensor, dict[str, Any]]:
             batch = collate(micro, backbone.fmt.pad_id).to(session.device)
-            logps = backbone.logps(role, batch.ids, batch.attention, batch.mask)
-            return -(logps * batch.mask * weights[batch.ids]).sum(), {}
+            loss_weights = batch.mask * weights[batch.ids] + around * (batch.attention - batch.mask)
+            where = batch.attention if around else batch.mask
+            logps = backbone.logps(role, batch.ids, batch.attention, where)
+            return -(logps * loss_weights).sum(), {}
 
         table = weights.tolist()
 
         def weight_of(sample: Sample) -> float:
-            return sum(table[token] for token, on in zip(sample.ids, sample.mask, strict=True) if on)
+            return sum(table[t] if on else around for t, on in zip(sample.ids, sample.mask, strict=True))
 
         order = BatchOrder(len(samples), cfg.sft.batch_size, cfg.seed, cfg.data.shuffle)
         total = order.per_epoch * cfg.sft.epochs

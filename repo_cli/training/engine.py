@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from repo_cli.training import distributed as group
 from repo_cli.training import engine_state
 from repo_cli.training.deepspeed_setup import ds_config, prepare
+from repo_cli.training.optimizer import make_optimizer
 from repo_cli.training.schedule import lr_at
 
 M = TypeVar("M")
@@ -102,14 +103,7 @@ class TrainEngine:
         frozen = [p for p in self.parameters if not p.requires_grad]
         assert not frozen, f"{len(frozen)} parameters of {role} do not require a gradient"
         self.module = RoleModule(backbone, role, whole=self.stage == 3)
-        optim = cfg.optim
-        optimizer = torch.optim.AdamW(
-            self.parameters,
-            lr=self.base_lr,
-            betas=(optim.beta1, optim.beta2),
-            eps=optim.eps,
-            weight_decay=optim.weight_decay,
-        )
+        optimizer = make_optimizer(backbone.named_trainable(role), cfg.optim, self.base_lr)
         numel = sum(getattr(p, "ds_numel", p.numel()) for p in self.parameters)
         shapes = [getattr(p, "ds_shape", p.shape) for p in backbone.parameters()]
         vectors = max((shape.numel() for shape in shapes if len(shape) == 1), default=0)
@@ -152,7 +146,7 @@ class TrainEngine:
             self._take_hooks()
         rate = self.lr
         for param_group in self.inner.param_groups:
-            param_group["lr"] = rate
+            param_group["lr"] = rate * param_group.get("scale", 1.0)
         scale = group.world_size() / float(denominator)  # DeepSpeed averages over ranks
         total = torch.zeros((), dtype=torch.float64)
         stats = self.module.stats = []
