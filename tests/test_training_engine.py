@@ -252,6 +252,38 @@ def test_state_in_bf16_comes_back(tmp_path: Path) -> None:
         train.close()
 
 
+def test_muon_takes_the_matrices_and_its_state_comes_back(tmp_path: Path) -> None:
+    """Matrices move as torch's own Muon moves them, tables and vectors as AdamW does; a saved state goes on alike."""
+    cfg = small_config(policy__train="full", optim__name="muon", optim__muon_scale=3.0, engine__grad_clip=0.0)
+    plain, ours = small_backbone(cfg, ()), small_backbone(cfg, ())
+    data = batch(plain)
+    count = float(data[2].sum())
+    train = TrainEngine(ours, "full", cfg)
+    plain.use("full")
+    named = plain.named_trainable("full")
+    matrices = [p for n, p in named.items() if p.dim() == 2 and "embed" not in n and "lm_head" not in n]
+    rest = [p for p in named.values() if not any(p is m for m in matrices)]
+    assert len(matrices) == 14 and rest
+    own = [
+        torch.optim.Muon(matrices, lr=3 * cfg.optim.lr, weight_decay=0.0),
+        torch.optim.AdamW(rest, lr=cfg.optim.lr, weight_decay=0.0),
+    ]
+    for _ in range(3):
+        train.step([data], losses(ours)["full"], count)
+        (losses(plain)["full"](data)[0] / count).backward()
+        for optimizer in own:
+            optimizer.step()
+            optimizer.zero_grad()
+    for a, b in zip(plain.trainable("full"), ours.trainable("full"), strict=True):
+        assert torch.allclose(a, b, atol=1e-4)
+    train.save(tmp_path)
+    step = lambda: train.step([data], losses(ours)["full"], count)["loss"]  # noqa: E731
+    onward = [step() for _ in range(3)]
+    train.load(tmp_path)
+    assert [step() for _ in range(3)] == onward
+    train.close()
+
+
 def test_state_files_hold_tensors_only_and_wrong_ones_are_refused(tmp_path: Path) -> None:
     cfg = small_config()
     backbone = small_backbone(cfg)

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from transformers import DynamicCache
 
 from repo_cli.config.schema import RolloutConfig
 from repo_cli.models.backbone import Backbone
+from repo_cli.rollout.cache import roomy_cache
 
 COMPACT_BELOW = 0.75  # rows that have ended leave the batch once fewer than this share of its rows still run
 
@@ -89,7 +89,9 @@ class LocalEngine:
         tokens: dict[int, list[int]] = {i: [] for i in chosen}
         logps: dict[int, list[float]] = {i: [] for i in chosen}
         running = torch.ones(len(rows), dtype=torch.bool, device=device)
-        cache = DynamicCache(config=self.backbone.base.config)
+        cache = roomy_cache(
+            self.backbone.base.config, self.cfg.max_new_tokens, self.backbone.autocast_dtype
+        )
         for emitted in range(1, self.cfg.max_new_tokens + 1):
             logits = self.backbone.base(
                 input_ids=ids,

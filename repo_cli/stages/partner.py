@@ -1,10 +1,10 @@
 """The partner in RL: it answers the sampled replies, and dialogues go on from there.
 
 With `rl.partner=world` the built-in world's counterpart answers every sampled reply, so that rules can read what a
-reply brings about. A dialogue that is not over goes on with its answer in the next step with chance `rl.follow`, in place of
-a recorded prompt: the policy then learns on the dialogues that it brings about itself, repeated asks and all. The
-partner's words are context only and are never learnt. Who answers is a function of (seed, scenario, dialogue so far),
-and the dialogues under way are part of every checkpoint.
+reply brings about. A dialogue that is not over goes on with its answer in the next step with chance `rl.follow`, in
+place of a recorded prompt: the policy then learns on the dialogues that it brings about itself, repeated asks and all.
+The partner's words are context only and are never learnt. Who answers is a function of (seed, scenario, dialogue so
+far), and the dialogues under way are part of every checkpoint.
 """
 
 from __future__ import annotations
