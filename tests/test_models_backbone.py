@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from training_kit import TEXTS, ragged, reply_mask, small_backbone, small_config
 
+from repo_cli.dialogue.batches import collate_pairs
 from repo_cli.errors import UserError
 from repo_cli.models.backbone import Backbone
 from repo_cli.models.hashing import hash_model, hash_model_dir
@@ -462,3 +463,32 @@ def test_gradient_checkpointing_gives_the_same_gradients() -> None:
         found.append([p.grad for p in backbone.trainable("policy")])
         assert all(g is not None and g.any() for g in found[-1])
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(*found, strict=True))
+
+
+@pytest.mark.parametrize("attn", ["eager", "sdpa", "blocks"])
+def test_pairs_that_share_their_context_score_as_they_do_apart(attn: str) -> None:
+    """Scores and gradients with the common part computed once are those of two separate sequences."""
+    pairs = [
+        ([5, 9, 11, 30, 31, 7], [5, 9, 11, 40, 7]),
+        ([5, 12, 7], [5, 12, 13, 14, 15, 16, 7]),
+        ([8, 8, 8, 7], [9, 8, 7]),  # nothing in common
+        ([6, 7, 21], [6, 7]),  # one is the beginning of the other
+    ]
+    backbone = small_backbone(small_config(policy__attn=attn))
+    batch = collate_pairs(pairs, pad_id=0)
+    assert batch.positions[0].tolist()[:8] == [0, 1, 2, 3, 4, 5, 3, 4]
+    both = backbone.score_pairs("rm", batch)
+    sides = [side for pair in pairs for side in pair]
+    ids = torch.zeros(len(sides), max(map(len, sides)), dtype=torch.long)
+    attention = torch.zeros_like(ids)
+    for row, side in enumerate(sides):
+        ids[row, : len(side)], attention[row, : len(side)] = torch.tensor(side), 1
+    apart = backbone.score("rm", ids, attention).reshape(-1, 2)
+    assert torch.allclose(both, apart, atol=1e-5)
+    weights = torch.tensor([[1.0, -2.0], [0.5, 3.0], [-1.0, 1.0], [2.0, 2.0]])
+    found = []
+    for scores in (both, apart):
+        backbone.zero_grad()
+        (scores * weights).sum().backward()
+        found.append([p.grad.clone() for p in backbone.trainable("rm")])
+    assert all(torch.allclose(a, b, atol=1e-5, rtol=1e-4) for a, b in zip(*found, strict=True))

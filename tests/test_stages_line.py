@@ -330,3 +330,42 @@ def test_eval_rates_every_system_on_the_same_scenarios(line: SimpleNamespace, tm
     said = {json.dumps([s["dialogues"], s["badcases"]], sort_keys=True) for s in data["systems"].values()}
     assert len(said) == 3
     assert "<html" in (out / "report.html").read_text()[:400].lower()
+
+
+def test_context_weight_learns_the_partners_words_as_well(line: SimpleNamespace, tmp_path: Path) -> None:
+    """With weight 1 the loss is over every token but the first of a sample; with 0 it is the agent's tokens alone."""
+    given = (
+        f"data.path={line.dialogues}",
+        "policy.train=full",
+        "sft.max_steps=12",
+        "sft.batch_size=8",
+        "optim.lr=0.02",
+    )
+    held = {}
+    for weight in (0.0, 1.0):
+        final = go("sft", tmp_path, *given, f"sft.context_weight={weight}", f"name=w{int(weight)}")
+        backbone = Backbone.load(config("sft", tmp_path), "cpu", parent=str(final))
+        rows = [dialogue(i)["messages"] for i in range(6)]
+        ids = [backbone.fmt.context_ids(row[:2]) for row in rows]
+        partner = []
+        for row in ids:  # nothing of the agent's is in these contexts
+            tokens = torch.tensor([row])
+            ones = torch.ones_like(tokens)
+            partner.append(float(backbone.logps(None, tokens, ones, ones).sum()) / (len(row) - 1))
+        held[weight] = sum(partner) / len(partner)
+    assert held[1.0] > held[0.0] + 0.5
+
+
+def test_an_offset_takes_other_held_out_scenarios(line: SimpleNamespace, tmp_path: Path) -> None:
+    long = (f"eval.systems.sft={line.sft}", "policy.max_length=1024", "eval.max_turns=1", "eval.n_badcases=2")
+
+    def ids(offset: int, count: int) -> tuple[list[str], list[str]]:
+        out = go(
+            "eval", tmp_path, *long, f"eval.n_online={count}", f"eval.offset={offset}", f"name=o{offset}"
+        )
+        system = json.loads((out / "eval.json").read_text(encoding="utf-8"))["systems"]["sft"]
+        return [d["scenario_id"] for d in system["dialogues"]], [b["case_id"] for b in system["badcases"]]
+
+    (first, cases), (later, later_cases) = ids(0, 4), ids(2, 3)
+    assert first[2:] == later[:2] and len(set(first + later)) == 5
+    assert len(cases) == len(later_cases) == 2 and not set(cases) & set(later_cases)

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from repo_cli.dialogue.batches import PairBatch
 from repo_cli.dialogue.tokens import ChatFormat
 from repo_cli.errors import UserError
 from repo_cli.models.adapters import AdapterSet, read_adapter_config
@@ -304,6 +305,28 @@ class Backbone(nn.Module):
         hidden = self.hidden(role, ids, attention)
         rows = torch.arange(len(ids), device=ids.device)
         return self.heads[role](hidden[rows, last_token_index(attention)])
+
+    def score_pairs(self, role: str, batch: PairBatch) -> Tensor:
+        """The head at the last token of both sequences of each pair [pairs, 2], their common part computed once."""
+        self.use(role)
+        seen: Tensor = batch.seen
+        if self.base.config._attn_implementation == "eager":  # it adds its mask to the scores
+            seen = torch.zeros(seen.shape, device=seen.device).masked_fill(
+                ~seen, torch.finfo(torch.float32).min
+            )
+        with self.autocast():
+            hidden = (
+                self.base.get_decoder()(
+                    input_ids=batch.ids, attention_mask=seen, position_ids=batch.positions, use_cache=False
+                )
+            ).last_hidden_state
+        rows = torch.arange(len(batch.ids), device=batch.ids.device)[:, None]
+        return self.heads[role](hidden[rows, batch.ends])
+
+    @property
+    def shares_pairs(self) -> bool:
+        """Whether the attention kernel takes the mask that `score_pairs` needs."""
+        return self.base.config._attn_implementation in ("eager", "sdpa", "blocks")
 
     # -- whole weights -------------------------------------------------------------------------------------
 

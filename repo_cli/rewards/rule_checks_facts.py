@@ -231,3 +231,29 @@ def room_in_brief(r: Reading) -> Finding | None:
         if any(word not in allowed for word in words):
             return r.found(m.span(), f"the brief has {own}")
     return CLEAR if applies else None
+
+
+_BREAKFAST = {
+    "0": r"(?i)\b(?:no|without) breakfast\b|\bbreakfast (?:is )?not included\b|\broom only\b|不含早|无早|没有早餐",
+    "1": r"(?i)\b(?:breakfast for (?:one|1)|(?:one|1|single) breakfast)\b|含单早|单早|一份早",
+    "2": r"(?i)\b(?:breakfast for (?:two|2)|(?:two|2|double) breakfasts?)\b|含双早|双早|两份早",
+}
+_BREAKFASTS = {count: re.compile(pattern) for count, pattern in _BREAKFAST.items()}
+
+
+def _breakfasts(text: str) -> dict[str, tuple[int, int]]:
+    """For how many guests a text says that breakfast is included ("0" = none), and where."""
+    found = ((count, pattern.search(text)) for count, pattern in _BREAKFASTS.items())
+    return {count: match.span() for count, match in found if match}
+
+
+@check()
+def conditions_in_brief(r: Reading) -> Finding | None:
+    """The reply names another breakfast than the scenario's `price_basis`; what the partner named may be taken up."""
+    brief = _breakfasts(str(r.at.scenario.get("price_basis") or ""))
+    said = _breakfasts(r.text)
+    if not brief or not said:
+        return None
+    known = set(brief).union(*(_breakfasts(text) for text in r.at.partner_turns[-1:]))
+    wrong = next((span for count, span in said.items() if count not in known), None)
+    return r.found(wrong, "another breakfast than the brief's") if wrong else CLEAR

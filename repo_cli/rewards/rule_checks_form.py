@@ -80,6 +80,27 @@ def repeats_earlier(r: Reading, *, share: float = 0.7, min_grams: int = 4) -> Fi
     return CLEAR
 
 
+def _sentences(text: str, min_words: int) -> set[tuple[str, ...]]:
+    """The longer sentences of a text as words, every number the same."""
+    found = (
+        re.findall(r"[㐀-鿿]|[a-z]+(?:'[a-z]+)?|\d+", part)
+        for part in re.split(r"[.!?。！？；]+", text.lower())
+    )
+    return {tuple("#" if w.isdigit() else w for w in words) for words in found if len(words) >= min_words}
+
+
+@check()
+def repeats_sentence(r: Reading, *, min_words: int = 6) -> Finding | None:
+    """A sentence of at least `min_words` words that the agent has said before, other numbers or not."""
+    mine = _sentences(r.text, min_words)
+    if not mine or not r.at.agent_turns:
+        return None
+    for earlier in r.at.agent_turns:
+        if again := mine & _sentences(earlier, min_words):
+            return r.whole("said before: " + " ".join(next(iter(again))[:6]))
+    return CLEAR
+
+
 @check()
 def no_stutter(r: Reading, *, times: int = 3) -> Finding | None:
     """One word `times` in a row, or one trigram `times` over: text that has come apart."""

@@ -1,8 +1,8 @@
 """A key-value cache with room to grow, for the local generation engine.
 
-transformers' DynamicCache makes a new tensor for every token, and under autocast its float32 keys are converted anew each
-time they are read. Here a layer's tensors are made once with room for the whole reply, in the dtype that the attention
-computes in, and each token is written into its place.
+transformers' DynamicCache makes a new tensor for every token, and under autocast its float32 keys are converted anew
+each time they are read. Here a layer's tensors are made once with room for the whole reply, in the dtype that the
+attention computes in, and each token is written into its place.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from transformers.cache_utils import DynamicLayer
 
 
 class RoomyLayer(DynamicLayer):
-    """A DynamicLayer whose `keys` and `values` [batch, heads, time, head_dim] are views into tensors with spare room."""
+    """A DynamicLayer whose `keys` and `values` [batch, heads, time, head_dim] are views into roomier tensors."""
 
     def __init__(self, room: int, dtype: torch.dtype | None) -> None:
         super().__init__()

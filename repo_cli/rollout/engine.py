@@ -89,9 +89,7 @@ class LocalEngine:
         tokens: dict[int, list[int]] = {i: [] for i in chosen}
         logps: dict[int, list[float]] = {i: [] for i in chosen}
         running = torch.ones(len(rows), dtype=torch.bool, device=device)
-        cache = roomy_cache(
-            self.backbone.base.config, self.cfg.max_new_tokens, self.backbone.autocast_dtype
-        )
+        cache = roomy_cache(self.backbone.base.config, self.cfg.max_new_tokens, self.backbone.autocast_dtype)
         for emitted in range(1, self.cfg.max_new_tokens + 1):
             logits = self.backbone.base(
                 input_ids=ids,

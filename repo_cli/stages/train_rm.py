@@ -17,7 +17,7 @@ import torch
 
 from repo_cli.algorithms import bradley_terry_loss_sum
 from repo_cli.config.schema import Config
-from repo_cli.dialogue.batches import collate, rank_micro_batches
+from repo_cli.dialogue.batches import collate, collate_pairs, common_length, rank_micro_batches
 from repo_cli.dialogue.checks import PairSample, length_gap, preference_samples
 from repo_cli.dialogue.files import LoadReport
 from repo_cli.errors import UserError
@@ -71,13 +71,19 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
 
 
 def share(pairs: list[PairSample], micro_tokens: int) -> list[list[PairSample]]:
-    """This rank's micro-batches of a global batch of pairs (both sides of a pair go together)."""
-    lengths = [2 * max(len(p.chosen.ids), len(p.rejected.ids)) for p in pairs]
+    """This rank's micro-batches of a global batch of pairs (both sides of a pair go together, their context once)."""
+    lengths = [
+        len(p.chosen.ids) + len(p.rejected.ids) - common_length(p.chosen.ids, p.rejected.ids) for p in pairs
+    ]
     return [[pairs[i] for i in m] for m in rank_micro_batches(lengths, micro_tokens, rank(), world_size())]
 
 
 def pair_scores(backbone: Backbone, pairs: list[PairSample]) -> tuple[torch.Tensor, torch.Tensor]:
     """Raw scores ([pairs], [pairs]) of the chosen and of the rejected replies, in one forward pass."""
+    if backbone.shares_pairs:
+        shared = collate_pairs([(p.chosen.ids, p.rejected.ids) for p in pairs], backbone.fmt.pad_id)
+        both = backbone.score_pairs("rm", shared.to(backbone.device))
+        return both[:, 0], both[:, 1]
     samples = [p.chosen for p in pairs] + [p.rejected for p in pairs]
     batch = collate(samples, backbone.fmt.pad_id).to(backbone.device)
     scores = backbone.score("rm", batch.ids, batch.attention)
