@@ -49,7 +49,9 @@ def blocks_attention(
         seen = before + end if square else keys
         scores = query[:, :, start:end] @ key[:, :, :seen].transpose(-1, -2)
         if causal:
-            future = torch.ones(end - start, seen, dtype=torch.bool, device=scores.device).triu(before + start + 1)
+            future = torch.ones(end - start, seen, dtype=torch.bool, device=scores.device).triu(
+                before + start + 1
+            )
             scores = scores.masked_fill(future, torch.finfo(scores.dtype).min)
         elif attention_mask is not None:
             unseen = ~attention_mask[:, :, start:end, :seen]
