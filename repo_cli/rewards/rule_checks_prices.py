@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from itertools import product
 
-from repo_cli.negotiation import is_ask
 from repo_cli.rewards.rule_check_base import check
 from repo_cli.rewards.rule_reading import CLEAR, Amount, Finding, NotScored, Reading, near
 
 _TOTAL = re.compile(
-    r"(?i)\b(?:total|altogether|in all|for (?:both|all|the \w+) nights)\b|总共|一共|合计|总价"
+    r"(?i)\b(?:total|altogether|in all|(?:both|all|two|three|four|five|\d+) nights)\b"
+    r"|总共|一共|共计?|合计|总价|[两二三四五\d]晚|全程"
 )
 
 
@@ -45,7 +45,7 @@ def price_in_range(
     one.
     """
     lowest, highest = _bound(r, low), _bound(r, high)
-    asks = is_ask(r.text, r.at.language)
+    asks = r.asks
     quoted = set(r.at.fact_values()) | (set() if asks else r.at.partner_amounts)
     for amount in r.amounts:
         if (amount.implied and not asks) or amount.kind == "net" or near(amount.value, quoted):
@@ -168,94 +168,3 @@ def _amount_of(r: Reading, mention: tuple[int, int]) -> Amount | None:
             gap = r.text[mention[1] : amount.span[0]]
             return None if len(gap) > 45 or _CLAUSE_END.search(gap) else amount
     return None
-
-
-_EQUALS = re.compile(
-    r"(?i)\b(?:is|are|be|makes?|means?|equals?|comes? to|gives?|about|around|roughly|leaves?|or)\b|=|就是|"
-    r"等于|大概|大约|约|"
-    r"也就是|即|差不多|是"
-)
-
-
-@check()
-def ratio_price_agree(r: Reading, *, tolerance: float = 0.01) -> Finding | None:
-    """A discount word and the price it is said to give disagree by more than `tolerance` of the current
-    price + 1."""
-    current, applies = r.at.number("current_price"), False
-    for ratio in (a for a in r.amounts if a.kind == "ratio"):
-        for amount in r.plain_amounts:
-            gap = r.text[ratio.span[1] : amount.span[0]]
-            if amount.span[0] < ratio.span[1] or len(gap) > 25 or re.search(r"[.!?。！？；;]", gap):
-                continue
-            if _EQUALS.search(gap) and not near(amount.value, [current]):
-                applies = True
-                if abs(amount.value - ratio.value) > tolerance * current + 1:
-                    span = (ratio.span[0], amount.span[1])
-                    return r.found(span, f"that discount gives {ratio.value:.0f}, not {amount.value:g}")
-            break
-    return CLEAR if applies else None
-
-
-_NUMBER = r"(\d+(?:\.\d+)?)"
-# a bare "-" between figures is a date or a range ("06-18 is 388"), unless "=" follows or it stands apart
-_SUMS = re.compile(
-    rf"(?i)(?<![\d/-]){_NUMBER}\s*(?:yuan|cny|元|块)?\s*"
-    rf"(minus|less|plus|times|减去?|加上?|乘以?|(?<=\s)[-−+x×*](?=\s)|"
-    rf"[-−+x×*](?=\s*\d+(?:\.\d+)?\s*(?:yuan|cny|元|块)?\s*=))"
-    rf"\s*{_NUMBER}\s*"
-    rf"(?:yuan|cny|nights?|元|块|晚)?\s*(?:is|are|makes?|equals?|gives?|leaves?|comes to|=|就是|等于|是|"
-    rf"得)\s*"
-    rf"(?:about |only |just )?{_NUMBER}"
-)
-_STEP = re.compile(
-    rf"(?i)\bfrom {_NUMBER}(?: (?:yuan|cny))? to {_NUMBER}(?: (?:yuan|cny))?,? (?:is|saves?|means|makes)\s*"
-    rf"(?:a (?:step|cut|difference) of |only |just |about )?{_NUMBER}(?!\d|\s*%| percent)"
-)
-
-
-@check()
-def arithmetic(r: Reading) -> Finding | None:
-    """A sum that is spelt out and does not add up ("388 minus 38 is 340")."""
-    applies = False
-    for m in _SUMS.finditer(r.text):
-        a, b, c = float(m[1]), float(m[3]), float(m[4])
-        sign = m[2].lower()
-        if sign in ("minus", "less", "-", "−") or sign.startswith("减"):
-            right = a - b
-        elif sign in ("plus", "+") or sign.startswith("加"):
-            right = a + b
-        else:
-            right = a * b
-        applies = True
-        if abs(right - c) > 0.51:
-            return r.found(m.span(), f"that makes {right:g}")
-    for m in _STEP.finditer(r.text):
-        applies = True
-        if abs(abs(float(m[1]) - float(m[2])) - float(m[3])) > 0.51:
-            return r.found(m.span(), f"that makes {abs(float(m[1]) - float(m[2])):g}")
-    return CLEAR if applies else None
-
-
-_CURRENCIES = {
-    "CNY": r"¥|￥|\bcny\b|\brmb\b|\byuan\b|\bkuai\b|(?<![美港欧日])元|块|人民币",
-    "USD": r"\$|\busd\b|\b(?:us )?dollars?\b|\bbucks\b|美元|美金|刀(?=一晚|每晚)",
-    "EUR": r"€|\beuros?\b|\beur\b|欧元",
-    "GBP": r"£|\bgbp\b|\bpounds?\b|\bquid\b|英镑",
-    "JPY": r"\bjpy\b|\byen\b|日元",
-    "HKD": r"\bhkd\b|港币|港元",
-}
-
-
-@check()
-def currency(r: Reading) -> Finding | None:
-    """An amount in a currency that is not the scenario's."""
-    own = str(r.at.scenario.get("currency") or "").upper()
-    if own not in _CURRENCIES:
-        raise NotScored("the scenario has no currency that is known here")
-    for code, words in _CURRENCIES.items():
-        if code == own:
-            continue
-        found = re.search(rf"(?i)(?:{words})\s*\d|\d\s*(?:{words})", r.text)
-        if found:
-            return r.found(found.span(), f"{code} where the scenario has {own}")
-    return CLEAR if r.plain_amounts else None

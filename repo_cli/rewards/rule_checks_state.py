@@ -4,55 +4,18 @@ from __future__ import annotations
 
 import re
 
-from repo_cli.negotiation import is_acceptance, is_ask
+from repo_cli.negotiation import is_acceptance
 from repo_cli.rewards.rule_check_base import check
 from repo_cli.rewards.rule_reading import CLEAR, Finding, NotScored, Reading, near
-
-#: Words with which an agent takes a price or records it.
-_TAKES = re.compile(
-    r"(?i)\b(?:agree[ds]?|accept(?:ed|s)?|deal|done|confirm(?:ed|ing|s)?|record(?:ed|ing)?|not(?:ed|"
-    r"e (?:it|that|down))|submit|book(?:ed)? in|put (?:it |that )?(?:down|in|through)|works (?:for|well|"
-    r"with)|(?:that|it|\d+(?: \w+)?) works|we (?:can |will |'ll )?(?:do|take) (?:it|that|\d+)|tak(?:e|"
-    r"ing) (?:it|that|your|the|\d+)|go(?:ing)?(?: ahead)? with|settled?|fine (?:for|with|by)|happy (?:with|"
-    r"to)|good for us|that is (?:fine|good|great)|so (?:it is|we have))\b|接受|成交|同意|确认|记录|记下|"
-    r"登记|提交|就按|按您说的|没问题|就这么定|定在|就定|那就|说定|收到"
-)
-_CLOSES = re.compile(
-    r"(?i)\b(?:thank(?:s| you)|leave (?:it|this|things) (?:here|there|at that|as)|no further|not (?:write|"
-    r"message|contact|bother|disturb|trouble|ask)|won't (?:write|message|contact|bother|disturb|trouble|"
-    r"ask)|stop here|clos(?:e|ing) (?:this|here|the)|nothing changes|no more (?:messages?|asks?)|"
-    r"hear no more|stays? (?:as (?:it is|is)|the same|unchanged|at \d+)|unchanged|wish(?:ing)? you|goodbye|"
-    r"good (?:day|season|evening)|all the best|take care|have a (?:good|nice|great))\b|感谢|谢谢|不打扰|"
-    r"不再[^，。]{0,3}(?:打扰|联系|发|提|问)|先这样|到这里|到此|祝|保持不变|维持(?:原价|现价)|一切照旧|"
-    r"不变|再见"
-)
-#: Words with which an agent takes its leave: fewer than `_CLOSES`, since thanks and "nothing changes" also go on.
-_PARTS = re.compile(
-    r"(?i)\b(?:wish(?:ing)? you|goodbye|good (?:day|season|evening)|all the best|take care|have a (?:good|nice|great)|"
-    r"thank(?:s| you) for (?:your time|talking)|leave (?:it|this|things) (?:here|there|at that)|stop here|"
-    r"clos(?:e|ing) (?:this|here))\b|祝|再见|不打扰|先这样|到这里|到此"
-)
-#: Words that carry out a deal: what only follows an agreement.
-_CARRIES_OUT = re.compile(
-    r"(?i)\b(?:I|we)(?:'ll| will| shall| am going to| are going to)?(?: now| then)? (?:submit|record|enter|register|"
-    r"put (?:it|that|this) (?:in|through))\b|\b(?:as agreed|(?:it|this|that) is (?:recorded|submitted|agreed)|"
-    r"when it is live|submitted now)\b|(?:我|我们)(?:这就|马上|现在|会|就){0,2}(?:帮您|为您|给您)?"
-    r"(?:提交|录入)|已(?:提交|录入)|按约定|按说好的"
-)
-#: Words that ask for less than what stands.
-_LOWER = re.compile(
-    r"(?i)\b(?:(?:a (?:bit|little|touch)|any|even|still|slightly|go|some) (?:lower|less|cheaper)|(?:come|"
-    r"go) down|bring (?:it )?down|(?:could|can|would|will) you (?:please )?(?:reduce|drop|lower)|"
-    r"one more step)\b|再(?:低|降|便宜|少|让)|便宜(?:点|些)|低(?:一)?点|降(?:一)?点|让(?:一)?点"
-)
+from repo_cli.rewards.rule_words import CARRIES_OUT, CLOSES, LOWER, PARTS, PRESSES, TAKES, WISHES
 
 
 def _asks(r: Reading) -> bool:
-    return bool(is_ask(r.text, r.at.language))
+    return r.asks
 
 
 def _takes(r: Reading) -> bool:
-    return bool(_TAKES.search(r.text)) or bool(is_acceptance(r.text))
+    return bool(TAKES.search(r.text)) or bool(is_acceptance(r.text))
 
 
 def _below(r: Reading, price: float) -> Finding | None:
@@ -63,9 +26,24 @@ def _below(r: Reading, price: float) -> Finding | None:
         [abs(current - a.value) for a in r.plain_amounts] + [current - price] if current is not None else []
     )
     for amount in r.amounts:
-        if amount.value < price - 0.51 and not near(amount.value, [*r.at.fact_values(), *gaps]):
+        if amount.value < price - 0.51 and not near(amount.value, [*_quoted(r), *gaps]):
             return r.found(amount.span, f"{amount.value:g} is below {price:g}")
     return None
+
+
+def _quoted(r: Reading) -> list[float]:
+    """Values of facts that the reply may repeat: a competitor's price only where it speaks of one."""
+    speaks = re.search(r"(?i)\b(?:platform|channel|site|elsewhere)|平台|渠道|别处|别家", r.text)
+    return [
+        float(f["value"])
+        for f in r.at.facts
+        if isinstance(f.get("value"), int | float) and (speaks or f.get("type") != "competitor_price")
+    ]
+
+
+def _asked_of(r: Reading, found: Finding) -> bool:
+    """Whether the sentence of a finding is a question."""
+    return bool(re.search(r"[?？]\s*$|[吗呢]\s*[。.]?\s*$", r.cut(r.sentence_of(found.span))))
 
 
 @check()
@@ -80,7 +58,19 @@ def no_ask_after_refusals(r: Reading, *, refusals: int = 2) -> Finding | None:
     state = r.at.state
     if state.refusals < refusals and not state.hard_refusal and not state.opted_out:
         return None
-    return r.whole(f"asks after {state.refusals} refusals") if _asks(r) else CLEAR
+    presses = _asks(r) or PRESSES.search(r.text) or _hopes(r)
+    return r.whole(f"asks after {state.refusals} refusals") if presses else CLEAR
+
+
+def _hopes(r: Reading) -> bool:
+    """Whether the reply puts a figure of its own on the table, as a question or a wish."""
+    known = [
+        *r.at.partner_amounts,
+        *_quoted(r),
+        *([r.at.maybe("current_price")] if r.at.maybe("current_price") else []),
+    ]
+    fresh = [a for a in r.amounts if not near(a.value, [k for k in known if k is not None])]
+    return bool(fresh) and bool(WISHES.search(r.text))
 
 
 @check()
@@ -109,7 +99,7 @@ def agreed_price_kept(r: Reading) -> Finding | None:
     if near(agreed, [a.value for a in said]) or near(agreed * nights, [a.value for a in said]):
         return CLEAR
     current = r.at.maybe("current_price")
-    harmless = [*r.at.fact_values(), *([current, current - agreed] if current is not None else [])]
+    harmless = [*_quoted(r), *([current, current - agreed] if current is not None else [])]
     wrong = next((a for a in said if not near(a.value, harmless)), None)
     return r.found(wrong.span, f"{wrong.value:g} where {agreed:g} is agreed") if wrong else CLEAR
 
@@ -121,11 +111,13 @@ def no_retrade(r: Reading) -> Finding | None:
     if agreed is None:
         return None
     below = _below(r, agreed)
-    if not _asks(r) and not (below and _LOWER.search(r.text)):
-        return CLEAR
+    wants = WISHES.search(r.text)
+    if not _asks(r) and not (below and (wants or LOWER.search(r.text) or _asked_of(r, below))):
+        if not (wants and LOWER.search(r.text)):
+            return CLEAR
     if below:
         return below
-    lower = _LOWER.search(r.text)
+    lower = LOWER.search(r.text)
     return r.found(lower.span(), "asks again after an agreement") if lower else CLEAR
 
 
@@ -139,7 +131,7 @@ def recaps_agreement(r: Reading) -> Finding | None:
     if agreed is None or state.opted_out or state.partner_confirmed or "S6" in state.agent_stages:
         return None
     named = next((a for a in r.plain_amounts if near(a.value, [agreed])), None)
-    if named is None or _below(r, agreed) or _LOWER.search(r.text):
+    if named is None or _below(r, agreed) or LOWER.search(r.text):
         return CLEAR
     return r.found(named.span, f"{agreed:g} is kept")
 
@@ -163,7 +155,7 @@ def accepts_good_offer(r: Reading) -> Finding | None:
     if offer is None or offer > limit + 0.01:
         return None
     named = next((a for a in r.plain_amounts if near(a.value, [offer])), None)
-    if named is None or not _takes(r) or _below(r, offer) or _LOWER.search(r.text):
+    if named is None or not _takes(r) or _below(r, offer) or LOWER.search(r.text):
         return CLEAR
     return r.found(named.span, f"takes {offer:g}")
 
@@ -175,7 +167,7 @@ def no_bad_deal(r: Reading) -> Finding | None:
     offer = _open_offer(r)
     if offer is None or offer <= limit + 0.01:
         return None
-    takes = _TAKES.search(r.text)
+    takes = TAKES.search(r.text)
     named = near(offer, [a.value for a in r.plain_amounts])
     if (
         takes
@@ -201,7 +193,7 @@ def right_exit(r: Reading, *, refusals: int = 2) -> Finding | None:
     offer, limit = _open_offer(r), r.at.maybe("acceptable_price")
     if offer is not None and limit is not None and offer <= limit and not state.opted_out:
         return None
-    closes = _CLOSES.search(r.text)
+    closes = CLOSES.search(r.text)
     if closes is None or _asks(r) or re.search(r"[?？]", r.text):
         return CLEAR
     return r.found(closes.span(), "closes")
@@ -216,9 +208,10 @@ def claims_agreement(r: Reading) -> Finding | None:
     offer, limit = _open_offer(r), r.at.maybe("acceptable_price")
     if _agreed(r) is not None or (offer is not None and (limit is None or offer <= limit + 0.01)):
         return None
-    for words in _CARRIES_OUT.finditer(r.text):
+    for words in CARRIES_OUT.finditer(r.text):
         if not re.search(
-            r"[?？]|(?i:\b(?:once|if|until|unless|after) you\b)|您(?:确认|同意)",
+            r"[?？]|(?i:\b(?:once|if|until|unless|after|before|when|without|nothing|not|no)\b)|您(?:确认|同意(?:的话|了|后|就|之)|点头|没)|"
+            r"如果|要是|之前|不会|才|还?没|未",
             r.cut(r.sentence_of(words.span())),
         ):
             return r.found(words.span(), "carries out what was not agreed")
@@ -237,7 +230,7 @@ def early_close(r: Reading, *, refusals: int = 1) -> Finding | None:
     spent = state.asks >= (r.at.maybe("max_asks") or 3)
     if over or spent or set(state.partner_intents) & {"O02", "O05", "O14"}:
         return None
-    parts = _PARTS.search(r.text)
+    parts = PARTS.search(r.text)
     if parts is None or _asks(r) or r.plain_amounts or re.search(r"[?？]", r.text):
         return CLEAR
     return r.found(parts.span(), "leaves too early")
