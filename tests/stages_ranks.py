@@ -19,7 +19,7 @@ from repo_cli.errors import Stopped, UserError
 from repo_cli.models.backbone import Backbone
 from repo_cli.rewards.ensemble import Ensemble
 from repo_cli.rollout import Reply
-from repo_cli.stages import evaluate, rl, sft, train_rm
+from repo_cli.stages import dpo, evaluate, rl, sft, train_rm
 from repo_cli.stages.experience import Item, advantages_
 from repo_cli.stages.session import Session
 from repo_cli.stages.update import Updater
@@ -35,6 +35,7 @@ def run(cfg: Config, run_dir: Path) -> Path:
     found: dict[str, Any] = {
         "sft": losses(sft.run(sft_config(line, runs)), "sft/loss"),
         "train_rm": losses(train_rm.run(rm_config(line, runs)), "train_rm/loss"),
+        "dpo": losses(dpo.run(dpo_config(line, runs)), "dpo/loss"),
         "rl": updates(line, runs),
     }
     if two:
@@ -55,6 +56,11 @@ def sft_config(line: SimpleNamespace, runs: Path, *more: str) -> Config:
 def rm_config(line: SimpleNamespace, runs: Path) -> Config:
     given = (f"data.path={line.pairs}", f"policy.parent={line.sft}", f"train_rm.max_steps={STEPS}")
     return config("train_rm", runs, *given, "train_rm.epochs=3", "train_rm.batch_size=7", "optim.lr=0.003")
+
+
+def dpo_config(line: SimpleNamespace, runs: Path) -> Config:
+    given = (f"data.path={line.pairs}", f"policy.parent={line.sft}", f"dpo.max_steps={STEPS}", "dpo.epochs=3")
+    return config("dpo", runs, *given, "dpo.batch_size=7", "optim.lr=0.003", "lora.dropout=0.1")
 
 
 def losses(final: Path, name: str) -> list[float]:

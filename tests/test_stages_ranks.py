@@ -52,7 +52,7 @@ def test_b10_two_ranks_do_what_one_does(
         found.append(json.loads((final.parent / "found.json").read_text()))
     torch.set_num_threads(threads)
     two, one = found
-    for stage in ("sft", "train_rm"):
+    for stage in ("sft", "train_rm", "dpo"):
         assert len(one[stage]) == 10 and one[stage][-1] < one[stage][0]
         assert two[stage] == pytest.approx(one[stage], rel=1e-4)
     for mine, theirs in zip(two["rl"], one["rl"], strict=True):

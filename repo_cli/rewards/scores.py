@@ -36,6 +36,21 @@ class RewardParts:
     def __len__(self) -> int:
         return len(self.rm)
 
+    def put(self, places: list[int], other: RewardParts) -> None:
+        """The scores of `other`, from the same sources, in place of those at `places`."""
+        for name in ("rm", "judge", "rules", "judge_mass"):
+            mine, new = getattr(self, name), getattr(other, name)
+            if mine is not None and new is not None:
+                mine[places] = new
+        for name, values in other.judge_criteria.items():
+            self.judge_criteria[name][places] = values
+        for listed, new in (
+            (self.judge_outcomes, other.judge_outcomes),
+            (self.rule_results, other.rule_results),
+        ):
+            for place, entry in zip(places, new, strict=bool(new)):
+                listed[place] = entry
+
     @property
     def hard(self) -> Tensor:
         """bool `[batch]`: a rule of severity hard is broken."""
