@@ -24,6 +24,7 @@ from repo_cli.stages.experience import Item, advantages_
 from repo_cli.stages.session import Session
 from repo_cli.stages.update import Updater
 from repo_cli.training import distributed
+from repo_cli.training.engine import TrainEngine
 
 STEPS = 10
 
@@ -72,8 +73,10 @@ def updates(line: SimpleNamespace, runs: Path) -> list[dict[str, float]]:
     """Ten RL updates on recorded rollouts; each rank has its share of the replies, the third of rank 0 is not kept."""
     paths = (f"data.path={line.prompts}", f"policy.parent={line.sft}", f"rm.path={line.rm}")
     cfg = config(
-        "rl", runs, *paths, "optim.lr=0.003", "critic.lr=0.003", "algorithm.epochs=2", "lora.dropout=0.1"
-    )
+        "rl", runs, *paths, "optim.lr=0.003", "critic.lr=0.003", "algorithm.epochs=2", "lora.dropout=0.1",
+        "algorithm=ppo", "algorithm.kl_coef=0.05", "algorithm.kl_in=loss", "algorithm.kl_estimator=k2",
+        "algorithm.length_norm=reply",
+    )  # fmt: skip
     recorded = json.loads(Path(line.recorded).read_text())
     out = []
     with Session(cfg, "rl") as session:
@@ -81,6 +84,10 @@ def updates(line: SimpleNamespace, runs: Path) -> list[dict[str, float]]:
         Ensemble(cfg, backbone)
         updater = Updater(cfg, backbone, session)
         mine = session.my_share(list(range(len(recorded))))
+        gradients: dict[str, torch.Tensor] = {}
+        for name, engine in (("policy", updater.policy), ("critic", updater.critic)):
+            assert engine is not None
+            engine.inner.register_step_pre_hook(lambda *_, n=name, e=engine: gradients.setdefault(n, flat(e)))
         for step in range(STEPS):
             items = [read(recorded[i], backbone) for i in mine]
             updater.values_(items)
@@ -94,7 +101,13 @@ def updates(line: SimpleNamespace, runs: Path) -> list[dict[str, float]]:
                     if k.rsplit("/", 1)[1] in ("loss", "grad_norm", "entropy", "explained_variance")
                 }
             )
+    if distributed.is_main():
+        torch.save(gradients, runs / "gradients.pt")
     return out
+
+
+def flat(engine: TrainEngine) -> torch.Tensor:
+    return torch.cat([p.grad.flatten() for p in engine.parameters if p.grad is not None]).double()
 
 
 def read(row: dict[str, Any], backbone: Backbone) -> Item:

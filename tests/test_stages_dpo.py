@@ -143,7 +143,7 @@ def test_micro_batches_are_sorted_by_length_and_change_no_gradient(
 
             def loss_fn(micro: list[int], pairs=pairs, backbone=backbone, cfg=cfg, known=reference):
                 sides = stage.pair_logps(backbone, "policy", [pairs[i] for i in micro], False)
-                return stage.objective(cfg, *sides, known[micro, 0], known[micro, 1])
+                return stage.objective(cfg, *sides, known[micro])
 
             engine.step(micros, loss_fn, 9.0)  # away from the start, where every pair weighs the same
             seen: list[torch.Tensor] = []

@@ -108,7 +108,7 @@ def describe(cfg: Config) -> list[tuple[str, str]]:
         if cfg.stage == "dpo":
             start = policy.parent or "the base"
             lines.append(("method", f"{cfg.dpo.loss}, beta {cfg.algorithm.beta:g}; reference: {start}"))
-        part = {"sft": cfg.sft, "dpo": cfg.dpo, "train_rm": cfg.train_rm}[cfg.stage]
+        part: Any = {"sft": cfg.sft, "dpo": cfg.dpo, "train_rm": cfg.train_rm}[cfg.stage]
         until = f", at most {part.max_steps} steps" if part.max_steps else ""
         lines.append(("steps", f"{part.epochs} epochs of batches of {part.batch_size}{until}"))
     return lines

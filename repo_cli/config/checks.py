@@ -195,7 +195,7 @@ def _check_training(cfg: Config) -> None:
             "engine.precision=bf16 and engine.autocast=bfloat16 are both given: one of them is enough",
             "engine.precision=bf16 keeps bf16 weights; engine.autocast=bfloat16 keeps fp32 weights",
         )
-    sizes = {"sft": cfg.sft, "dpo": cfg.dpo, "train_rm": cfg.train_rm, "rl": cfg.rl}
+    sizes: dict[str, Any] = {"sft": cfg.sft, "dpo": cfg.dpo, "train_rm": cfg.train_rm, "rl": cfg.rl}
     size = sizes[cfg.stage].batch_size if cfg.stage in sizes else None
     if size is not None and size < cfg.launch.nproc:
         raise _clash(

@@ -44,12 +44,10 @@ class RewardParts:
                 mine[places] = new
         for name, values in other.judge_criteria.items():
             self.judge_criteria[name][places] = values
-        for listed, new in (
-            (self.judge_outcomes, other.judge_outcomes),
-            (self.rule_results, other.rule_results),
-        ):
-            for place, entry in zip(places, new, strict=bool(new)):
-                listed[place] = entry
+        for place, outcome in zip(places, other.judge_outcomes, strict=bool(other.judge_outcomes)):
+            self.judge_outcomes[place] = outcome
+        for place, result in zip(places, other.rule_results, strict=bool(other.rule_results)):
+            self.rule_results[place] = result
 
     @property
     def hard(self) -> Tensor:

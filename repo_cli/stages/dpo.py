@@ -69,8 +69,7 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
 
         def loss_fn(micro: list[int]) -> tuple[torch.Tensor, dict[str, Any]]:
             chosen, rejected = pair_logps(backbone, role, [pairs[i] for i in micro], cfg.dpo.per_token)
-            known = reference_logps[micro].to(chosen)
-            loss, stats = objective(cfg, chosen, rejected, known[:, 0], known[:, 1])
+            loss, stats = objective(cfg, chosen, rejected, reference_logps[micro].to(chosen))
             del stats["pairs"]
             return loss, stats
 
@@ -104,18 +103,18 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
         return session.finish(backbone, role, kind="adapter", metrics=metrics)
 
 
-def objective(cfg: Config, *logps: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    """Loss summed over pairs, and sums for the log, from (chosen, rejected, reference's chosen, its rejected)."""
+def objective(
+    cfg: Config, chosen: torch.Tensor, rejected: torch.Tensor, known: torch.Tensor
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """Loss summed over pairs, and sums for the log; `known` [pairs, 2]: the reference's chosen and rejected."""
     beta = cfg.algorithm.beta
     if cfg.dpo.loss == "ipo":
-        loss, stats = ipo_loss_sum(*logps, beta)
+        loss, stats = ipo_loss_sum(chosen, rejected, known[:, 0], known[:, 1], beta)
     else:
-        loss, stats = dpo_loss_sum(*logps, beta, cfg.dpo.label_smoothing)
-    return loss, {
-        **stats,
-        "logps_chosen": logps[0].detach().sum(),
-        "logps_rejected": logps[1].detach().sum(),
-    }
+        smoothing = cfg.dpo.label_smoothing
+        loss, stats = dpo_loss_sum(chosen, rejected, known[:, 0], known[:, 1], beta, smoothing)
+    sides = {"logps_chosen": chosen.detach().sum(), "logps_rejected": rejected.detach().sum()}
+    return loss, {**stats, **sides}
 
 
 def pair_logps(
@@ -159,7 +158,7 @@ def logps_of(
 
 def held_out_metrics(cfg: Config, logps: torch.Tensor, reference: torch.Tensor) -> dict[str, float]:
     """Means over the held-out pairs ([pairs, 2] each): loss, accuracy, margin, log-probs of both sides."""
-    loss, stats = objective(cfg, logps[:, 0], logps[:, 1], reference[:, 0], reference[:, 1])
+    loss, stats = objective(cfg, logps[:, 0], logps[:, 1], reference)
     count = float(stats.pop("pairs"))
     return {f"val/{k}": float(v) / count for k, v in {"loss": loss, **stats}.items()} | {"val/pairs": count}
 
