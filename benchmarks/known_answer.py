@@ -44,21 +44,11 @@ TOLERANCE = 0.05
 
 #: name -> what `repo rl` would be given
 METHODS = {
-    "PPO, reward model": ("algorithm=ppo", "reward=rm_only"),
-    "GRPO, reward model": ("algorithm=grpo", "reward=rm_only"),
-    "REPO": ("algorithm=repo", "reward=enhance"),
-    "Dr.GRPO, enhanced": (
-        "algorithm=grpo",
-        "algorithm.scale_groups=false",
-        "algorithm.length_norm=constant",
-        "reward=enhance",
-    ),
-    "PPO with KL, reward model": (
-        "algorithm=ppo",
-        "algorithm.kl_coef=0.5",
-        "algorithm.kl_reference=base",
-        "reward=rm_only",
-    ),
+    "PPO, reward model": "algorithm=ppo reward=rm_only",
+    "GRPO, reward model": "algorithm=grpo reward=rm_only",
+    "REPO": "algorithm=repo reward=enhance",
+    "Dr.GRPO, enhanced": "algorithm=grpo algorithm.scale_groups=false algorithm.length_norm=constant reward=enhance",
+    "PPO with KL, reward model": "algorithm=ppo algorithm.kl_coef=0.5 algorithm.kl_reference=base reward=rm_only",
 }
 COMMON = (
     "rules=none",
@@ -244,11 +234,9 @@ def optimum(task: Task, cfg: Config) -> float:
     return float((coef * torch.logsumexp(start.log() + rewards / coef, 1)).mean())
 
 
-def train(
-    task: Task, given: tuple[str, ...], steps: int, seed: int = 0
-) -> tuple[list[float], Tensor, Config]:
+def train(task: Task, given: str, steps: int, seed: int = 0) -> tuple[list[float], Tensor, Config]:
     """(share of the way to the optimum after each step, final distribution, configuration) of one method."""
-    cfg = compose("rl", [*COMMON, *given, f"rl.steps={steps}", f"seed={seed}"])
+    cfg = compose("rl", [*COMMON, *given.split(), f"rl.steps={steps}", f"seed={seed}"])
     torch.manual_seed(seed)
     model = TableModel(task)
     updater = Updater(cfg, model, Run(cfg))  # type: ignore[arg-type]

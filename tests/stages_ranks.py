@@ -59,9 +59,9 @@ def rm_config(line: SimpleNamespace, runs: Path) -> Config:
     return config("train_rm", runs, *given, "train_rm.epochs=3", "train_rm.batch_size=7", "optim.lr=0.003")
 
 
-def dpo_config(line: SimpleNamespace, runs: Path) -> Config:
+def dpo_config(line: SimpleNamespace, runs: Path, *more: str) -> Config:
     given = (f"data.path={line.pairs}", f"policy.parent={line.sft}", f"dpo.max_steps={STEPS}", "dpo.epochs=3")
-    return config("dpo", runs, *given, "dpo.batch_size=7", "optim.lr=0.003", "lora.dropout=0.1")
+    return config("dpo", runs, *given, "dpo.batch_size=7", "optim.lr=0.003", "lora.dropout=0.1", *more)
 
 
 def losses(final: Path, name: str) -> list[float]:
@@ -170,6 +170,8 @@ def whole_stages(line: SimpleNamespace, runs: Path) -> dict[str, Any]:
     split = ("engine=zero3", "engine.device=cpu", "engine.micro_tokens=1", "rm.batch_tokens=1")
     odd = rl.run(config("rl", runs, *paths, f"data.path={line.prompts}", "rl.batch_size=3", *split))
     sft.run(sft_config(line, runs, *split, "sft.max_steps=1", "data.val_fraction=0.07", "name=split"))
+    split_dpo = dpo_config(line, runs, *split, "dpo.reference=adapter", "dpo.batch_size=3", "dpo.max_steps=1")
+    first = losses(dpo.run(split_dpo), "dpo/loss")
     one = rl.run(config("rl", runs, *paths, f"data.path={few}", "rl.batch_size=4", "name=few"))
     out = evaluate.run(
         config("eval", runs, f"eval.systems={{a: {line.sft}}}", "eval.n_online=3", "eval.n_badcases=1", "eval.max_turns=1",
@@ -179,6 +181,7 @@ def whole_stages(line: SimpleNamespace, runs: Path) -> dict[str, Any]:
     data = json.loads((out / "eval.json").read_text())["systems"]["a"]
     return {
         "odd": [row["rollout/replies"] for row in metrics(odd)],
+        "dpo": [round(loss, 4) for loss in first],
         "one": [row["rollout/replies"] for row in metrics(one)],
         "eval": [
             len(data["dialogues"]),

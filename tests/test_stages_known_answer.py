@@ -38,7 +38,7 @@ def test_the_optimum_is_what_listing_all_replies_says(bench: ModuleType) -> None
     assert bench.optimum(task, enhanced) == pytest.approx(sum(best) / 2, abs=1e-12)
     assert (task.rewards(plain).argmax(1) != task.rewards(enhanced).argmax(1)).all()
     # under a KL penalty no policy of 2000 drawn ones does better, and the one of the closed form does as well
-    kl = compose("rl", [*bench.COMMON, *bench.METHODS["PPO with KL, reward model"]])
+    kl = compose("rl", [*bench.COMMON, *bench.METHODS["PPO with KL, reward model"].split()])
     start = bench.TableModel(task).distribution()
     assert start.sum(1).tolist() == pytest.approx([1.0, 1.0])
     soft = (start.log() + task.rewards(kl) / kl.algorithm.kl_coef).softmax(1)
@@ -48,7 +48,9 @@ def test_the_optimum_is_what_listing_all_replies_says(bench: ModuleType) -> None
     assert max(bench.value(task, kl, p) for p in others) < bench.optimum(task, kl)
 
 
-@pytest.mark.parametrize("method", ["PPO, reward model", "GRPO, reward model", "REPO", "PPO with KL, reward model"])
+@pytest.mark.parametrize(
+    "method", ["PPO, reward model", "GRPO, reward model", "REPO", "PPO with KL, reward model"]
+)
 def test_each_method_comes_within_5_percent_of_its_optimum(method: str, bench: ModuleType) -> None:
     task = bench.make_task(contexts=2, tokens=3, longest=3, seed=0)
     curve, policy, cfg = bench.train(task, bench.METHODS[method], steps=60)
