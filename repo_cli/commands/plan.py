@@ -99,6 +99,7 @@ def describe(cfg: Config) -> list[tuple[str, str]]:
     if cfg.stage == "rl":
         lines += [
             ("method", f"{cfg.algorithm.name} on reward.combine={cfg.reward.combine}"),
+            ("KL penalty", _penalty(cfg)),
             ("reward model", f"{cfg.rm.path} ({cfg.rm.scale})"),
             ("judge", cfg.judge.kind if cfg.judge.kind == "none" else f"{cfg.judge.kind}: {cfg.judge.path}"),
             ("rules", f"{cfg.rules.name}: {len(cfg.rules.rules)} rules"),
@@ -112,6 +113,14 @@ def describe(cfg: Config) -> list[tuple[str, str]]:
         until = f", at most {part.max_steps} steps" if part.max_steps else ""
         lines.append(("steps", f"{part.epochs} epochs of batches of {part.batch_size}{until}"))
     return lines
+
+
+def _penalty(cfg: Config) -> str:
+    algorithm = cfg.algorithm
+    if not algorithm.kl_coef:
+        return "none, and no reference model"
+    whose = "the policy it starts from" if algorithm.kl_reference == "start" else "the base alone"
+    return f"{algorithm.kl_coef:g} x {algorithm.kl_estimator} in the {algorithm.kl_in}, against {whose}"
 
 
 def _steps(cfg: Config, overrides: list[str], config_dir: Path | None) -> Table:

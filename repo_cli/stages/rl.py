@@ -60,10 +60,12 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
                 with session.timer("score"):
                     partners.answer(items)
                     parts = ensemble.score([item.as_scored() for item in items])
-                    resampled = resample_flat_(
-                        items, parts, ensemble, prompts, draw, cfg, session.step_seed(step)
-                    )
-                    totals, keep, reward_stats = ensemble.total(parts)
+                resampled = 0
+                if cfg.algorithm.resample:
+                    with session.timer("resample"):
+                        seed = session.step_seed(step)
+                        resampled = resample_flat_(items, parts, ensemble, prompts, draw, cfg, seed)
+                totals, keep, reward_stats = ensemble.total(parts)
                 with session.timer("values"):
                     updater.values_(items, check)
             partners.go_on(items, step, groups)
