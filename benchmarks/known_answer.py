@@ -5,9 +5,10 @@
 
 The task: a few contexts; a reply is a short string of tokens that ends with an end token or at the longest length, so
 that all replies can be listed. Every (context, reply) has a drawn score of a "reward model" and a drawn correction E
-of "judge and rules"; the reward model's favourite in each context gets E = -n, as a reply that hacks it would. So the
-optimum of the enhanced reward is another than the reward model's, and both are computed by listing all replies. So is
-the optimum under a KL penalty: with weight b against the uniform policy it is b * log sum_r p0(r) exp(R(r) / b).
+of "judge and rules"; the reward model's favourite in each context gets E = -n, as a reply that hacks it would, and its
+runner-up +n. So the optimum of the enhanced reward is another than the reward model's; both are computed by listing
+all replies. So is the optimum under a KL penalty: with weight b against the uniform policy p0 it is
+b * log sum_r p0(r) exp(R(r) / b).
 
 What runs is the product's own step on a model that is a table: `collect`, the combination of `reward.combine`,
 `Updater.values_`, `advantages_`, `Updater.update` with its DeepSpeed engines, configured by conf/algorithm/*.yaml. A
@@ -18,6 +19,7 @@ optimum over the distance at the start).
 from __future__ import annotations
 
 import argparse
+import functools
 import itertools
 import json
 import sys
@@ -58,7 +60,7 @@ COMMON = (
     "engine.grad_clip=0",
     "rl.batch_size=128",
     "algorithm.minibatches=2",
-    "optim.lr=0.05",
+    "optim.lr=0.03",
     "critic.lr=0.1",
     "rm.scale=centered",
 )
@@ -85,8 +87,13 @@ class Task:
         return COMBINERS[cfg.reward.combine](*flat, mix).view_as(self.rm)
 
 
-def make_task(contexts: int = 4, tokens: int = 4, longest: int = 3, n: float = 2.0, seed: int = 0) -> Task:
-    """Scores from a seed; the reward model's best reply of each context is corrected by -n."""
+def make_task(
+    contexts: int = 4, tokens: int = 4, longest: int = 3, n: float = 2.0, seed: int = 0, lead: float = 0.5
+) -> Task:
+    """Scores from a seed; in each context the reward model's favourite is corrected by -n, its runner-up by +n.
+
+    The favourite stands `lead` above the rest: which of two nearly equal replies wins is a matter of luck.
+    """
     replies: list[tuple[int, ...]] = []
     for length in range(1, longest + 1):
         for body in itertools.product(range(1, tokens), repeat=length - 1):
@@ -95,10 +102,11 @@ def make_task(contexts: int = 4, tokens: int = 4, longest: int = 3, n: float = 2
     draw = torch.Generator().manual_seed(seed)
     shape = (contexts, len(replies))
     rm = torch.randn(shape, generator=draw, dtype=torch.float64)
-    judge, rules = (0.6 * torch.randn(shape, generator=draw, dtype=torch.float64) for _ in range(2))
-    best = rm.argmax(1, keepdim=True)
-    judge = judge.scatter(1, best, -n / 2)
-    rules = rules.scatter(1, best, -n / 2)
+    judge, rules = (0.5 * torch.randn(shape, generator=draw, dtype=torch.float64) for _ in range(2))
+    two = rm.topk(2, dim=1).indices
+    rm.scatter_add_(1, two[:, :1], torch.full((contexts, 1), lead, dtype=torch.float64))
+    for x in (judge, rules):
+        x.scatter_(1, two, torch.tensor([[-n / 2, n / 2]], dtype=torch.float64).expand(contexts, 2))
     task = Task(contexts, tokens, longest, replies, {p: i for i, p in enumerate(prefixes)}, rm, judge, rules)
     task.number = {reply: i for i, reply in enumerate(replies)}
     return task
@@ -115,6 +123,13 @@ class TableModel(nn.Module):
         self.task, self.device, self.sharding = task, torch.device("cpu"), None
         rows = task.contexts * len(task.states)
         self.tables = nn.ParameterDict({"policy": nn.Parameter(torch.zeros(rows, task.tokens))})
+        self.row_of = torch.zeros(
+            (task.tokens + 1) ** task.longest, dtype=torch.long
+        )  # by the prefix as a number
+        for prefix, row in task.states.items():
+            self.row_of[
+                functools.reduce(lambda code, token: code * (task.tokens + 1) + token + 1, prefix, 0)
+            ] = row
         self.fmt = SimpleNamespace(pad_id=END, from_rollout=self.sample_of)
 
     def sample_of(self, context: list[int], reply: list[int]) -> Sample:
@@ -137,14 +152,14 @@ class TableModel(nn.Module):
         return [self.tables[role]]
 
     def states(self, ids: Tensor) -> Tensor:
-        """[batch, time]: row of the tables before each token; 0 where there is none (context, padding)."""
-        out, known = torch.zeros_like(ids), self.task.states
-        for row, sequence in enumerate(ids.tolist()):
-            first, reply = sequence[0] - self.task.tokens, tuple(sequence[1:])
-            for t in range(len(reply)):
-                if reply[:t] not in known:  # padding behind the end token
-                    break
-                out[row, t + 1] = first * len(known) + known[reply[:t]]
+        """[batch, time]: row of the tables before each token; any row where there is none (context, padding)."""
+        base, size = self.task.tokens + 1, len(self.task.states)
+        out, code = torch.zeros_like(ids), torch.zeros_like(ids[:, 0])
+        for t in range(1, ids.shape[1]):
+            out[:, t] = (ids[:, 0] - self.task.tokens) * size + self.row_of[
+                code.clamp(max=len(self.row_of) - 1)
+            ]
+            code = code * base + ids[:, t] + 1
         return out
 
     def log_table(self, role: str | None) -> Tensor:
@@ -300,7 +315,7 @@ def picture(curves: dict[str, list[float]]) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Trains every method, prints the table, writes curve and figures; 1 when one misses its optimum by over 5%."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=150, help="RL steps of 128 replies")
+    parser.add_argument("--steps", type=int, default=200, help="RL steps of 128 replies")
     parser.add_argument("--seed", type=int, default=0, help="seed of task and training")
     parser.add_argument(
         "--out", type=Path, default=Path(__file__).with_suffix(""), help="files' name without suffix"
