@@ -13,7 +13,6 @@ failed on is left out of the update.
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 from repo_cli.config.schema import Config
@@ -22,7 +21,7 @@ from repo_cli.models.backbone import Backbone
 from repo_cli.rewards.ensemble import Ensemble
 from repo_cli.rollout import LocalEngine
 from repo_cli.stages.data import BatchOrder, stage_rows
-from repo_cli.stages.experience import advantages_, collect, rollout_rows, rollout_stats
+from repo_cli.stages.experience import Item, Prompt, advantages_, collect, rollout_rows, rollout_stats
 from repo_cli.stages.groups import gdpo_sources, group_stats, resample_flat_
 from repo_cli.stages.look import development_dialogues, preflight
 from repo_cli.stages.partner import Partners
@@ -47,8 +46,13 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
         groups = cfg.algorithm.group_size
         wanted = max(1, cfg.rl.batch_size // groups)
         order = BatchOrder(len(prompts), wanted, cfg.seed, cfg.data.shuffle)
-        draw = partial(collect, sampler)
         checked = False
+
+        def answered(chosen: list[Prompt], seed: int) -> list[Item]:
+            found = collect(sampler, chosen, seed)
+            partners.answer(found)
+            return found
+
         for step in session.steps(cfg.rl.steps):
             chosen = partners.prompts([prompts[i] for i in order.batch(step)], wanted)
             mine = session.my_share([prompt for prompt in chosen for _ in range(groups)], group=groups)
@@ -64,7 +68,7 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
                 if cfg.algorithm.resample:
                     with session.timer("resample"):
                         seed = session.step_seed(step)
-                        resampled = resample_flat_(items, parts, ensemble, prompts, draw, cfg, seed)
+                        resampled = resample_flat_(items, parts, ensemble, prompts, answered, cfg, seed)
                 totals, keep, reward_stats = ensemble.total(parts)
                 with session.timer("values"):
                     updater.values_(items, check)
