@@ -148,6 +148,9 @@ class TableModel(nn.Module):
         for name, table in self.tables.items():
             table.requires_grad_(name == role)
 
+    def named_trainable(self, role: str) -> dict[str, nn.Parameter]:
+        return {role: self.tables[role]}
+
     def trainable(self, role: str) -> list[nn.Parameter]:
         return [self.tables[role]]
 
@@ -215,21 +218,6 @@ class Sampler:
         return [Reply(list(r), lp, "", r[-1] == END) for r, lp in zip(ids, logps, strict=True)]
 
 
-class Run:
-    """What stands for a Session: it makes roles and engines."""
-
-    def __init__(self, cfg: Config) -> None:
-        self.cfg = cfg
-
-    def add_role(
-        self, backbone: TableModel, role: str, copy_of: str | None = None, head: bool = False
-    ) -> None:
-        backbone.add_role(role)
-
-    def engine(self, backbone: TableModel, role: str, lr: float, total_steps: int) -> TrainEngine:
-        return TrainEngine(backbone, role, self.cfg, lr, total_steps=total_steps)
-
-
 def value(task: Task, cfg: Config, probabilities: Tensor) -> float:
     """The exact objective: mean reward over contexts, less the KL penalty where there is one."""
     found = float((probabilities * task.rewards(cfg)).sum(1).mean())
@@ -254,7 +242,11 @@ def train(task: Task, given: str, steps: int, seed: int = 0) -> tuple[list[float
     cfg = compose("rl", [*COMMON, *given.split(), f"rl.steps={steps}", f"seed={seed}"])
     torch.manual_seed(seed)
     model = TableModel(task)
-    updater = Updater(cfg, model, Run(cfg))  # type: ignore[arg-type]
+    session: Any = SimpleNamespace(  # a Session makes roles and engines
+        add_role=lambda backbone, role, **_: backbone.add_role(role),
+        engine=lambda backbone, role, lr, total: TrainEngine(backbone, role, cfg, lr, total_steps=total),
+    )
+    updater = Updater(cfg, model, session)  # type: ignore[arg-type]
     sampler, rewards, group = Sampler(model), task.rewards(cfg), cfg.algorithm.group_size
     start, best = value(task, cfg, model.distribution()), optimum(task, cfg)
     draw = torch.Generator().manual_seed(seed)
