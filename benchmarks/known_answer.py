@@ -52,17 +52,9 @@ METHODS = {
     "Dr.GRPO, enhanced": "algorithm=grpo algorithm.scale_groups=false algorithm.length_norm=constant reward=enhance",
     "PPO with KL, reward model": "algorithm=ppo algorithm.kl_coef=0.5 algorithm.kl_reference=base reward=rm_only",
 }
-COMMON = (
-    "rules=none",
-    "critic.init=fresh",
-    "engine.device=cpu",
-    "engine.micro_tokens=100000",
-    "engine.grad_clip=0",
-    "rl.batch_size=128",
-    "algorithm.minibatches=2",
-    "optim.lr=0.03",
-    "critic.lr=0.1",
-    "rm.scale=centered",
+COMMON = tuple(
+    "rules=none critic.init=fresh engine.device=cpu engine.micro_tokens=100000 engine.grad_clip=0 rl.batch_size=128 "
+    "algorithm.minibatches=2 optim.lr=0.03 critic.lr=0.1 rm.scale=centered".split()
 )
 
 
