@@ -84,7 +84,8 @@ def make_task(
 ) -> Task:
     """Scores from a seed; in each context the reward model's favourite is corrected by -n, its runner-up by +n.
 
-    The favourite stands `lead` above the rest: which of two nearly equal replies wins is a matter of luck.
+    The favourite stands `lead` above the rest (which of two nearly equal replies wins is a matter of luck), and both
+    are above 0, so that E has something to scale.
     """
     replies: list[tuple[int, ...]] = []
     for length in range(1, longest + 1):
@@ -95,8 +96,8 @@ def make_task(
     shape = (contexts, len(replies))
     rm = torch.randn(shape, generator=draw, dtype=torch.float64)
     judge, rules = (0.5 * torch.randn(shape, generator=draw, dtype=torch.float64) for _ in range(2))
-    two = rm.topk(2, dim=1).indices
-    rm.scatter_add_(1, two[:, :1], torch.full((contexts, 1), lead, dtype=torch.float64))
+    top, two = rm.topk(2, dim=1)
+    rm.scatter_(1, two, top.clamp(min=0.5) + torch.tensor([lead, 0.0], dtype=torch.float64))
     for x in (judge, rules):
         x.scatter_(1, two, torch.tensor([[-n / 2, n / 2]], dtype=torch.float64).expand(contexts, 2))
     task = Task(contexts, tokens, longest, replies, {p: i for i, p in enumerate(prefixes)}, rm, judge, rules)
