@@ -1,6 +1,6 @@
 """A task whose best policy is known: do PPO, GRPO and REPO find it?
 
-    python benchmarks/known_answer.py                  # about a minute on one core: table, known_answer.{json,svg}
+    python benchmarks/known_answer.py                  # about a minute on two cores: table, known_answer.{json,svg}
     python benchmarks/known_answer.py --steps 40 --out /tmp/known
 
 The task: a few contexts; a reply is a short string of tokens that ends with an end token or at the longest length, so
