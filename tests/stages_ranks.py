@@ -19,11 +19,12 @@ from repo_cli.errors import Stopped, UserError
 from repo_cli.models.backbone import Backbone
 from repo_cli.rewards.ensemble import Ensemble
 from repo_cli.rollout import Reply
-from repo_cli.stages import evaluate, rl, sft, train_rm
+from repo_cli.stages import dpo, evaluate, rl, sft, train_rm
 from repo_cli.stages.experience import Item, advantages_
 from repo_cli.stages.session import Session
 from repo_cli.stages.update import Updater
 from repo_cli.training import distributed
+from repo_cli.training.engine import TrainEngine
 
 STEPS = 10
 
@@ -35,6 +36,7 @@ def run(cfg: Config, run_dir: Path) -> Path:
     found: dict[str, Any] = {
         "sft": losses(sft.run(sft_config(line, runs)), "sft/loss"),
         "train_rm": losses(train_rm.run(rm_config(line, runs)), "train_rm/loss"),
+        "dpo": losses(dpo.run(dpo_config(line, runs)), "dpo/loss"),
         "rl": updates(line, runs),
     }
     if two:
@@ -57,6 +59,11 @@ def rm_config(line: SimpleNamespace, runs: Path) -> Config:
     return config("train_rm", runs, *given, "train_rm.epochs=3", "train_rm.batch_size=7", "optim.lr=0.003")
 
 
+def dpo_config(line: SimpleNamespace, runs: Path, *more: str) -> Config:
+    given = (f"data.path={line.pairs}", f"policy.parent={line.sft}", f"dpo.max_steps={STEPS}", "dpo.epochs=3")
+    return config("dpo", runs, *given, "dpo.batch_size=7", "optim.lr=0.003", "lora.dropout=0.1", *more)
+
+
 def losses(final: Path, name: str) -> list[float]:
     distributed.barrier()
     return [row[name] for row in metrics(final)]
@@ -66,8 +73,10 @@ def updates(line: SimpleNamespace, runs: Path) -> list[dict[str, float]]:
     """Ten RL updates on recorded rollouts; each rank has its share of the replies, the third of rank 0 is not kept."""
     paths = (f"data.path={line.prompts}", f"policy.parent={line.sft}", f"rm.path={line.rm}")
     cfg = config(
-        "rl", runs, *paths, "optim.lr=0.003", "critic.lr=0.003", "algorithm.epochs=2", "lora.dropout=0.1"
-    )
+        "rl", runs, *paths, "optim.lr=0.003", "critic.lr=0.003", "algorithm.epochs=2", "lora.dropout=0.1",
+        "algorithm=ppo", "algorithm.kl_coef=0.05", "algorithm.kl_in=loss", "algorithm.kl_estimator=k2",
+        "algorithm.length_norm=reply",
+    )  # fmt: skip
     recorded = json.loads(Path(line.recorded).read_text())
     out = []
     with Session(cfg, "rl") as session:
@@ -75,6 +84,10 @@ def updates(line: SimpleNamespace, runs: Path) -> list[dict[str, float]]:
         Ensemble(cfg, backbone)
         updater = Updater(cfg, backbone, session)
         mine = session.my_share(list(range(len(recorded))))
+        gradients: dict[str, torch.Tensor] = {}
+        for name, engine in (("policy", updater.policy), ("critic", updater.critic)):
+            assert engine is not None
+            engine.inner.register_step_pre_hook(lambda *_, n=name, e=engine: gradients.setdefault(n, flat(e)))
         for step in range(STEPS):
             items = [read(recorded[i], backbone) for i in mine]
             updater.values_(items)
@@ -88,7 +101,13 @@ def updates(line: SimpleNamespace, runs: Path) -> list[dict[str, float]]:
                     if k.rsplit("/", 1)[1] in ("loss", "grad_norm", "entropy", "explained_variance")
                 }
             )
+    if distributed.is_main():
+        torch.save(gradients, runs / "gradients.pt")
     return out
+
+
+def flat(engine: TrainEngine) -> torch.Tensor:
+    return torch.cat([p.grad.flatten() for p in engine.parameters if p.grad is not None]).double()
 
 
 def read(row: dict[str, Any], backbone: Backbone) -> Item:
@@ -151,6 +170,8 @@ def whole_stages(line: SimpleNamespace, runs: Path) -> dict[str, Any]:
     split = ("engine=zero3", "engine.device=cpu", "engine.micro_tokens=1", "rm.batch_tokens=1")
     odd = rl.run(config("rl", runs, *paths, f"data.path={line.prompts}", "rl.batch_size=3", *split))
     sft.run(sft_config(line, runs, *split, "sft.max_steps=1", "data.val_fraction=0.07", "name=split"))
+    split_dpo = dpo_config(line, runs, *split, "dpo.reference=adapter", "dpo.batch_size=3", "dpo.max_steps=1")
+    first = losses(dpo.run(split_dpo), "dpo/loss")
     one = rl.run(config("rl", runs, *paths, f"data.path={few}", "rl.batch_size=4", "name=few"))
     out = evaluate.run(
         config("eval", runs, f"eval.systems={{a: {line.sft}}}", "eval.n_online=3", "eval.n_badcases=1", "eval.max_turns=1",
@@ -160,6 +181,7 @@ def whole_stages(line: SimpleNamespace, runs: Path) -> dict[str, Any]:
     data = json.loads((out / "eval.json").read_text())["systems"]["a"]
     return {
         "odd": [row["rollout/replies"] for row in metrics(odd)],
+        "dpo": [round(loss, 4) for loss in first],
         "one": [row["rollout/replies"] for row in metrics(one)],
         "eval": [
             len(data["dialogues"]),

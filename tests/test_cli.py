@@ -44,9 +44,9 @@ def test_help_is_quick_and_loads_nothing_heavy() -> None:
 def test_help_names_the_commands_and_not_the_unbuilt(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--help") == 0
     text = capsys.readouterr().out
-    for name in ("pipeline", "sft", "train-rm", "rl", "eval", "report", "data", "rules", "config"):
+    for name in ("pipeline", "sft", "dpo", "train-rm", "rl", "eval", "report", "data", "rules", "config"):
         assert f" {name} " in text
-    for name in ("dpo", "chat", "doctor", "sweep", "ratings"):
+    for name in ("chat", "doctor", "sweep", "ratings"):
         assert f" {name} " not in text
         assert run(name) == 2, "its name stays free"
     for name in STAGES:
@@ -88,7 +88,7 @@ def test_config_list_names_groups_and_options(capsys: pytest.CaptureFixture[str]
     assert "qwen3_32b" in text and "zero3" in text and "demo" in text
 
 
-@pytest.mark.parametrize("stage", ["sft", "train-rm", "rl", "repo-rl", "eval"])
+@pytest.mark.parametrize("stage", ["sft", "dpo", "train-rm", "rl", "repo-rl", "eval"])
 def test_dry_run_shows_plan_and_starts_nothing(
     stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -84,7 +84,7 @@ def test_the_built_policy_names_every_key_of_its_shape() -> None:
     assert set(given) == {field.name for field in dataclasses.fields(PolicyBuild)}
 
 
-@pytest.mark.parametrize("stage", ["sft", "train_rm", "rl", "eval", "pipeline"])
+@pytest.mark.parametrize("stage", ["sft", "dpo", "train_rm", "rl", "eval", "pipeline"])
 def test_a_stages_own_section_says_what_the_schema_says(stage: str) -> None:
     section = yaml.safe_load((CONF / f"{stage}.yaml").read_text())[stage]
     assert section == dataclasses.asdict(getattr(Config(), stage))

@@ -108,7 +108,8 @@ EXPERIMENTS = sorted(p.stem for p in (conf_dir() / "experiment").glob("*.yaml"))
 SHORT = (
     *(o for o in SMALL if not o.startswith(("optim", "rules", "reward", "policy.max_length"))),
     "policy.max_length=1024", "engine=zero0", "engine.device=cpu", "engine.precision=fp32", "engine.autocast=null",
-    "launch.nproc=1", "data.limit=24", "sft.max_steps=2", "sft.batch_size=4", "train_rm.max_steps=2",
+    "launch.nproc=1", "data.limit=24", "sft.max_steps=2", "sft.batch_size=4", "dpo.max_steps=2",
+    "dpo.batch_size=4", "train_rm.max_steps=2",
     "train_rm.batch_size=4", "train_rm.calibration_fraction=0.4", "rl.steps=2", "rl.batch_size=4", "critic.warmup_steps=0",
     "optim.lr=0.001", "optim.schedule=constant", "policy.build.tokenizer_rows=40", "judge.max_length=1000",
     "eval.n_online=2", "eval.n_badcases=1", "eval.max_turns=2", "eval.bootstrap=100", "judge.prompt=compact",

@@ -46,13 +46,17 @@ def test_b10_two_ranks_do_what_one_does(
         monkeypatch.delenv(name, raising=False)
     given = (f"data.path={line.dialogues}", "engine.threads=1", "launch.timeout_s=120")
     threads = torch.get_num_threads()
-    found = []
+    found, gradients = [], []
     for ranks in (2, 1):
         final = launch("stages_ranks", config("sft", tmp_path / str(ranks), *given, f"launch.nproc={ranks}"))
         found.append(json.loads((final.parent / "found.json").read_text()))
+        gradients.append(torch.load(final.parent / "inner" / "gradients.pt", weights_only=True))
     torch.set_num_threads(threads)
     two, one = found
-    for stage in ("sft", "train_rm"):
+    for role in ("policy", "critic"):  # fp32: less than 1e-5 of the gradient's size
+        a, b = (g[role] for g in gradients)
+        assert float(b.norm()) > 1e-3 and float((a - b).norm() / b.norm()) < 1e-5, role
+    for stage in ("sft", "train_rm", "dpo"):
         assert len(one[stage]) == 10 and one[stage][-1] < one[stage][0]
         assert two[stage] == pytest.approx(one[stage], rel=1e-4)
     for mine, theirs in zip(two["rl"], one["rl"], strict=True):
@@ -65,5 +69,5 @@ def test_b10_two_ranks_do_what_one_does(
     assert two["stop"]["same"] and two["stop"]["metrics"]
     assert len(two["stop"]["told"]) == 2 and all("after step 2" in text for text in two["stop"]["told"])
     assert "stopped by SIGTERM" in two["stop"]["told"][1]
-    assert two["whole"] == {"odd": [3.0, 3.0], "one": [1.0, 1.0], "eval": [3, 3, 1]}
+    assert two["whole"] == {"odd": [3.0, 3.0], "dpo": [0.6931], "one": [1.0, 1.0], "eval": [3, 3, 1]}
     assert all("disk is full" in text for text in two["error"])

@@ -16,7 +16,8 @@ from repo_cli.models.backbone import Backbone
 from repo_cli.rewards.ensemble import Ensemble
 from repo_cli.rollout import LocalEngine
 from repo_cli.rollout.engine import sample
-from repo_cli.stages.experience import Item, advantages_, advantages_in_groups, collect
+from repo_cli.stages.experience import Item, advantages_, collect
+from repo_cli.stages.groups import advantages_in_groups
 from repo_cli.stages.session import Session
 from repo_cli.stages.update import Updater
 

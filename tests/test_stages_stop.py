@@ -35,6 +35,8 @@ def arguments(line: SimpleNamespace, stage: str) -> tuple[str, ...]:
                 "sft.epochs=2"),
         "train_rm": (f"data.path={line.pairs}", f"policy.parent={line.base}", "train_rm.max_steps=6",
                      "train_rm.batch_size=8", "train_rm.epochs=2"),
+        "dpo": (f"data.path={line.pairs}", f"policy.parent={line.sft}", "dpo.max_steps=6", "dpo.batch_size=8",
+                "dpo.epochs=2", "dpo.eval_every=2"),
         "rl": (f"data.path={line.prompts}", f"policy.parent={line.sft}", f"rm.path={line.rm}", "rl.steps=6",
                "rl.batch_size=6", "algorithm.epochs=2", "critic.lr=0.01", "critic.warmup_steps=1"),
     }[stage] + ("lora.dropout=0.1", "optim.schedule=cosine", "optim.warmup_steps=2")  # fmt: skip
@@ -58,7 +60,8 @@ def only_run(runs: Path, stage: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("stage", "number"), [("sft", signal.SIGTERM), ("train_rm", signal.SIGINT), ("rl", signal.SIGUSR1)]
+    ("stage", "number"),
+    [("sft", signal.SIGTERM), ("dpo", signal.SIGTERM), ("train_rm", signal.SIGINT), ("rl", signal.SIGUSR1)],
 )
 def test_stopped_and_resumed_equals_undisturbed(
     stage: str, number: int, line: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

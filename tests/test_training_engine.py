@@ -79,6 +79,8 @@ def test_b10_split_into_micro_batches_changes_nothing(role: str) -> None:
     assert len(found[0]) >= 28 and max(float(g.abs().max()) for g in found[0]) > 1e-3
     for other in found[1:]:
         assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(found[0], other, strict=True))
+        whole, parts = (torch.cat([g.flatten() for g in part]).double() for part in (found[0], other))
+        assert float((whole - parts).norm() / whole.norm()) < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -402,6 +404,8 @@ def test_two_ranks_do_what_one_does(tmp_path: Path) -> None:
         want = gradients(train, [data], losses(backbone)[role], float(data[2].sum()))
         got = torch.load(out / f"gradients-{role}.pt", weights_only=True)
         assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(want, got, strict=True))
+        a, b = (torch.cat([g.flatten() for g in part]).double() for part in (want, got))
+        assert float((a - b).norm() / a.norm()) < 1e-5
         train.close()
     found = json.loads((out / "found.json").read_text())
     backbone = small_backbone(small_config(), ("policy",))

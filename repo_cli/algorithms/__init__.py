@@ -17,6 +17,13 @@ from repo_cli.algorithms.advantages import (
     token_rewards,
     whiten_with_moments,
 )
+from repo_cli.algorithms.groups import (
+    flat_groups,
+    gdpo_advantages,
+    kept_group_advantages,
+    length_weights,
+)
+from repo_cli.algorithms.kl import kl_estimate
 from repo_cli.algorithms.policy_losses import (
     merge_token_sums,
     policy_loss,
@@ -29,6 +36,8 @@ from repo_cli.algorithms.preference_losses import (
     bradley_terry_loss_sum,
     dpo_loss,
     dpo_loss_sum,
+    ipo_loss,
+    ipo_loss_sum,
 )
 
 __all__ = [
@@ -36,8 +45,15 @@ __all__ = [
     "bradley_terry_loss_sum",
     "dpo_loss",
     "dpo_loss_sum",
+    "flat_groups",
     "gae",
+    "gdpo_advantages",
     "group_advantages",
+    "ipo_loss",
+    "ipo_loss_sum",
+    "kept_group_advantages",
+    "kl_estimate",
+    "length_weights",
     "masked_mean",
     "masked_moments",
     "masked_sum",

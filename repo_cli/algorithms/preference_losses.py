@@ -1,4 +1,4 @@
-"""Losses on pairs of replies: DPO on log-probabilities, Bradley-Terry on reward-model scores.
+"""Losses on pairs of replies: DPO and IPO on log-probabilities, Bradley-Terry on reward-model scores.
 
 All inputs are `[batch]`, one entry a pair. `*_sum` functions return the sum over pairs and detached sums
 (with the count under "pairs"); the mean versions divide by it. An empty batch gives 0.
@@ -47,15 +47,7 @@ def dpo_loss_sum(
     rejected = wide(rejected_logps) - wide(ref_rejected_logps)
     h = beta * (chosen - rejected)
     losses = -(1 - label_smoothing) * F.logsigmoid(h) - label_smoothing * F.logsigmoid(-h)
-    return _finish(
-        losses,
-        {
-            "accuracy": (h > 0).to(losses.dtype),
-            "reward_chosen": beta * chosen,
-            "reward_rejected": beta * rejected,
-            "reward_margin": h,
-        },
-    )
+    return _finish(losses, _implicit_rewards(chosen, rejected, beta))
 
 
 def dpo_loss(
@@ -77,6 +69,52 @@ def dpo_loss(
         chosen_logps, rejected_logps, ref_chosen_logps, ref_rejected_logps, beta, label_smoothing
     )
     return _mean(chosen_logps.dtype, *sums)
+
+
+def ipo_loss_sum(
+    chosen_logps: Tensor,
+    rejected_logps: Tensor,
+    ref_chosen_logps: Tensor,
+    ref_rejected_logps: Tensor,
+    beta: float,
+) -> tuple[Tensor, Stats]:
+    """Sum over pairs of the IPO loss; see `ipo_loss`. Returns (scalar, sums over pairs)."""
+    check_same_shape(
+        chosen_logps=chosen_logps,
+        rejected_logps=rejected_logps,
+        ref_chosen_logps=ref_chosen_logps,
+        ref_rejected_logps=ref_rejected_logps,
+    )
+    chosen = wide(chosen_logps) - wide(ref_chosen_logps)
+    rejected = wide(rejected_logps) - wide(ref_rejected_logps)
+    h = chosen - rejected
+    return _finish((h - 1.0 / (2.0 * beta)).square(), _implicit_rewards(chosen, rejected, beta))
+
+
+def ipo_loss(
+    chosen_logps: Tensor,
+    rejected_logps: Tensor,
+    ref_chosen_logps: Tensor,
+    ref_rejected_logps: Tensor,
+    beta: float,
+) -> tuple[Tensor, Stats]:
+    """Identity preference optimisation (Azar et al., arXiv 2310.12036, eq. 17, whose tau is `beta` here).
+
+    Batch mean of (h - 1 / (2 beta))^2 with h as in `dpo_loss`: the margin is drawn to a finite value, where
+    DPO's has no end. With policy = reference the loss is 1 / (4 beta^2). stats as in `dpo_loss`.
+    """
+    sums = ipo_loss_sum(chosen_logps, rejected_logps, ref_chosen_logps, ref_rejected_logps, beta)
+    return _mean(chosen_logps.dtype, *sums)
+
+
+def _implicit_rewards(chosen: Tensor, rejected: Tensor, beta: float) -> Stats:
+    """beta * log(policy / reference) of both sides, their margin, and how often it points the right way."""
+    return {
+        "accuracy": (chosen > rejected).to(chosen.dtype),
+        "reward_chosen": beta * chosen,
+        "reward_rejected": beta * rejected,
+        "reward_margin": beta * (chosen - rejected),
+    }
 
 
 def bradley_terry_loss_sum(

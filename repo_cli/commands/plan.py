@@ -99,16 +99,28 @@ def describe(cfg: Config) -> list[tuple[str, str]]:
     if cfg.stage == "rl":
         lines += [
             ("method", f"{cfg.algorithm.name} on reward.combine={cfg.reward.combine}"),
+            ("KL penalty", _penalty(cfg)),
             ("reward model", f"{cfg.rm.path} ({cfg.rm.scale})"),
             ("judge", cfg.judge.kind if cfg.judge.kind == "none" else f"{cfg.judge.kind}: {cfg.judge.path}"),
             ("rules", f"{cfg.rules.name}: {len(cfg.rules.rules)} rules"),
             ("steps", f"{cfg.rl.steps} of {cfg.rl.batch_size} replies"),
         ]
     else:
-        part = cfg.sft if cfg.stage == "sft" else cfg.train_rm
+        if cfg.stage == "dpo":
+            start = policy.parent or "the base"
+            lines.append(("method", f"{cfg.dpo.loss}, beta {cfg.algorithm.beta:g}; reference: {start}"))
+        part: Any = {"sft": cfg.sft, "dpo": cfg.dpo, "train_rm": cfg.train_rm}[cfg.stage]
         until = f", at most {part.max_steps} steps" if part.max_steps else ""
         lines.append(("steps", f"{part.epochs} epochs of batches of {part.batch_size}{until}"))
     return lines
+
+
+def _penalty(cfg: Config) -> str:
+    algorithm = cfg.algorithm
+    if not algorithm.kl_coef:
+        return "none, and no reference model"
+    whose = "the policy it starts from" if algorithm.kl_reference == "start" else "the base alone"
+    return f"{algorithm.kl_coef:g} x {algorithm.kl_estimator} in the {algorithm.kl_in}, against {whose}"
 
 
 def _steps(cfg: Config, overrides: list[str], config_dir: Path | None) -> Table:

@@ -1,4 +1,4 @@
-"""`repo sft`, `train-rm`, `rl`, `eval`, `pipeline`: compose once, then launch (or only show the plan)."""
+"""`repo sft`, `dpo`, `train-rm`, `rl`, `eval`, `pipeline`: compose once, then launch (or only show the plan)."""
 
 from __future__ import annotations
 
@@ -32,6 +32,14 @@ def register(app: typer.Typer) -> None:
         ),
     )(sft)
     app.command(
+        "dpo",
+        rich_help_panel=TRAIN,
+        epilog=examples(
+            "repo dpo policy.parent=runs/sft/run/.../final data.path=pairs.jsonl algorithm.beta=0.1",
+            "repo dpo policy.parent=runs/sft/... dpo.loss=ipo dpo.per_token=true",
+        ),
+    )(dpo)
+    app.command(
         "train-rm",
         rich_help_panel=TRAIN,
         epilog=examples("repo train-rm policy.parent=runs/sft/run/.../final data.path=pairs.jsonl"),
@@ -42,6 +50,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "repo rl policy.parent=runs/sft/... rm.path=runs/train_rm/... rl.steps=20",
             "repo rl algorithm=grpo reward=weighted_sum judge=local judge.path=...",
+            "repo rl algorithm=ppo algorithm.kl_coef=0.05 algorithm.kl_estimator=k3 algorithm.kl_reference=base",
             "repo rl launch.nproc=2 engine=zero2 --dry-run",
         ),
     )(rl)
@@ -75,6 +84,17 @@ def sft(
 ) -> None:
     """Fine-tune on dialogues: an adapter, or every weight."""
     start("sft", overrides, dry_run, resume, config_dir, multirun)
+
+
+def dpo(
+    overrides: Overrides = None,
+    dry_run: DryRun = False,
+    resume: Resume = None,
+    config_dir: ConfigDir = None,
+    multirun: Multirun = False,
+) -> None:
+    """Train the policy on preference pairs directly, measured from the policy it starts from."""
+    start("dpo", overrides, dry_run, resume, config_dir, multirun)
 
 
 def train_rm(

@@ -97,6 +97,12 @@ def _check_algorithm(cfg: Config) -> None:
             f"{1 + algorithm.clip_high}: it would cut what the ordinary clip allows",
             "3.0 is usual",
         )
+    if algorithm.kl_coef and algorithm.kl_in == "loss" and algorithm.kl_estimator == "k1":
+        raise _clash(
+            "algorithm.kl_estimator=k1 with algorithm.kl_in=loss: its gradient has mean 0 and holds nothing back",
+            "set algorithm.kl_estimator=k2 or k3, or algorithm.kl_in=reward",
+        )
+    _check_groups(cfg)
     if cfg.stage != "rl":
         return
     if cfg.rl.batch_size % algorithm.group_size:
@@ -117,6 +123,35 @@ def _check_algorithm(cfg: Config) -> None:
     if cfg.rollout.temperature == 0:
         raise _clash(
             "rollout.temperature=0 in the stage rl: greedy replies hold nothing to learn from", "set 1.0"
+        )
+
+
+def _check_groups(cfg: Config) -> None:
+    """What only GRPO has, and what GDPO needs besides."""
+    algorithm = cfg.algorithm
+    for name in ("gdpo", "resample"):
+        if getattr(algorithm, name) and algorithm.name != "grpo":
+            raise _clash(
+                f"algorithm.{name}={getattr(algorithm, name)} with algorithm.name={algorithm.name}: "
+                "only GRPO has groups",
+                "set algorithm=grpo",
+            )
+    if not algorithm.gdpo or cfg.stage != "rl":
+        return
+    if cfg.reward.combine != "weighted_sum":
+        raise _clash(
+            f"algorithm.gdpo=true with reward.combine={cfg.reward.combine}: GDPO sums the sources itself",
+            "set reward=weighted_sum; its weights are GDPO's",
+        )
+    if cfg.reward.veto is not None:
+        raise _clash(
+            f"algorithm.gdpo=true with reward.veto={cfg.reward.veto}: a veto acts on the sum, which GDPO does not use",
+            "set reward.veto=null, or a larger reward.weights.rules",
+        )
+    if algorithm.kl_coef and algorithm.kl_in == "reward":
+        raise _clash(
+            "algorithm.gdpo=true with algorithm.kl_in=reward: the penalty is none of GDPO's sources",
+            "set algorithm.kl_in=loss algorithm.kl_estimator=k3",
         )
 
 
@@ -160,12 +195,17 @@ def _check_training(cfg: Config) -> None:
             "engine.precision=bf16 and engine.autocast=bfloat16 are both given: one of them is enough",
             "engine.precision=bf16 keeps bf16 weights; engine.autocast=bfloat16 keeps fp32 weights",
         )
-    sizes = {"sft": cfg.sft.batch_size, "train_rm": cfg.train_rm.batch_size, "rl": cfg.rl.batch_size}
-    size = sizes.get(cfg.stage)
+    sizes: dict[str, Any] = {"sft": cfg.sft, "dpo": cfg.dpo, "train_rm": cfg.train_rm, "rl": cfg.rl}
+    size = sizes[cfg.stage].batch_size if cfg.stage in sizes else None
     if size is not None and size < cfg.launch.nproc:
         raise _clash(
             f"{cfg.stage}.batch_size={size} is less than launch.nproc={cfg.launch.nproc}",
             "the batch is shared by all ranks, and each needs a sample",
+        )
+    if cfg.stage == "dpo" and cfg.dpo.loss == "ipo" and cfg.dpo.label_smoothing:
+        raise _clash(
+            f"dpo.label_smoothing={cfg.dpo.label_smoothing} with dpo.loss=ipo: only the sigmoid loss is smoothed",
+            "set dpo.label_smoothing=0, or dpo.loss=sigmoid",
         )
     if cfg.data.val_path and cfg.data.val_path == cfg.data.path:
         raise _clash("data.val_path is the same as data.path", "held-out rows must not be trained on")

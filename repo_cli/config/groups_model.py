@@ -85,10 +85,18 @@ class AlgorithmConfig:
     epochs: int = key(1, "passes over each rollout batch", lo=1)
     minibatches: int = key(1, "optimizer steps in one pass", lo=1)
     whiten: bool = key(True, "advantages to mean 0 and variance 1 over the global batch")
+    length_norm: str = key(
+        "token", "what the policy loss is a mean over", choices=("token", "reply", "constant")
+    )
     group_size: int = key(1, "replies for one prompt", lo=1)
     scale_groups: bool = key(True, "GRPO: divide by the group's standard deviation")
+    gdpo: bool = key(False, "GRPO: normalise each reward source in its group, then sum with reward.weights")
+    resample: int = key(0, "GRPO: how often groups of equal rewards are replaced in a step", lo=0)
     beta: float = key(0.1, "DPO's beta", above=0)
-    kl_coef: float = key(0.0, "weight of a KL penalty against the starting policy; 0 = no reference", lo=0)
+    kl_coef: float = key(0.0, "weight of a KL penalty against a reference; 0 = no reference", lo=0)
+    kl_reference: str = key("start", "what the KL is measured from", choices=("start", "base"))
+    kl_estimator: str = key("k1", "how the KL of a token is estimated", choices=("k1", "k2", "k3"))
+    kl_in: str = key("reward", "where the penalty acts", choices=("reward", "loss"))
 
 
 @dataclass

@@ -52,6 +52,18 @@ class TrainRmConfig:
 
 
 @dataclass
+class DpoConfig:
+    epochs: int = key(1, "passes over the pairs", lo=1)
+    batch_size: int = key(32, "pairs in one optimizer step, over all ranks", lo=1)
+    max_steps: int | None = key(None, "end after this many steps; null = all epochs", lo=1)
+    loss: str = key("sigmoid", "DPO's own loss, or IPO's squared one", choices=("sigmoid", "ipo"))
+    label_smoothing: float = key(0.0, "sigmoid: share of pairs taken to be labelled wrongly", lo=0, hi=0.49)
+    per_token: bool = key(False, "mean log-prob of a reply's tokens instead of their sum")
+    reference: str = key("precompute", "log-probs of the starting policy", choices=("precompute", "adapter"))
+    eval_every: int = key(0, "steps between two looks at held-out pairs; 0 = only at the end", lo=0)
+
+
+@dataclass
 class RlConfig:
     steps: int = key(100, "rollout-and-update rounds", lo=1)
     batch_size: int = key(64, "replies in one step, over all ranks", lo=1)

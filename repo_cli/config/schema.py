@@ -31,6 +31,7 @@ from repo_cli.config.groups_reward import (
 )
 from repo_cli.config.groups_stage import (
     DataConfig,
+    DpoConfig,
     EvalConfig,
     PipelineConfig,
     RlConfig,
@@ -73,6 +74,7 @@ class Config:
     tracker: TrackerConfig = section(TrackerConfig)
     world: WorldConfig = section(WorldConfig)
     sft: SftConfig = section(SftConfig)
+    dpo: DpoConfig = section(DpoConfig)
     train_rm: TrainRmConfig = section(TrainRmConfig)
     rl: RlConfig = section(RlConfig)
     eval: EvalConfig = section(EvalConfig)
@@ -84,6 +86,7 @@ __all__ = [
     "Config",
     "CriticConfig",
     "DataConfig",
+    "DpoConfig",
     "EngineConfig",
     "EvalConfig",
     "JudgeConfig",

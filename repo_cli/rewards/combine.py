@@ -61,9 +61,9 @@ def weighted_sum(rm: Tensor, judge: Tensor, rules: Tensor, mix: Mix) -> Tensor:
 
 
 def normalised_sum(rm: Tensor, judge: Tensor, rules: Tensor, mix: Mix) -> Tensor:
-    """As `weighted_sum`, each source first brought to mean 0 and deviation 1 (after GDPO, arXiv 2601.05242).
+    """As `weighted_sum`, each source first brought to mean 0 and deviation 1 over the batch.
 
-    A source without variance adds nothing.
+    (`algorithm.gdpo` does so within groups of replies to one prompt.) A source without variance adds nothing.
     """
     parts = []
     for name, x in (("rm", rm), ("judge", judge), ("rules", rules)):

@@ -36,6 +36,19 @@ class RewardParts:
     def __len__(self) -> int:
         return len(self.rm)
 
+    def put(self, places: list[int], other: RewardParts) -> None:
+        """The scores of `other`, from the same sources, in place of those at `places`."""
+        for name in ("rm", "judge", "rules", "judge_mass"):
+            mine, new = getattr(self, name), getattr(other, name)
+            if mine is not None and new is not None:
+                mine[places] = new
+        for name, values in other.judge_criteria.items():
+            self.judge_criteria[name][places] = values
+        for place, outcome in zip(places, other.judge_outcomes, strict=bool(other.judge_outcomes)):
+            self.judge_outcomes[place] = outcome
+        for place, result in zip(places, other.rule_results, strict=bool(other.rule_results)):
+            self.rule_results[place] = result
+
     @property
     def hard(self) -> Tensor:
         """bool `[batch]`: a rule of severity hard is broken."""

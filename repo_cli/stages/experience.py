@@ -11,10 +11,11 @@ from typing import Any
 
 import torch
 
-from repo_cli.algorithms import gae, group_advantages, masked_moments, token_rewards, whiten_with_moments
+from repo_cli.algorithms import gae, kl_estimate, masked_moments, token_rewards, whiten_with_moments
 from repo_cli.config.schema import AlgorithmConfig
 from repo_cli.dialogue.tokens import Sample
 from repo_cli.rollout.engine import LocalEngine, Reply
+from repo_cli.stages.groups import Sources, advantages_in_groups
 from repo_cli.training.distributed import all_gather_objects, all_sum
 
 #: A prompts row, and its context ids as the policy will see them.
@@ -33,17 +34,17 @@ class Item:
     returns: torch.Tensor = field(default_factory=lambda: torch.zeros(0))
     old_logps: torch.Tensor | None = None
     check_logps: torch.Tensor | None = None  # the trainer's, before the first update; for the preflight check
-    ref_logps: torch.Tensor | None = None  # the starting policy's, where algorithm.kl_coef asks for them
-
-    def kl(self) -> torch.Tensor:
-        """log p(sampled) - log p(starting policy) at each reply token."""
-        assert self.ref_logps is not None
-        return torch.tensor(self.reply.logps) - self.ref_logps
-
+    ref_logps: torch.Tensor | None = None  # the reference's, where algorithm.kl_coef asks for them
     keep: bool = True
-    answer: dict[str, Any] | None = (
-        None  # the partner's next turn {text, ended, outcome}, where there is a partner
-    )
+    # the partner's next turn {text, ended, outcome}, where there is a partner
+    answer: dict[str, Any] | None = None
+    weight: float = 1.0  # of its tokens in the policy loss (algorithm.length_norm)
+
+    def kl(self, estimator: str = "k1") -> torch.Tensor:
+        """KL(sampled policy || reference) as estimated at each reply token."""
+        assert self.ref_logps is not None
+        sampled = torch.tensor(self.reply.logps)
+        return kl_estimate(sampled, self.ref_logps, torch.ones_like(sampled), estimator)
 
     def as_scored(self) -> dict[str, Any]:
         """What the reward ensemble reads of a reply."""
@@ -76,8 +77,15 @@ def pad(rows: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
     return out, mask
 
 
-def advantages_(items: list[Item], totals: torch.Tensor, keep: torch.Tensor, cfg: AlgorithmConfig) -> None:
-    """Fill `keep`, `advantages` and `returns` of each item (GAE with a critic, group advantages without).
+def advantages_(
+    items: list[Item],
+    totals: torch.Tensor,
+    keep: torch.Tensor,
+    cfg: AlgorithmConfig,
+    sources: Sources | None = None,
+) -> None:
+    """Fill `keep`, `advantages` and `returns` of each item (GAE with a critic, group advantages without; with
+    `sources` GDPO's, which stand for the totals).
 
     Whitening uses the mean and variance over the reply tokens of all ranks.
     """
@@ -88,10 +96,11 @@ def advantages_(items: list[Item], totals: torch.Tensor, keep: torch.Tensor, cfg
     )
     totals = torch.where(keep.bool(), totals.float().cpu(), torch.zeros(len(items)))
     penalty = torch.zeros_like(mask)
-    if cfg.kl_coef:
-        penalty = cfg.kl_coef * pad([i.kl() for i in items])[0] * mask
+    if cfg.kl_coef and cfg.kl_in == "reward":
+        penalty = cfg.kl_coef * pad([i.kl(cfg.kl_estimator) for i in items])[0] * mask
     if cfg.name == "grpo":
-        per_reply = advantages_in_groups(totals - penalty.sum(1), [item.keep for item in items], cfg)
+        net = totals - penalty.sum(1)
+        per_reply = advantages_in_groups(net, [item.keep for item in items], cfg, sources)
         advantages = per_reply[:, None] * mask
         returns = torch.zeros_like(advantages)
     else:
@@ -105,16 +114,6 @@ def advantages_(items: list[Item], totals: torch.Tensor, keep: torch.Tensor, cfg
     for row, item in enumerate(items):
         item.advantages = advantages[row, : len(item.reply.ids)]
         item.returns = returns[row, : len(item.reply.ids)]
-
-
-def advantages_in_groups(totals: torch.Tensor, keep: list[bool], cfg: AlgorithmConfig) -> torch.Tensor:
-    """Group advantages [replies]; a reply that is not kept gets 0 and takes no part in its group's mean and spread."""
-    out = torch.zeros_like(totals)
-    for start in range(0, len(keep), cfg.group_size):
-        kept = [i for i in range(start, start + cfg.group_size) if keep[i]]
-        if kept:
-            out[kept] = group_advantages(totals[kept], len(kept), scale=cfg.scale_groups)
-    return out
 
 
 def rollout_stats(items: list[Item], session: Any) -> dict[str, float]:

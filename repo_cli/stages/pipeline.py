@@ -23,15 +23,18 @@ from repo_cli.launch.processes import launch
 _SHARED = ("config", "dialogue", "models", "negotiation", "training/engine.py", "worlds", "stages/session.py")
 ROOMS = {
     "sft": (*_SHARED, "stages/sft.py", "stages/data.py", "rewards/judge_prompt.py", "rewards/rubric.py"),
+    "dpo": (*_SHARED, "stages/dpo.py", "stages/reference.py", "stages/data.py", "algorithms"),
     "train_rm": (*_SHARED, "stages/train_rm.py", "stages/data.py", "rewards/reward_model.py", "algorithms"),
     "rl": ("",),
     "eval": ("",),
 }
 NOT_INPUTS = ("runs_dir", "cache_dir", "resume", "force", "name", "tracker", "pipeline")
 #: Parts of the configuration that a stage does not read: changing a rule does not pre-train the base again.
+_SCORES = ("judge", "rubric", "reward", "rules", "sop")
 NOT_READ = {
-    "sft": ("critic", "rm", "reward", "rules", "algorithm", "train_rm", "rl", "eval"),
-    "train_rm": ("critic", "judge", "rubric", "reward", "rules", "sop", "algorithm", "sft", "rl", "eval"),
+    "sft": ("critic", "rm", "reward", "rules", "algorithm", "dpo", "train_rm", "rl", "eval"),
+    "dpo": ("critic", "rm", *_SCORES, "sft", "train_rm", "rl", "eval"),
+    "train_rm": ("critic", *_SCORES, "algorithm", "sft", "dpo", "rl", "eval"),
 }
 
 

@@ -2,11 +2,13 @@
 
     repo rl +experiment=demo policy.parent=SFT/final rm.path=RM/final judge.path=JUDGE/final
     repo rl +experiment=negotiation launch.nproc=8
+    repo rl algorithm=grpo algorithm.scale_groups=false algorithm.length_norm=constant        # Dr.GRPO
 
 One step: prompts (recorded ones, and dialogues with the partner that go on) -> replies (adapter merged, sampled ids
 kept) -> the partner's answers -> RM, judge and rules -> one total per reply
 (`reward.combine`) -> values and GAE (or group advantages) -> clipped policy update and value update, each by its own
-engine on the same frozen base. No reference model; a reply that the judge failed on is left out of the update.
+engine on the same frozen base. No reference model, unless `algorithm.kl_coef` asks for one; a reply that the judge
+failed on is left out of the update.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from repo_cli.models.backbone import Backbone
 from repo_cli.rewards.ensemble import Ensemble
 from repo_cli.rollout import LocalEngine
 from repo_cli.stages.data import BatchOrder, stage_rows
-from repo_cli.stages.experience import advantages_, collect, rollout_rows, rollout_stats
+from repo_cli.stages.experience import Item, Prompt, advantages_, collect, rollout_rows, rollout_stats
+from repo_cli.stages.groups import gdpo_sources, group_stats, resample_flat_
 from repo_cli.stages.look import development_dialogues, preflight
 from repo_cli.stages.partner import Partners
 from repo_cli.stages.session import Session
@@ -44,6 +47,12 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
         wanted = max(1, cfg.rl.batch_size // groups)
         order = BatchOrder(len(prompts), wanted, cfg.seed, cfg.data.shuffle)
         checked = False
+
+        def answered(chosen: list[Prompt], seed: int) -> list[Item]:
+            found = collect(sampler, chosen, seed)
+            partners.answer(found)
+            return found
+
         for step in session.steps(cfg.rl.steps):
             chosen = partners.prompts([prompts[i] for i in order.batch(step)], wanted)
             mine = session.my_share([prompt for prompt in chosen for _ in range(groups)], group=groups)
@@ -55,16 +64,23 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
                 with session.timer("score"):
                     partners.answer(items)
                     parts = ensemble.score([item.as_scored() for item in items])
-                    totals, keep, reward_stats = ensemble.total(parts)
+                resampled = 0
+                if cfg.algorithm.resample:
+                    with session.timer("resample"):
+                        seed = session.step_seed(step)
+                        resampled = resample_flat_(items, parts, ensemble, prompts, answered, cfg, seed)
+                totals, keep, reward_stats = ensemble.total(parts)
                 with session.timer("values"):
                     updater.values_(items, check)
             partners.go_on(items, step, groups)
-            advantages_(items, totals, keep, cfg.algorithm)
+            sources = gdpo_sources(parts, cfg)
+            advantages_(items, totals, keep, cfg.algorithm, sources)
             if check:
                 preflight(cfg, backbone, items, totals, session)
                 checked = True
             kept = [item for item in items if item.keep]
             stats = {**reward_stats, **rollout_stats(items, session)}
+            stats |= group_stats(totals, keep, cfg.algorithm, sources, resampled)
             if all_sum(float(len(kept))) > 0:
                 with session.timer("update"):
                     stats |= updater.update(kept, step)

@@ -53,7 +53,7 @@ T = TypeVar("T")
 log = logging.getLogger("repo")
 
 #: Which metric stands beside the progress bar, by stage.
-SHOWN = {"sft": "loss", "train_rm": "accuracy", "rl": "reward/total"}
+SHOWN = {"sft": "loss", "dpo": "accuracy", "train_rm": "accuracy", "rl": "reward/total"}
 
 
 class Session:

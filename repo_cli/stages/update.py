@@ -11,15 +11,14 @@ from typing import Any
 
 import torch
 
-from repo_cli.algorithms import policy_loss_sum, value_loss_sum
+from repo_cli.algorithms import kl_estimate, length_weights, policy_loss_sum, value_loss_sum
 from repo_cli.config.schema import Config
 from repo_cli.dialogue.batches import Batch, collate, micro_batches
 from repo_cli.models.backbone import Backbone
 from repo_cli.stages.experience import Item, pad
+from repo_cli.stages.reference import add_reference
 from repo_cli.stages.session import Session
 from repo_cli.training.distributed import all_sum
-
-REFERENCE = "reference"
 
 
 class Updater:
@@ -32,10 +31,9 @@ class Updater:
         self.critic = None
         if algorithm.name != "grpo":  # every role before the first engine: ZeRO-3 splits what is there then
             self._add_critic()
-        if algorithm.kl_coef:  # the starting policy, kept as one more adapter on the base
-            shape = backbone.adapters.config("policy")
-            backbone.add_role(REFERENCE, shape.r, shape.lora_alpha, 0.0, shape.target_modules)
-            backbone.copy_role("policy", REFERENCE)
+        self.reference: str | None = None  # the base alone
+        if algorithm.kl_coef and algorithm.kl_reference == "start":
+            self.reference = add_reference(backbone)
         self.policy = session.engine(backbone, "policy", cfg.optim.lr, steps)
         if algorithm.name != "grpo":
             self.critic = session.engine(backbone, "critic", cfg.critic.lr, steps)
@@ -62,7 +60,7 @@ class Updater:
             if check or not self.once:
                 self._keep(micro, "check_logps" if self.once else "old_logps", self._logps(batch), batch)
             if self.cfg.algorithm.kl_coef:
-                self._keep(micro, "ref_logps", self._logps(batch, REFERENCE), batch)
+                self._keep(micro, "ref_logps", self._logps(batch, self.reference), batch)
         if check and not self.once:
             for item in items:
                 item.check_logps = item.old_logps
@@ -82,6 +80,7 @@ class Updater:
                 tokens = all_sum(float(sum(len(i.reply.ids) for i in chosen)))
                 if tokens == 0:
                     continue
+                self._weigh(chosen, tokens)
                 if self.critic is not None:
                     found = self.critic.step(self._micros(chosen), self._value_loss, tokens)
                     passes.append({f"critic/{k}": v for k, v in found.items()})
@@ -91,18 +90,26 @@ class Updater:
         stats = over_passes(passes)
         if algorithm.kl_coef:
             tokens = all_sum(float(sum(len(i.reply.ids) for i in items)))
-            stats["policy/kl_to_start"] = all_sum(float(sum(float(i.kl().sum()) for i in items))) / max(
-                1.0, tokens
-            )
+            stats[f"policy/kl_to_{algorithm.kl_reference}"] = all_sum(
+                float(sum(float(i.kl().sum()) for i in items))
+            ) / max(1.0, tokens)
         if self.critic is not None:
             stats["critic/explained_variance"] = explained_variance(items)
         return stats
+
+    def _weigh(self, chosen: list[Item], tokens: float) -> None:
+        """What a token of each reply counts in the policy loss; `tokens` is their number over all ranks."""
+        lengths = torch.tensor([len(i.reply.ids) for i in chosen], dtype=torch.long)
+        kind, longest = self.cfg.algorithm.length_norm, self.cfg.rollout.max_new_tokens
+        weights = length_weights(lengths, kind, tokens, all_sum(float(len(chosen))), longest)
+        for item, weight in zip(chosen, weights.tolist(), strict=True):
+            item.weight = weight
 
     def _micros(self, items: list[Item]) -> list[list[Item]]:
         lengths = [len(i.sample.ids) for i in items]
         return [[items[k] for k in m] for m in micro_batches(lengths, self.cfg.engine.micro_tokens)]
 
-    def _logps(self, batch: Batch, role: str = "policy") -> torch.Tensor:
+    def _logps(self, batch: Batch, role: str | None = "policy") -> torch.Tensor:
         return self.backbone.logps(
             role, batch.ids, batch.attention, batch.mask, temperature=self.cfg.rollout.temperature or 1.0
         )
@@ -120,9 +127,21 @@ class Updater:
         else:
             old = pad([i.old_logps for i in micro if i.old_logps is not None])[0].to(device)
         sampled = pad([torch.tensor(i.reply.logps) for i in micro])[0].to(device)
+        # the objective is linear in a positive factor of the advantages, so that a reply's weight may go in there
+        weights = torch.tensor([[i.weight] for i in micro], device=device)
         loss, stats = policy_loss_sum(
-            logps, old, advantages, mask, algorithm.clip_low, algorithm.clip_high, algorithm.dual_clip
+            logps,
+            old,
+            advantages * weights,
+            mask,
+            algorithm.clip_low,
+            algorithm.clip_high,
+            algorithm.dual_clip,
         )
+        if algorithm.kl_coef and algorithm.kl_in == "loss":
+            known = pad([i.ref_logps for i in micro if i.ref_logps is not None])[0].to(device)
+            kl = kl_estimate(logps, known, mask, algorithm.kl_estimator)
+            loss = loss + algorithm.kl_coef * (weights * kl).sum()
         stats["entropy"] = (entropy.detach() * mask).sum()
         stats["sampler_gap_max"] = ((logps.detach() - sampled).abs() * mask).max()
         return loss, stats
