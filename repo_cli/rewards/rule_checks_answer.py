@@ -9,7 +9,7 @@ from __future__ import annotations
 from repo_cli.rewards.rule_check_base import check
 from repo_cli.rewards.rule_reading import Finding, Reading
 
-WALKED_OUT = ("hangup", "optout")
+ENDS = ("hangup", "optout", "refused")
 
 
 @check(finds="success")
@@ -47,10 +47,16 @@ def wins_lower_offer(r: Reading) -> Finding | None:
 
 
 @check()
-def partner_walks_out(r: Reading) -> Finding | None:
-    """The partner's answer ends the talk in anger, or asks not to be written to, after a reply that was not a farewell
-    to someone who had already said so."""
+def talk_ends_early(r: Reading, *, refusals: int = 2) -> Finding | None:
+    """With the partner's answer the talk is over without a deal, though the partner had not said its last word.
+
+    It had after `refusals` refusals, a hard refusal or an opt-out. Being put off until later, or sent to the person who
+    decides, is no end.
+    """
     outcome = (r.answer or {}).get("outcome") or {}
-    if outcome.get("reason") not in WALKED_OUT or r.at.state.opted_out or r.at.state.hard_refusal:
+    state = r.at.state
+    if outcome.get("deal") or outcome.get("reason") not in ENDS:
         return None
-    return r.whole(f"the partner leaves: {outcome['reason']}")
+    if state.opted_out or state.hard_refusal or state.refusals >= refusals:
+        return None
+    return r.whole(f"the talk is over: {outcome['reason']}")
