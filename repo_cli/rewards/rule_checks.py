@@ -6,11 +6,19 @@ from repo_cli.rewards import (
     rule_checks_answer,
     rule_checks_facts,
     rule_checks_form,
+    rule_checks_limits,
     rule_checks_prices,
     rule_checks_state,
 )
 from repo_cli.rewards.rule_check_base import CHECKS, CheckEntry, bind, check
 
-LIBRARY = (rule_checks_answer, rule_checks_facts, rule_checks_form, rule_checks_prices, rule_checks_state)
+LIBRARY = (
+    rule_checks_answer,
+    rule_checks_facts,
+    rule_checks_form,
+    rule_checks_limits,
+    rule_checks_prices,
+    rule_checks_state,
+)
 
 __all__ = ["CHECKS", "CheckEntry", "bind", "check"]

@@ -18,10 +18,15 @@ _COUNTED_EN = (
 _COUNT = re.compile(
     rf"(?i)(?<![\d./-])(\d[\d,]*)\s+(?:\w+\s+){{0,2}}?(?:{_COUNTED_EN})\b"
     r"|(?<![\d./月-])(\d+)\s*(?:多|余)?\s*(?:次|人次|位|个(?:客人|人|订单)|名(?:客人|旅客)|单|间夜|"
-    r"家(?:酒店|店)?|间|条|组)"
+    r"家(?:酒店|店)?|间|条|组|人(?=[^民]))"
 )
+_FEW = "one|two|three|four|five|six|seven|eight|nine|ten|twenty|a hundred"
 _SHARE = re.compile(
-    r"(?i)(?<!\d)(\d+) (?:out of|in every|of every) (\d+)\b|(?<!\d)(\d+)个(?:客人|人)?里?有?(\d+)个"
+    rf"(?i)(?<!\d)(?:\d+|\b(?:{_FEW})) (?:out of|in every|of every) (?:\d+|{_FEW})\b"
+    rf"|\b(?:{_FEW}) in (?:two|three|four|five|six|seven|eight|nine|ten|twenty|a hundred)\b"
+    r"|(?:(?<!\d)\d+|[两三四五六七八九十百])个?(?:客人|人|订单|访客|游客)[里中]?(?:面|间|头)?就?有?(?:\d+|[一两三四五六七八九])个"
+    r"|[一二三四五六七八九十]分之[一二三四五六七八九](?!折)"
+    r"|(?<![打让便宜降优惠])[一二三四五六七八九]成(?:的)?(?:客人|人|旅客|订单|用户|访客|酒店)"
 )
 
 
@@ -97,6 +102,14 @@ _RIVALS = (
 )  # fmt: skip
 
 
+def _where(text: str, start: int, end: int) -> bool:
+    """Whether 去哪儿 asks "where to" here instead of naming the company."""
+    if text[start:end] != "去哪儿":
+        return False
+    before, after = text[:start][-1:], text[end:][:1]
+    return before in tuple("要想会能该您你我准们") or after in tuple("问找了呢吗住办玩吃？?")
+
+
 @check()
 def rival_in_brief(r: Reading, *, names: tuple[str, ...] = _RIVALS) -> Finding | None:
     """A rival company (one of `names`) that neither the brief nor the partner has named."""
@@ -106,7 +119,8 @@ def rival_in_brief(r: Reading, *, names: tuple[str, ...] = _RIVALS) -> Finding |
         at = text.find(name.lower())
         while at >= 0:
             end = at + len(name)
-            apart = not (name.isascii() and (text[at - 1 : at].isalnum() or text[end : end + 1].isalnum()))
+            beside = text[max(0, at - 1) : at] + text[end : end + 1]
+            apart = not (name.isascii() and re.search(r"[0-9a-z]", beside)) and not _where(text, at, end)
             if apart and name.lower() not in said:
                 return r.found((at, end), "not in the brief")
             at = text.find(name.lower(), end)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import lru_cache
 from itertools import product
 
 from repo_cli.negotiation import is_ask
@@ -10,7 +12,8 @@ from repo_cli.rewards.rule_check_base import check
 from repo_cli.rewards.rule_reading import CLEAR, Amount, Finding, NotScored, Reading, near
 
 _TOTAL = re.compile(
-    r"(?i)\b(?:total|altogether|in all|for (?:both|all|the \w+) nights)\b|总共|一共|合计|总价"
+    r"(?i)\b(?:total|altogether|in all|(?:both|all|two|three|four|five|\d+) nights)\b"
+    r"|总共|一共|共计?|合计|总价|[两二三四五\d]晚|全程"
 )
 
 
@@ -171,9 +174,14 @@ def _amount_of(r: Reading, mention: tuple[int, int]) -> Amount | None:
 
 
 _EQUALS = re.compile(
-    r"(?i)\b(?:is|are|be|makes?|means?|equals?|comes? to|gives?|about|around|roughly|leaves?|or)\b|=|就是|"
-    r"等于|大概|大约|约|"
-    r"也就是|即|差不多|是"
+    r"(?i)\b(?:is|are|be|it's|that's|makes?|means?|equals?|comes? (?:out )?(?:to|at)|gives?|brings?|takes?|gets?|lands?|"
+    r"puts?|works out|about|around|roughly|leaves?|or|so|to)\b|=|就是|等于|相当于|大概|大约|约|也就是|即|差不多|是|就|"
+    r"^的话$|^[,，]?\s*$|左右|下来|折后"
+)
+# what lies between a price and the discount that is said to make it ("350, a 20% cut")
+_IS_RATIO = re.compile(
+    r"(?i)^(?:\s*(?:yuan|cny|元|块|a night|per night|每晚|一晚))*\s*[,，]?\s*(?:(?:is|that is|that's|which is|or|i\.e\.|就是|是|即|也就是|"
+    r"等于|相当于|差不多是?|大概是?|约)\s*)?(?:only |just |about |roughly |around |nearly |close to |a |an |打|大概|差不多)*$"
 )
 
 
@@ -185,13 +193,21 @@ def ratio_price_agree(r: Reading, *, tolerance: float = 0.01) -> Finding | None:
     for ratio in (a for a in r.amounts if a.kind == "ratio"):
         for amount in r.plain_amounts:
             gap = r.text[ratio.span[1] : amount.span[0]]
-            if amount.span[0] < ratio.span[1] or len(gap) > 25 or re.search(r"[.!?。！？；;]", gap):
+            said = amount.span[0] >= ratio.span[1] and _EQUALS.search(gap)
+            if amount.span[1] <= ratio.span[0]:
+                gap = r.text[amount.span[1] : ratio.span[0]]
+                said = _IS_RATIO.match(gap)
+            if (
+                not said
+                or len(gap) > 25
+                or re.search(r"[.!?。！？；;]", gap)
+                or near(amount.value, [current])
+            ):
                 continue
-            if _EQUALS.search(gap) and not near(amount.value, [current]):
-                applies = True
-                if abs(amount.value - ratio.value) > tolerance * current + 1:
-                    span = (ratio.span[0], amount.span[1])
-                    return r.found(span, f"that discount gives {ratio.value:.0f}, not {amount.value:g}")
+            applies = True
+            if abs(amount.value - ratio.value) > tolerance * current + 1:
+                span = (min(ratio.span[0], amount.span[0]), max(ratio.span[1], amount.span[1]))
+                return r.found(span, f"that discount gives {ratio.value:.0f}, not {amount.value:g}")
             break
     return CLEAR if applies else None
 
@@ -207,9 +223,52 @@ _SUMS = re.compile(
     rf"得)\s*"
     rf"(?:about |only |just )?{_NUMBER}"
 )
+_UNIT = r"(?:\s*(?:yuan|cny|rmb|元|块))?"
+_NONE = r"(?!\d|[.]\d|\s*%|\s*per ?cent|\s*折|\s*成)"
+# two prices and the gap between them, in the order (price, price, gap)
 _STEP = re.compile(
-    rf"(?i)\bfrom {_NUMBER}(?: (?:yuan|cny))? to {_NUMBER}(?: (?:yuan|cny))?,? (?:is|saves?|means|makes)\s*"
-    rf"(?:a (?:step|cut|difference) of |only |just |about )?{_NUMBER}(?!\d|\s*%| percent)"
+    rf"(?i)\bfrom {_NUMBER}{_UNIT} (?:down )?to {_NUMBER}{_UNIT},? (?:is|saves?|means|makes|would be|that is|that's)\s*"
+    rf"(?:a (?:step|cut|difference|drop|reduction|saving|fall|change) of |only |just |about )?{_NUMBER}{_NONE}"
+    rf"|\b(?:difference|gap) between {_NUMBER}{_UNIT} and {_NUMBER}{_UNIT} (?:is|makes|comes to|would be) "
+    rf"(?:only |just |about )?{_NUMBER}{_NONE}"
+    rf"|从{_NUMBER}{_UNIT}(?:降|调|减|变)?到{_NUMBER}{_UNIT}[，,]?(?:就)?(?:只)?(?:少|降|差|便宜|省|减)(?:了|下)?{_NUMBER}{_NONE}"
+    rf"|{_NUMBER}{_UNIT}(?:和|跟|与|比){_NUMBER}{_UNIT}(?:之间)?(?:只)?(?:相?差|贵|便宜|高|低)(?:了|出)?{_NUMBER}{_NONE}"
+)
+# the gap first
+_SAVES = re.compile(
+    rf"(?i)\b(?:saves?|drops?|takes? off|cuts?|lowers? it by)\s*{_NUMBER}{_UNIT},? (?:going )?from {_NUMBER}{_UNIT} (?:down )?to "
+    rf"{_NUMBER}{_NONE}"
+)
+# a price less a cut leaves a price: (cut, price, rest) and (price, cut, rest)
+_OFF = re.compile(
+    rf"(?i)\b(?:taking|take|with|knocking) {_NUMBER}{_UNIT} (?:off|from|away from) {_NUMBER}{_UNIT},? (?:leaves|gives|makes|is|brings \w+ to)"
+    rf"(?: us| you)?(?: at)? {_NUMBER}{_NONE}"
+)
+_REST = re.compile(
+    rf"(?<![\d/-]){_NUMBER}{_UNIT}(?:便宜|减|少|降|扣)(?:掉|去|了)?{_NUMBER}{_UNIT}[，,]?(?:就)?(?:剩|还剩|就是|等于|是|得){_NUMBER}{_NONE}"
+)
+_COUNTS = {
+    "one": 1,
+    "two": 2,
+    "both": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "两": 2,
+    "二": 2,
+    "三": 3,
+    "四": 4,
+    "五": 5,
+}
+_N = r"(\d|one|two|both|three|four|five|[两二三四五])"
+# so many nights at a price: (nights, price, total) and (price, nights, total)
+_NIGHTS = re.compile(
+    rf"(?i)\b{_N} (?:the )?nights? at {_NUMBER}{_UNIT}(?: (?:each|a night|per night))?,? (?:come|comes|make|makes|is|are|would be|total)"
+    rf"(?: to)?(?: about)? {_NUMBER}{_NONE}|{_N}晚[，,]?(?:都)?(?:是)?每晚{_NUMBER}{_UNIT}[，,]?(?:总|一)?共?(?:计|是|就是)?{_NUMBER}{_NONE}"
+)
+_EACH = re.compile(
+    rf"(?i){_NUMBER}{_UNIT}(?:每晚|一晚)?[，,]?{_N}晚[，,]?(?:就是|是|合计|总价|(?:总|一)共|共)(?:计|是)?{_NUMBER}{_NONE}"
+    rf"|\b{_NUMBER}{_UNIT}(?: (?:each|a night|per night))? (?:for|times) {_N} nights? (?:is|comes? to|makes?|would be) {_NUMBER}{_NONE}"
 )
 
 
@@ -229,21 +288,47 @@ def arithmetic(r: Reading) -> Finding | None:
         applies = True
         if abs(right - c) > 0.51:
             return r.found(m.span(), f"that makes {right:g}")
-    for m in _STEP.finditer(r.text):
-        applies = True
-        if abs(abs(float(m[1]) - float(m[2])) - float(m[3])) > 0.51:
-            return r.found(m.span(), f"that makes {abs(float(m[1]) - float(m[2])):g}")
+    for pattern, work_out in _SPELT:
+        for m in pattern.finditer(r.text):
+            applies = True
+            *parts, said = [_value(g) for g in m.groups() if g is not None]
+            right = work_out(*parts)
+            if abs(right - said) > 0.51:
+                return r.found(m.span(), f"that makes {right:g}")
     return CLEAR if applies else None
+
+
+def _value(text: str) -> float:
+    return float(_COUNTS.get(text.lower(), 0) or text)
+
+
+_SPELT: tuple[tuple[re.Pattern[str], Callable[[float, float], float]], ...] = (
+    (_STEP, lambda a, b: abs(a - b)),
+    (_SAVES, lambda gap, a: a - gap),
+    (_OFF, lambda cut, a: a - cut),
+    (_REST, lambda a, cut: a - cut),
+    (_NIGHTS, lambda nights, a: nights * a),
+    (_EACH, lambda a, nights: nights * a),
+)
 
 
 _CURRENCIES = {
     "CNY": r"¥|￥|\bcny\b|\brmb\b|\byuan\b|\bkuai\b|(?<![美港欧日])元|块|人民币",
-    "USD": r"\$|\busd\b|\b(?:us )?dollars?\b|\bbucks\b|美元|美金|刀(?=一晚|每晚)",
-    "EUR": r"€|\beuros?\b|\beur\b|欧元",
-    "GBP": r"£|\bgbp\b|\bpounds?\b|\bquid\b|英镑",
-    "JPY": r"\bjpy\b|\byen\b|日元",
-    "HKD": r"\bhkd\b|港币|港元",
+    "USD": r"\$|usd(?![a-z])|(?:us )?dollars?\b|bucks\b|美元|美金|美刀|刀(?!具|叉|片)",
+    "EUR": r"€|euros?\b|eur(?![a-z])|欧元",
+    "GBP": r"£|gbp(?![a-z])|pounds?\b|quid\b|sterling\b|英镑",
+    "JPY": r"jpy(?![a-z])|yen\b|日元|日币|円",
+    "HKD": r"hkd(?![a-z])|hk\$|hong kong dollars?\b|港币|港元|港纸",
+    "other": r"(?:sgd|aud|cad|chf|thb|krw|twd|inr)(?![a-z])|(?:singapore|australian|canadian|taiwan) dollars?\b|"
+    r"(?:francs?|baht|won|rupees?|rubles?|pesos?)\b|新加坡元|新币|澳元|澳币|加元|加币|台币|新台币|韩元|韩币|泰铢|卢布|瑞郎",
 }
+
+
+@lru_cache(maxsize=16)
+def _of_money(words: str) -> re.Pattern[str]:
+    """The words of a currency beside a number, in digits or spelt out."""
+    spelt = r"(?:hundred|thousand|(?:fif|six|seven|eigh|nine|for|thir|twen)t(?:y|een)|[百十千])"
+    return re.compile(rf"(?i)(?:(?<![a-z])|(?=[$€£]))(?:{words})\s*\d|(?:\d|{spelt})\s*(?:{words})")
 
 
 @check()
@@ -255,7 +340,7 @@ def currency(r: Reading) -> Finding | None:
     for code, words in _CURRENCIES.items():
         if code == own:
             continue
-        found = re.search(rf"(?i)(?:{words})\s*\d|\d\s*(?:{words})", r.text)
+        found = _of_money(words).search(r.text)
         if found:
             return r.found(found.span(), f"{code} where the scenario has {own}")
     return CLEAR if r.plain_amounts else None

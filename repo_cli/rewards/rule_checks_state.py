@@ -38,12 +38,30 @@ _CARRIES_OUT = re.compile(
     r"put (?:it|that|this) (?:in|through))\b|\b(?:as agreed|(?:it|this|that) is (?:recorded|submitted|agreed)|"
     r"when it is live|submitted now)\b|(?:我|我们)(?:这就|马上|现在|会|就){0,2}(?:帮您|为您|给您)?"
     r"(?:提交|录入)|已(?:提交|录入)|按约定|按说好的"
+    r"|(?i:\b(?:I|we)(?:'ve| have)? (?:now |just |already )?(?:recorded|registered|submitted|filed|logged|booked)\b(?! that\b)|"
+    r"\b(?:I'm|I am|we're|we are|I'll|I will|let me) (?:now )?(?:putting|put|entering|booking|book|filing|file|sending|send|logging|log|"
+    r"recording|registering|submitting) (?:it|this|that|\d+|the (?:new )?(?:rate|price))\b|\b(?:I|we)(?:'ve| have) (?:now |just )?(?:put|sent|passed|entered) (?:it|\d+)\b|\b\d{2,} is in\b|\b(?:it's|that's|that is|it is|we have|we've got) "
+    r"(?:a deal|settled|agreed|an agreement|done)\b|\b\d{2,}(?: \w+){0,3} (?:is|has been) (?:settled|noted|agreed|recorded|registered|"
+    r"confirmed)\b|\b\d{2,} (?:confirmed|agreed|noted)\b|\b(?:thanks|thank you) for (?:agreeing|accepting|confirming)\b|"
+    r"\bwe (?:agreed|have agreed|settled) (?:on|to|at)\b|\bI(?:'ll| will) (?:register|record|note|file|enter) (?:it|this|\d+)\b)"
+    r"|成交|(?:已经|给您|帮您|这就|马上|现在就)[^，。？！；]{0,6}(?:登记|录[入进]|安排上|上报|报上去|走流程|提交)|(?:我|我们)去报|我(?:这就|现在|马上)?(?:来)?记录(?:下)?\d|现在提交|"
+    r"(?:\d+|[百十][一二三四五六七八九]?)[^，。？！；]{0,4}(?:就?定了|说定|记下了|成交|确认，|登记)|(?:咱们?|我们)?说(?:好|定)了|谢谢您(?:的)?(?:同意|答应|接受)"
 )
 #: Words that ask for less than what stands.
 _LOWER = re.compile(
     r"(?i)\b(?:(?:a (?:bit|little|touch)|any|even|still|slightly|go|some) (?:lower|less|cheaper)|(?:come|"
     r"go) down|bring (?:it )?down|(?:could|can|would|will) you (?:please )?(?:reduce|drop|lower)|"
     r"one more step)\b|再(?:低|降|便宜|少|让)|便宜(?:点|些)|低(?:一)?点|降(?:一)?点|让(?:一)?点"
+)
+_WISHES = re.compile(r"(?i)[?？]|\b(?:maybe|perhaps|I'd (?:still )?(?:like|love)|hope|please|let's|try)\b|希望|试试|还是想|争取|吧")
+#: Words that press for a lower price without a figure.
+_PRESSES = re.compile(
+    r"(?i)\b(?:(?:small|little|tiny|slight|modest|any) (?:discount|reduction|cut|concession)\b[^.!]{0,20}(?:\?|at least|maybe)|"
+    r"(?:a (?:little|bit|touch|few yuan)|something|anything) off\b|room (?:on|in|for) (?:the |your )?(?:price|rate|movement)|"
+    r"(?:reconsider|rethink|think (?:again|twice) about|be (?:more )?flexible|budge|meet (?:me|us|in the middle)|split the difference|"
+    r"one last (?:time|try|offer)|change your mind|think it over|(?:any|no|some|another) (?:\w+ )?way (?:to|of) (?:lower|reduc|go|com|drop)\w*|(?:what|which|how much)(?: \w+)? (?:price|rate|figure|amount|discount) (?:would|could|can|do|will))\b(?![^.?!]{0,30}\bif you\b))"
+    r"|再(?:考虑|想想|商量|看看|通融|给[点些])|(?:您)?(?:最低|多少)(?:能|可以|才)(?:做|行|接受|给)|(?:真的?|实在)(?:一点|半点)?(?:都|也)?不能(?:降|让|少|便宜)|(?:便宜|优惠|让|降|低|少)(?:一)?(?:点|些|丁点)(?:点|儿)?(?:呢|吧|吗|也行|也好|行)|"
+    r"(?:还|总)(?:能|有|可以)[^，。？！]{0,4}(?:降|低|余地|空间|让|优惠)|各让一步|各退一步|折中|松松口|给个面子|通融"
 )
 
 
@@ -63,9 +81,24 @@ def _below(r: Reading, price: float) -> Finding | None:
         [abs(current - a.value) for a in r.plain_amounts] + [current - price] if current is not None else []
     )
     for amount in r.amounts:
-        if amount.value < price - 0.51 and not near(amount.value, [*r.at.fact_values(), *gaps]):
+        if amount.value < price - 0.51 and not near(amount.value, [*_quoted(r), *gaps]):
             return r.found(amount.span, f"{amount.value:g} is below {price:g}")
     return None
+
+
+def _quoted(r: Reading) -> list[float]:
+    """Values of facts that the reply may repeat: a competitor's price only where it speaks of one."""
+    speaks = re.search(r"(?i)\b(?:platform|channel|site|elsewhere)|平台|渠道|别处|别家", r.text)
+    return [
+        float(f["value"])
+        for f in r.at.facts
+        if isinstance(f.get("value"), int | float) and (speaks or f.get("type") != "competitor_price")
+    ]
+
+
+def _asked_of(r: Reading, found: Finding) -> bool:
+    """Whether the sentence of a finding is a question."""
+    return bool(re.search(r"[?？]\s*$|[吗呢]\s*[。.]?\s*$", r.cut(r.sentence_of(found.span))))
 
 
 @check()
@@ -80,7 +113,15 @@ def no_ask_after_refusals(r: Reading, *, refusals: int = 2) -> Finding | None:
     state = r.at.state
     if state.refusals < refusals and not state.hard_refusal and not state.opted_out:
         return None
-    return r.whole(f"asks after {state.refusals} refusals") if _asks(r) else CLEAR
+    presses = _asks(r) or _PRESSES.search(r.text) or _hopes(r)
+    return r.whole(f"asks after {state.refusals} refusals") if presses else CLEAR
+
+
+def _hopes(r: Reading) -> bool:
+    """Whether the reply puts a figure of its own on the table, as a question or a wish."""
+    known = [*r.at.partner_amounts, *_quoted(r), *([r.at.maybe("current_price")] if r.at.maybe("current_price") else [])]
+    fresh = [a for a in r.amounts if not near(a.value, [k for k in known if k is not None])]
+    return bool(fresh) and bool(_WISHES.search(r.text))
 
 
 @check()
@@ -109,7 +150,7 @@ def agreed_price_kept(r: Reading) -> Finding | None:
     if near(agreed, [a.value for a in said]) or near(agreed * nights, [a.value for a in said]):
         return CLEAR
     current = r.at.maybe("current_price")
-    harmless = [*r.at.fact_values(), *([current, current - agreed] if current is not None else [])]
+    harmless = [*_quoted(r), *([current, current - agreed] if current is not None else [])]
     wrong = next((a for a in said if not near(a.value, harmless)), None)
     return r.found(wrong.span, f"{wrong.value:g} where {agreed:g} is agreed") if wrong else CLEAR
 
@@ -121,7 +162,7 @@ def no_retrade(r: Reading) -> Finding | None:
     if agreed is None:
         return None
     below = _below(r, agreed)
-    if not _asks(r) and not (below and _LOWER.search(r.text)):
+    if not _asks(r) and not (below and (_LOWER.search(r.text) or _asked_of(r, below))):
         return CLEAR
     if below:
         return below
@@ -218,7 +259,8 @@ def claims_agreement(r: Reading) -> Finding | None:
         return None
     for words in _CARRIES_OUT.finditer(r.text):
         if not re.search(
-            r"[?？]|(?i:\b(?:once|if|until|unless|after) you\b)|您(?:确认|同意)",
+            r"[?？]|(?i:\b(?:once|if|until|unless|after|before|when|without|nothing|not|no)\b)|您(?:确认|同意(?:的话|了|后|就|之)|点头|没)|"
+            r"如果|要是|之前|不会|才",
             r.cut(r.sentence_of(words.span())),
         ):
             return r.found(words.span(), "carries out what was not agreed")
