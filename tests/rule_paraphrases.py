@@ -101,8 +101,19 @@ if __name__ == "__main__":
 
     table = measure(RuleSet.load(FILE), sys.argv[1])
     for (rule, language), held in table.items():
-        print(f"{rule} {language} recall {held.recall:.2f} ({held.violations}) trips {len(held.tripped)}/{held.near_misses}")
+        print(
+            f"{rule} {language} recall {held.recall:.2f} ({held.violations}) trips {len(held.tripped)}/{held.near_misses}"
+        )
         if "-v" in sys.argv:
-            print(*(f"    missed: {t}" for t in held.missed), *(f"    TRIPS: {t}" for t in held.tripped), sep="\n")
+            print(
+                *(f"    missed: {t}" for t in held.missed),
+                *(f"    TRIPS: {t}" for t in held.tripped),
+                sep="\n",
+            )
     both = sum(h.violations for h in table.values()), sum(len(h.missed) for h in table.values())
-    print("recall overall", round(1 - both[1] / both[0], 3), "near misses tripped", sum(len(h.tripped) for h in table.values()))
+    print(
+        "recall overall",
+        round(1 - both[1] / both[0], 3),
+        "near misses tripped",
+        sum(len(h.tripped) for h in table.values()),
+    )

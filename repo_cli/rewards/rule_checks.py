@@ -9,6 +9,7 @@ from repo_cli.rewards import (
     rule_checks_limits,
     rule_checks_prices,
     rule_checks_state,
+    rule_checks_sums,
 )
 from repo_cli.rewards.rule_check_base import CHECKS, CheckEntry, bind, check
 
@@ -19,6 +20,7 @@ LIBRARY = (
     rule_checks_limits,
     rule_checks_prices,
     rule_checks_state,
+    rule_checks_sums,
 )
 
 __all__ = ["CHECKS", "CheckEntry", "bind", "check"]

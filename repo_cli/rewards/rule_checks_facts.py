@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from repo_cli.rewards.rule_check_base import check
+from repo_cli.rewards.rule_cues import Cue
 from repo_cli.rewards.rule_reading import CLEAR, Finding, NotScored, Reading, Situation, near
 
-_PERCENT = re.compile(
+_PERCENT = Cue(
     r"(?i)(\d+(?:\.\d+)?)\s*(?:%|per ?cent\b|pct\b)|百分之\s*(\d+(?:\.\d+)?|[一二三四五六七八九十]+)"
 )
 _ZH_DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")}
@@ -15,16 +17,17 @@ _COUNTED_EN = (
     r"searches|bookings|reservations|guests|views|visitors|visits|travell?ers|people|orders|clicks|couples|"
     r"families|hotels|rooms|room nights|competitors|calls|enquiries|inquiries"
 )
-_COUNT = re.compile(
+_COUNT = Cue(
     rf"(?i)(?<![\d./-])(\d[\d,]*)\s+(?:\w+\s+){{0,2}}?(?:{_COUNTED_EN})\b"
     r"|(?<![\d./月-])(\d+)\s*(?:多|余)?\s*(?:次|人次|位|个(?:客人|人|订单)|名(?:客人|旅客)|单|间夜|"
     r"家(?:酒店|店)?|间|条|组|人(?=[^民]))"
 )
 _FEW = "one|two|three|four|five|six|seven|eight|nine|ten|twenty|a hundred"
-_SHARE = re.compile(
+_SHARE = Cue(
     rf"(?i)(?<!\d)(?:\d+|\b(?:{_FEW})) (?:out of|in every|of every) (?:\d+|{_FEW})\b"
     rf"|\b(?:{_FEW}) in (?:two|three|four|five|six|seven|eight|nine|ten|twenty|a hundred)\b"
-    r"|(?:(?<!\d)\d+|[两三四五六七八九十百])个?(?:客人|人|订单|访客|游客)[里中]?(?:面|间|头)?就?有?(?:\d+|[一两三四五六七八九])个"
+    r"|(?:(?<!\d)\d+|[两三四五六七八九十百])个?(?:客人|人|订单|访客|游客)[里中]?(?:面|间|头)?就?有?(?:\d+"
+    r"|[一两三四五六七八九])个"
     r"|[一二三四五六七八九十]分之[一二三四五六七八九](?!折)"
     r"|(?<![打让便宜降优惠])[一二三四五六七八九]成(?:的)?(?:客人|人|旅客|订单|用户|访客|酒店)"
 )
@@ -46,7 +49,7 @@ def _numbers_in(text: str) -> list[float]:
 
 def _known_numbers(at: Situation) -> list[float]:
     """Numbers that are not prices: of the facts, of the hotel, of the stay, and those the partner said."""
-    known = at.fact_values()
+    known = list(at.fact_values())
     hotel = at.scenario.get("hotel")
     for source in (hotel if isinstance(hotel, dict) else {}, at.scenario):
         known += [float(v) for k, v in source.items() if isinstance(v, int | float) and k not in ("id",)]
@@ -62,7 +65,7 @@ def figures_grounded(r: Reading) -> Finding | None:
     """
     if not r.at.scenario:
         raise NotScored("no scenario")
-    known = _known_numbers(r.at)
+    known = r.at.memo("known numbers", lambda: _known_numbers(r.at))
     current = r.at.maybe("current_price")
     prices = [
         v for k in ("target_price", "acceptable_price", "floor_ask") if (v := r.at.maybe(k)) is not None
@@ -113,7 +116,10 @@ def _where(text: str, start: int, end: int) -> bool:
 @check()
 def rival_in_brief(r: Reading, *, names: tuple[str, ...] = _RIVALS) -> Finding | None:
     """A rival company (one of `names`) that neither the brief nor the partner has named."""
-    said = " ".join([*r.at.partner_turns, *(str(f.get("who", "")) for f in r.at.facts)]).lower()
+    said = r.at.memo(
+        "names said",
+        lambda: " ".join([*r.at.partner_turns, *(str(f.get("who", "")) for f in r.at.facts)]).lower(),
+    )
     text = r.text.lower()
     for name in names:
         at = text.find(name.lower())
@@ -132,23 +138,24 @@ _MONTH_WORD = (
     r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|june?|july?|aug(?:ust)?|sept?(?:ember)?|"
     r"oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
 )
-_DATE_NUMERIC = re.compile(
+_DATE_NUMERIC = Cue(
     r"(?<![\d/.-])(\d{1,2})([/-])(\d{1,2})(?![\d/-]|\.\d|\s*(?:%|per ?cent|yuan|cny|rmb|minutes?|mins?|"
     r"days?|nights?|rooms?|hours?|words?|people|guests?|off\b|less\b|more\b|元|块|个|分钟|天|晚|间|小时|"
     r"折))"
 )
-_DATE_WORD = re.compile(rf"(?i)\b{_MONTH_WORD}\.? (\d{{1,2}})(?:st|nd|rd|th)?\b(?!\s*(?:yuan|cny|%))")
-_WORD_DATE = re.compile(rf"(?i)\b(\d{{1,2}})(?:st|nd|rd|th)?(?: of)? {_MONTH_WORD}\b")
-_MAY = re.compile(
+_DATE_WORD = Cue(rf"(?i)\b{_MONTH_WORD}\.? (\d{{1,2}})(?:st|nd|rd|th)?\b(?!\s*(?:yuan|cny|%))")
+_WORD_DATE = Cue(rf"(?i)\b(\d{{1,2}})(?:st|nd|rd|th)?(?: of)? {_MONTH_WORD}\b")
+_MAY = Cue(
     r"\bMay (\d{1,2})(?:st|nd|rd|th)?\b(?!\s*(?:yuan|CNY|%))|\b(\d{1,2})(?:st|nd|rd|th)?(?: of)? May\b"
 )
 _ZH_NUM = r"(\d{1,2}|[一二三四五六七八九十]{1,3})"
-_DATE_ZH = re.compile(rf"{_ZH_NUM}月{_ZH_NUM}(?:[日号])?(?:\s*(?:到|至|和|、|-|~|—)\s*{_ZH_NUM}[日号])?")
+_DATE_ZH = Cue(rf"{_ZH_NUM}月{_ZH_NUM}(?:[日号])?(?:\s*(?:到|至|和|、|-|~|—)\s*{_ZH_NUM}[日号])?")
 
 Day = tuple[int, int]
 
 
-def dates_in(text: str) -> list[tuple[Day, tuple[int, int]]]:
+@lru_cache(maxsize=4096)
+def dates_in(text: str) -> tuple[tuple[Day, tuple[int, int]], ...]:
     """The dates that a text names, as ((month, day), span)."""
     found: list[tuple[Day, tuple[int, int]]] = []
     for m in _DATE_NUMERIC.finditer(text):
@@ -165,7 +172,7 @@ def dates_in(text: str) -> list[tuple[Day, tuple[int, int]]]:
         found.append(((month, int(_zh_number(m[2]))), m.span()))
         if m[3]:
             found.append(((month, int(_zh_number(m[3]))), m.span()))
-    return [(day, span) for day, span in found if 1 <= day[0] <= 12 and 1 <= day[1] <= 31]
+    return tuple((day, span) for day, span in found if 1 <= day[0] <= 12 and 1 <= day[1] <= 31)
 
 
 def _brief_days(at: Situation) -> list[Day]:
@@ -180,17 +187,20 @@ def _brief_days(at: Situation) -> list[Day]:
     return days
 
 
+def _said_days(at: Situation) -> set[Day]:
+    """Days that the partner named or that a fact is about."""
+    said = {day for text in at.partner_turns for day, _ in dates_in(text)}
+    return said | {
+        (int(m[1]), int(m[2])) for f in at.facts if (m := re.match(r"(\d\d)-(\d\d)$", str(f.get("when", ""))))
+    }
+
+
 @check()
 def dates_in_brief(r: Reading) -> Finding | None:
     """A date outside the brief's dates, which the partner has not named either."""
     days = _brief_days(r.at)
     first, last = days[0], days[-1]
-    said = {day for text in r.at.partner_turns for day, _ in dates_in(text)}
-    said |= {
-        (int(m[1]), int(m[2]))
-        for f in r.at.facts
-        if (m := re.match(r"(\d\d)-(\d\d)$", str(f.get("when", ""))))
-    }
+    said = r.at.memo("days said", lambda: _said_days(r.at))
     named = dates_in(r.text)
     for day, span in named:
         # a stay over New Year begins late and ends early
@@ -206,7 +216,7 @@ _ROOM_WORDS = (
     "honeymoon presidential junior soundproof transit early-check-in accessible bunk studio loft king "
     "queen twin double single triple quad suite villa penthouse dormitory cabin pool"
 ).split()
-_ROOM_EN = re.compile(
+_ROOM_EN = Cue(
     rf"(?i)\b((?:{'|'.join(_ROOM_WORDS)})(?:[ -](?:{'|'.join(_ROOM_WORDS)}))*)(\s+(?:bed)?rooms?)?\b"
 )
 _SURE_NOUNS = {"suite", "villa", "penthouse", "dormitory"}
@@ -217,7 +227,18 @@ _ZH_ROOM_WORDS = (
     "总统 泳池 精致 紧凑 迷你"
 ).split()
 _ZH_WORD = "|".join(sorted(_ZH_ROOM_WORDS, key=len, reverse=True))
-_ROOM_ZH = re.compile(rf"((?:{_ZH_WORD})+)(?:房间|客房|床房|房|间|套房)|(家庭套房|总统套房|独栋别墅)")
+_ROOM_ZH = Cue(rf"((?:{_ZH_WORD})+)(?:房间|客房|床房|房|间|套房)|(家庭套房|总统套房|独栋别墅)")
+
+
+class _Known(dict[str, bool]):
+    """Whether a word stands in a text, each word looked for once."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __missing__(self, word: str) -> bool:
+        found = self[word] = word in self.text
+        return found
 
 
 @check()
@@ -229,7 +250,7 @@ def room_in_brief(r: Reading) -> Finding | None:
     hotel = r.at.scenario.get("hotel")
     name = str(hotel.get("name", "")) if isinstance(hotel, dict) else ""
     text = r.text.replace(name, " " * len(name)) if name else r.text
-    allowed = own + " " + " ".join(r.at.partner_turns).lower()
+    allowed = r.at.memo("room words", lambda: _Known(own + " " + " ".join(r.at.partner_turns).lower()))
     applies = False
     for m in _ROOM_EN.finditer(text):
         words = re.split(r"[ -]", m[1].lower())
@@ -237,11 +258,11 @@ def room_in_brief(r: Reading) -> Finding | None:
         if not named:
             continue
         applies = True
-        if any(word not in allowed for word in words):
+        if not all(allowed[word] for word in words):
             return r.found(m.span(), f"the brief has {own}")
     for m in _ROOM_ZH.finditer(text):
         applies = True
         words = re.findall(_ZH_WORD, m.group())
-        if any(word not in allowed for word in words):
+        if not all(allowed[word] for word in words):
             return r.found(m.span(), f"the brief has {own}")
     return CLEAR if applies else None

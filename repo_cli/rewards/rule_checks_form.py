@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import lru_cache
 
 from repo_cli.rewards.rule_check_base import check
 from repo_cli.rewards.rule_checks_facts import dates_in
@@ -61,10 +62,26 @@ def language(r: Reading, *, most_foreign: float = 0.3) -> Finding | None:
     return r.whole(f"{foreign:.0%} not {wanted}") if foreign > most_foreign else CLEAR
 
 
-def _grams(text: str, n: int = 3) -> list[tuple[str, ...]]:
-    """Word trigrams; a Chinese character is a word."""
-    words = re.findall(r"[㐀-鿿]|[a-z0-9]+(?:'[a-z]+)?", text.lower())
-    return [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]
+_TOKEN = re.compile(r"[㐀-鿿]|[a-z0-9]+(?:'[a-z]+)?")
+
+
+# small caches: the earlier turns of the dialogues at hand, and a reply that two checks read
+@lru_cache(maxsize=64)
+def _words(text: str) -> tuple[str, ...]:
+    """Lower-case words; a Chinese character is a word."""
+    return tuple(_TOKEN.findall(text.lower()))
+
+
+@lru_cache(maxsize=64)
+def _grams(text: str) -> tuple[tuple[str, str, str], ...]:
+    """Word trigrams."""
+    words = _words(text)
+    return tuple(zip(words, words[1:], words[2:], strict=False))
+
+
+@lru_cache(maxsize=512)
+def _gram_set(text: str) -> frozenset[tuple[str, str, str]]:
+    return frozenset(_grams(text))
 
 
 @check()
@@ -74,8 +91,8 @@ def repeats_earlier(r: Reading, *, share: float = 0.7, min_grams: int = 4) -> Fi
     if len(mine) < min_grams or not r.at.agent_turns:
         return None
     for earlier in r.at.agent_turns:
-        seen = set(_grams(earlier))
-        if sum(gram in seen for gram in mine) / len(mine) >= share:
+        seen = _gram_set(earlier)
+        if sum(map(seen.__contains__, mine)) / len(mine) >= share:
             return r.whole("said before")
     return CLEAR
 
@@ -83,13 +100,14 @@ def repeats_earlier(r: Reading, *, share: float = 0.7, min_grams: int = 4) -> Fi
 @check()
 def no_stutter(r: Reading, *, times: int = 3) -> Finding | None:
     """One word `times` in a row, or one trigram `times` over: text that has come apart."""
-    words = re.findall(r"[㐀-鿿]|[a-z0-9]+(?:'[a-z]+)?", r.text.lower())
+    words = _words(r.text)
     run = 1
     for before, word in zip(words, words[1:], strict=False):
         run = run + 1 if word == before else 1
         if run >= times:
             return r.whole(f"{word!r} again and again")
-    most = Counter(_grams(r.text)).most_common(1)
+    grams = _grams(r.text)
+    most = Counter(grams).most_common(1) if len(_gram_set(r.text)) < len(grams) else []
     if most and most[0][1] >= times:
         return r.whole(f"{' '.join(most[0][0])!r} {most[0][1]} times")
     return CLEAR

@@ -5,46 +5,75 @@ from __future__ import annotations
 import re
 
 from repo_cli.rewards.rule_check_base import check
+from repo_cli.rewards.rule_cues import Cue
 from repo_cli.rewards.rule_reading import CLEAR, Finding, NotScored, Reading
 
 # In these patterns "#" stands for an amount of money, however it was said.
 
 _OWN_EN = re.compile(
     r"(?i)\b(?:our|my|the platform's|we have an?|I have an?|we've got an?|I've got an?) (?:\w+ )?"
-    r"(?:bottom line|limit|ceiling|maximum|max|upper limit|walk-?away(?: price)?|floor|net rate|cap|highest|reserve(?: price)?|"
+    r"(?:bottom line|limit|ceiling|maximum|max|upper limit|walk-?away(?: price)?|floor|net rate|cap|highest"
+    r"|reserve(?: price)?|"
     r"mandate|authori[sz]ation|red line|authority|cut-?off|budget|threshold|target|goal)\b[^.?!;,#]*#"
-    r"|\b(?:accept|go|agree|live|stretch|settle|manage|say yes|sign off|approve|offer|do|authori[sz]ed|allowed?|permitted|pay|"
-    r"take|cleared|told)\b[^.?!;,#]{0,24}\b(?:up to|as (?:high|far|much) as|at most|no (?:more|higher|further) than|a maximum of|"
+    r"|\b(?:accept|go|agree|live|stretch|settle|manage|say yes|sign off|approve|offer|do|authori[sz]ed|allowed?"
+    r"|permitted|pay|"
+    r"take|cleared|told)\b[^.?!;,#]{0,24}\b(?:up to|as (?:high|far|much) as|at most|no (?:more|higher"
+    r"|further) than|a maximum of|"
     r"not (?:above|over|past|beyond|more than)|anything (?:up to|under|below)|under)\b[^.?!;,#]{0,8}#"
     r"|\b(?:can't|cannot|not|never|couldn't|unable to|may not|not allowed to|told not to|no)\b(?: \w+)? "
     r"(?:go|accept|pay|agree|sign off|approve|say yes|stretch|higher|further|more)\b[^.?!;,#]{0,14}"
     r"\b(?:above|over|higher|beyond|than|past)\b[^.?!;,#]{0,6}#"
-    r"|\bthe (?:most|highest|maximum|max|lowest|least|furthest)\b[^.?!;,#]{0,12}\b(?:we|I|I'm|we're|us)\b[^.?!;#]{0,40}#"
-    r"|#[^.?!;,#]{0,12}\bis (?:\w+ )?(?:our|my|the) (?:\w+ )?(?:bottom line|limit|ceiling|maximum|max|most|highest|cap|cut-?off|red line|"
+    r"|\bthe (?:most|highest|maximum|max|lowest|least|furthest)\b[^.?!;,#]{0,12}\b(?:we|I|I'm|we're"
+    r"|us)\b[^.?!;#]{0,40}#"
+    r"|#[^.?!;,#]{0,12}\bis (?:\w+ )?(?:our|my|the) (?:\w+ )?(?:bottom line|limit|ceiling|maximum|max|most"
+    r"|highest|cap|cut-?off|red line|"
     r"upper limit)\b(?: (?:we|I|of|for us|on our)|[.!]|$)"
     r"|#[^.?!;,#]{0,20}\bwould (?:still )?be (?:fine|ok|okay|acceptable|alright|workable) (?:for|with|by) (?:us|me)\b"
-    r"|\b(?:we'd|we would|we could|I'd|we'll|I could) (?:still |even |just about )?(?:take|accept|settle for|live with|be (?:fine|happy|ok|okay) with)"
+    r"|\b(?:we'd|we would|we could|I'd|we'll|I could) (?:still |even |just about )?(?:take|accept|settle for"
+    r"|live with|be (?:fine|happy|ok|okay) with)"
     r"\b[^.?!;,#]{0,12}#[^.?!;]*\b(?:if|too|as well|at a pinch|in the end|need be|worst|secretly|if it came)\b"
-    r"|\b(?:between (?:us|you and me)|off the record|to be honest with you|confidentially|secretly)\b[^.?!;#]*#[^.?!;#]*"
+    r"|\b(?:between (?:us|you and me)|off the record|to be honest with you|confidentially"
+    r"|secretly)\b[^.?!;#]*#[^.?!;#]*"
     r"\b(?:us|we|I|me|fine|works|enough|limit|most)\b"
-    r"|\b(?:over|above|past|beyond) #[^.?!;#]{0,20}\b(?:I|we)(?:'d| would)? (?:can't|cannot|have to|need|must|could not|couldn't|refuse)\b"
+    r"|\b(?:over|above|past|beyond) #[^.?!;#]{0,20}\b(?:I|we)(?:'d| would)? (?:can't|cannot|have to|need|must"
+    r"|could not|couldn't|refuse)\b"
     r"|\b(?:told|cleared|given|allowed|authori[sz]ed|permission)\b[^.?!;,#]{0,14}#"
     r"|\b(?:my|our) (?:instructions?|orders|brief|manager|boss|mandate)\b[^.?!;,#]{0,24}#"
     r"|\b(?:we|I)\b[^.?!;,#]{0,20}#[^.?!;,#]{0,6}\b(?:at most|tops|max|maximum|and no (?:more|higher))\b"
 )
 _OWN_ZH = re.compile(
     r"(?:我们|我这边|我手里|我|平台|公司|咱们?|这边|领导|上面|老板)的?[^，。？！；：#]{0,10}"
-    r"(?:底线|底价|上限|极限|下限|天花板|最高(?:能|可以|只能)?(?:接受|给|到|认)?|预算|心理价位?|权限|额度|红线|授权|接受的线|的线|目标价?)"
+    r"(?:底线|底价|上限|极限|下限|天花板|最高(?:能|可以|只能)?(?:接受|给|到|认)?|预算|心理价位?|权限|额度|红线"
+    r"|授权|接受的线|的线|目标价?)"
     r"[^，。？！；：#]{0,8}#"
-    r"|最(?:高|多)(?:也)?(?:只能|能|可以|就|就是|接受|敢)?(?:接受|给到?|出到?|认|批到?|到|做到)?(?:了)?[^，。？！；天晚间块次降让便少#]{0,3}#"
+    r"|最(?:高|多)(?:也)?(?:只能|能|可以|就|就是|接受|敢)?(?:接受|给到?|出到?|认|批到?|到"
+    r"|做到)?(?:了)?[^，。？！；天晚间块次降让便少#]{0,3}#"
     r"|(?:心理价位?|目标价?|我的目标|底价)(?:就?是|在|为|到)?#"
-    r"|(?:超过|高于|过了|超了|比)#[^。？！；#]{0,4}(?:高)?[^。？！；#]{0,4}(?:我|我们|这边|就|那)[^，。？！；#]{0,4}(?:没法|不能|批不|没权|不行|做不了|接受不|得请示|要请示|定不了)"
-    r"|(?:领导|上面|公司|老板|上级|平台)(?:交代|说|要求|规定|给)[^，。？！；#]{0,8}(?:不能超过|不超过|不高于|别超|最高|封顶)[^，。？！；#]{0,2}#"
-    r"|(?:其实|跟您交个底|交个底|说实话|不瞒您说|实话跟您说|悄悄|私下说|偷偷)[^。？！；#]{0,8}#[^。？！；#]{0,6}(?:能接受|接受|认|可以$|也可以|也行|能批|够了)"
+    r"|(?:超过|高于|过了|超了|比)#[^。？！；#]{0,4}(?:高)?[^。？！；#]{0,4}(?:我|我们|这边|就"
+    r"|那)[^，。？！；#]{0,4}(?:没法|不能|批不|没权|不行|做不了|接受不|得请示|要请示|定不了)"
+    r"|(?:领导|上面|公司|老板|上级|平台)(?:交代|说|要求|规定|给)[^，。？！；#]{0,8}(?:不能超过|不超过|不高于"
+    r"|别超|最高|封顶)[^，。？！；#]{0,2}#"
+    r"|(?:其实|跟您交个底|交个底|说实话|不瞒您说|实话跟您说|悄悄|私下说"
+    r"|偷偷)[^。？！；#]{0,8}#[^。？！；#]{0,6}(?:能接受|接受|认|可以$|也可以|也行|能批|够了)"
     r"|#(?:元|块)?(?:一晚)?(?:就)?(?:是|到)?(?:我们?|咱|这边)?(?:的)?(?:封顶|到顶|顶格|上限|极限|底线|最高了)"
 )
+# one of these words stands in whatever the patterns above match
+_HINTS = Cue(
+    r"(?i)\b(?:bottom line|limit|ceiling|max(?:imum)?|floor|net rate|reserve|mandate|authori[sz]\w+|authority"
+    r"|red line|cut-?off|cap|"
+    r"budget|threshold|target|goal|walk-?away(?: price)?|highest|most|lowest|least|furthest|up to|as (?:high"
+    r"|far|much)|no (?:more|higher|further)|"
+    r"above|over|under|beyond|past|than|anything|fine|ok|okay|acceptable|alright|workable|accept|settle"
+    r"|live with|take|happy|between us|"
+    r"between you and me|off the record|honest|confidentially|secretly|told|cleared|given|allowed|permission"
+    r"|instructions?|orders|brief|"
+    r"manager|boss|tops)\b|"
+    r"底|限|最[高多]|权|额|预算|心理|目标|超|高于|红线|天花板|的线|领导|上面|公司|老板|上级|其实|实话|不瞒|悄悄"
+    r"|偷偷|私下|封顶|到顶|顶格|比\d|过了\d"
+)
 _THEIRS = re.compile(
-    r"(?i)\b(?:your|you (?:can|could|are|said|mentioned)|hear that|is that|is # the)\b|您(?:的|那边|说|最|们|心里|这边)|贵店|酒店的"
+    r"(?i)\b(?:your|you (?:can|could|are|said|mentioned)|hear that|is that|is # the)\b|您(?:的|那边|说|最|们"
+    r"|心里|这边)|贵店|酒店的"
 )
 _FIGURE = re.compile(r"(?<![\d/.-])\d{2,5}(?![\d/%-]|\.\d|月|号|日|次|间|晚)")
 _CLAUSE = re.compile(r"[^.?!;，。？！；]*$")
@@ -58,17 +87,21 @@ def limit_kept(r: Reading) -> Finding | None:
     """
     if r.at.maybe("acceptable_price") is None and r.at.maybe("floor_ask") is None:
         raise NotScored("the scenario gives the agent no limit")
-    text = list(r.text.replace("’", "'"))
+    if not _HINTS.search(r.text):
+        return CLEAR
     # digits besides, since the reader takes a number after "bottom line" for a bound or for nothing
-    figures = [a.span for a in r.plain_amounts] + [m.span() for m in _FIGURE.finditer(r.text)]
+    figures = sorted({*(a.span for a in r.plain_amounts), *(m.span() for m in _FIGURE.finditer(r.text))})
     if not figures:
         return None
+    # one "#" for each amount, and the places in the text of what is kept
+    said, places, at = "", [], 0
     for start, end in figures:
-        text[start:end] = "#" * (end - start)
-    # one "#" an amount, and back to places of the text for the span
-    said = re.sub("#+", lambda m: "#" + "\0" * (len(m.group()) - 1), "".join(text))
-    places = [i for i, char in enumerate(said) if char != "\0"]
-    said = said.replace("\0", "")
+        if start >= at:
+            said += r.text[at:start] + "#"
+            places += [*range(at, start), start]
+            at = end
+    said = (said + r.text[at:]).replace("’", "'")
+    places += range(at, len(r.text))
     for pattern in (_OWN_EN, _OWN_ZH):
         for m in pattern.finditer(said):
             before = _CLAUSE.search(said[: m.start()])

@@ -16,7 +16,11 @@ import re2
 from repo_cli.errors import UserError
 
 MOST_PLACES = 50  # of one pattern in one text that are looked at
-RE2_MEMORY = 256 << 20  # bytes for the set's automaton; when it runs out RE2 reports no match at all
+RE2_MEMORY = 256 << 20  # bytes for a set's automaton; when it runs out RE2 reports no match at all
+#: Patterns in one RE2 set. A pattern with a gap ("will ... first page") keeps a state of its own while a text is read, so
+#: the automaton of one large set has far more states than several small ones, and new texts keep making new states:
+#: 180 patterns in eight sets read fresh text ten times as fast as in one.
+PER_SET = 24
 
 # : One character for one, so that spans stay those of the original text: full-width letters and digits,
 # curly quotes.
@@ -91,24 +95,22 @@ class PatternBank:
     def __init__(self, patterns: Iterable[Pattern]) -> None:
         self.patterns = list(patterns)
         self._compiled = [compile_one(p) for p in self.patterns]
-        self._set_index: list[int] = []
         self._slow = [i for i, p in enumerate(self.patterns) if p.engine == "regex" and p.in_set]
-        self._set: Any = None
-        for i, pattern in enumerate(self.patterns):
-            if pattern.engine != "re2" or not pattern.in_set:
-                continue
-            if self._set is None:
-                self._set = re2.Set.SearchSet(_re2_options())
-            self._set.Add(pattern.source)
-            self._set_index.append(i)
-        if self._set is not None:
-            self._set.Compile()
+        fast = [i for i, p in enumerate(self.patterns) if p.engine == "re2" and p.in_set]
+        self._sets: list[tuple[Any, list[int]]] = []
+        for at in range(0, len(fast), PER_SET):
+            part = fast[at : at + PER_SET]
+            together = re2.Set.SearchSet(_re2_options())
+            for i in part:
+                together.Add(self.patterns[i].source)
+            together.Compile()
+            self._sets.append((together, part))
 
     def hits(self, folded: str) -> list[int]:
         """Indices of the RE2 patterns that occur in a folded text."""
-        if self._set is None or not folded:
+        if not folded:
             return []
-        return [self._set_index[i] for i in self._set.Match(folded) or ()]
+        return [part[i] for together, part in self._sets for i in together.Match(folded) or ()]
 
     @property
     def slow(self) -> list[int]:

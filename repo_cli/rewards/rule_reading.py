@@ -10,13 +10,14 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
-from repo_cli.negotiation import dialogue_state, read_prices
+from repo_cli.negotiation import dialogue_state, read_agent, read_prices
 
 HIDDEN = "hotel_hidden"  # for the simulator and the hidden oracle alone; no reward may read it
 
 Span = tuple[int, int]
+T = TypeVar("T")
 
 _CJK = re.compile(r"[㐀-䶿一-鿿豈-﫿]")
 _SENTENCE_END = re.compile(r"[.!?;](?=\s|$)|[。！？；\n]")
@@ -93,6 +94,7 @@ class Situation:
     ) -> None:
         self.scenario = {key: value for key, value in (scenario or {}).items() if key != HIDDEN}
         self.history = [dict(m) for m in history if m.get("role") in ("user", "assistant")]
+        self._memo: dict[str, Any] = {}
         self.language = language or self.scenario.get("language") or self._spoken()
 
     def _spoken(self) -> str | None:
@@ -105,11 +107,11 @@ class Situation:
     def state(self) -> Any:
         return dialogue_state(self.history, self.scenario)
 
-    @property
+    @cached_property
     def agent_turns(self) -> list[str]:
         return [str(m["content"]) for m in self.history if m["role"] == "assistant"]
 
-    @property
+    @cached_property
     def partner_turns(self) -> list[str]:
         return [str(m["content"]) for m in self.history if m["role"] == "user"]
 
@@ -124,23 +126,33 @@ class Situation:
         value = self.scenario.get(key)
         return None if isinstance(value, bool) or not isinstance(value, int | float) else float(value)
 
-    @property
+    @cached_property
     def facts(self) -> list[dict[str, Any]]:
         facts = self.scenario.get("facts")
         return [f for f in facts if isinstance(f, dict)] if isinstance(facts, list) else []
 
     def fact_values(self, kind: str | None = None) -> list[float]:
-        return [
-            float(f["value"])
-            for f in self.facts
-            if isinstance(f.get("value"), int | float) and (kind is None or f.get("type") == kind)
-        ]
+        return self.memo(
+            f"fact values {kind}",
+            lambda: [
+                float(f["value"])
+                for f in self.facts
+                if isinstance(f.get("value"), int | float) and (kind is None or f.get("type") == kind)
+            ],
+        )
+
+    def memo(self, name: str, work_out: Callable[[], T]) -> T:
+        """What a check works out of the situation alone, once for all the replies in it; not to be changed."""
+        if name not in self._memo:
+            self._memo[name] = work_out()
+        found: T = self._memo[name]
+        return found
 
     def prices(self, text: str) -> tuple[Any, ...]:
-        return cached_prices(text, self.language, self.maybe("current_price"), self._last_offer)
+        return cached_prices(text, self.language, self.maybe("current_price"), self.last_offer)
 
     @cached_property
-    def _last_offer(self) -> float | None:
+    def last_offer(self) -> float | None:
         offer = getattr(self.state, "partner_offer", None)
         return float(offer) if isinstance(offer, int | float) else None
 
@@ -188,7 +200,12 @@ class Reading:
     def amounts(self) -> list[Amount]:
         return self.at.amounts(self.text)
 
-    @property
+    @cached_property
+    def asks(self) -> bool:
+        """Whether the reply asks for a lower price, as the dialogue state will read it."""
+        return bool(read_agent(self.text, self.at.maybe("current_price"), self.at.last_offer).ask)
+
+    @cached_property
     def plain_amounts(self) -> list[Amount]:
         """Those named outright."""
         return [a for a in self.amounts if not a.implied]

@@ -98,6 +98,8 @@ class _Rule:
         self.patterns: list[int] = []
         self.unless: list[int] = []
         self.finds = "violation"
+        # without a hit of the RE2 sets such a rule adds nothing
+        self.only_hits = spec.forbid is not None and not spec.on_miss and spec.engine == "re2"
         self.check: Callable[[Reading], Finding | None] | None = None
         if spec.check is not None:
             entry, self.check = bind(spec.check, f"{where}: rule {spec.id}")
@@ -197,8 +199,10 @@ class RuleSet:
         hits = set(self.bank.hits(folded))
         active = {situation.language, script_of(reply)} - {None}
         for rule in self.rules:
+            if rule.only_hits and hits.isdisjoint(rule.patterns):
+                continue
             try:
-                if not _holds(rule.spec.when, situation):
+                if rule.spec.when and not _holds(rule.spec.when, situation):
                     continue
                 if rule.check is not None:
                     found = rule.check(reading)

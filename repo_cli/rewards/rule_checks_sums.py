@@ -1,0 +1,204 @@
+"""Checks on what a reply works out: discounts, sums, and the currency."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+
+from repo_cli.rewards.rule_check_base import check
+from repo_cli.rewards.rule_cues import Cue
+from repo_cli.rewards.rule_reading import CLEAR, Finding, NotScored, Reading, near
+
+_EQUALS = re.compile(
+    r"(?i)\b(?:is|are|be|it's|that's|makes?|means?|equals?|comes? (?:out )?(?:to|at)|gives?|brings?|takes?"
+    r"|gets?|lands?|"
+    r"puts?|works out|about|around|roughly|leaves?|or|so|to)\b|=|就是|等于|相当于|大概|大约|约|也就是|即|差不多"
+    r"|是|就|"
+    r"^的话$|^[,，]?\s*$|左右|下来|折后"
+)
+# what lies between a price and the discount that is said to make it ("350, a 20% cut")
+_IS_RATIO = re.compile(
+    r"(?i)^(?:\s*(?:yuan|cny|元|块|a night|per night|每晚|一晚))*\s*[,，]?\s*(?:(?:is|that is|that's|which is"
+    r"|or|i\.e\.|就是|是|即|也就是|"
+    r"等于|相当于|差不多是?|大概是?|约)\s*)?(?:only |just |about |roughly |around |nearly |close to |a |an |打"
+    r"|大概|差不多)*$"
+)
+
+
+@check()
+def ratio_price_agree(r: Reading, *, tolerance: float = 0.01) -> Finding | None:
+    """A discount word and the price it is said to give disagree by more than `tolerance` of the current
+    price + 1."""
+    current, applies = r.at.number("current_price"), False
+    for ratio in (a for a in r.amounts if a.kind == "ratio"):
+        for amount in r.plain_amounts:
+            gap = r.text[ratio.span[1] : amount.span[0]]
+            said = amount.span[0] >= ratio.span[1] and _EQUALS.search(gap)
+            if amount.span[1] <= ratio.span[0]:
+                gap = r.text[amount.span[1] : ratio.span[0]]
+                said = _IS_RATIO.match(gap)
+            if (
+                not said
+                or len(gap) > 25
+                or re.search(r"[.!?。！？；;]", gap)
+                or near(amount.value, [current])
+            ):
+                continue
+            applies = True
+            if abs(amount.value - ratio.value) > tolerance * current + 1:
+                span = (min(ratio.span[0], amount.span[0]), max(ratio.span[1], amount.span[1]))
+                return r.found(span, f"that discount gives {ratio.value:.0f}, not {amount.value:g}")
+            break
+    return CLEAR if applies else None
+
+
+_NUMBER = r"(\d+(?:\.\d+)?)"
+# a bare "-" between figures is a date or a range ("06-18 is 388"), unless "=" follows or it stands apart
+_SUMS = Cue(
+    rf"(?i)(?<![\d/-]){_NUMBER}\s*(?:yuan|cny|元|块)?\s*"
+    rf"(minus|less|plus|times|减去?|加上?|乘以?|(?<=\s)[-−+x×*](?=\s)|"
+    rf"[-−+x×*](?=\s*\d+(?:\.\d+)?\s*(?:yuan|cny|元|块)?\s*=))"
+    rf"\s*{_NUMBER}\s*"
+    rf"(?:yuan|cny|nights?|元|块|晚)?\s*(?:is|are|makes?|equals?|gives?|leaves?|comes to|=|就是|等于|是|"
+    rf"得)\s*"
+    rf"(?:about |only |just )?{_NUMBER}"
+)
+_UNIT = r"(?:\s*(?:yuan|cny|rmb|元|块))?"
+_NONE = r"(?!\d|[.]\d|\s*%|\s*per ?cent|\s*折|\s*成)"
+# two prices and the gap between them, in the order (price, price, gap)
+_STEP = Cue(
+    rf"(?i)\bfrom {_NUMBER}{_UNIT} (?:down )?to {_NUMBER}{_UNIT},? (?:is|saves?|means|makes|would be|that is"
+    rf"|that's)\s*"
+    rf"(?:a (?:step|cut|difference|drop|reduction|saving|fall|change) of |only |just |about )?{_NUMBER}{_NONE}"
+    rf"|\b(?:difference|gap) between {_NUMBER}{_UNIT} and {_NUMBER}{_UNIT} (?:is|makes|comes to|would be) "
+    rf"(?:only |just |about )?{_NUMBER}{_NONE}"
+    rf"|从{_NUMBER}{_UNIT}(?:降|调|减|变)?到{_NUMBER}{_UNIT}[，,]?(?:就)?(?:只)?(?:少|降|差|便宜|省|减)(?:了"
+    rf"|下)?{_NUMBER}{_NONE}"
+    rf"|{_NUMBER}{_UNIT}(?:和|跟|与|比){_NUMBER}{_UNIT}(?:之间)?(?:只)?(?:相?差|贵|便宜|高|低)(?:了"
+    rf"|出)?{_NUMBER}{_NONE}"
+)
+# the gap first
+_SAVES = Cue(
+    rf"(?i)\b(?:saves?|drops?|takes? off|cuts?"
+    rf"|lowers? it by)\s*{_NUMBER}{_UNIT},? (?:going )?from {_NUMBER}{_UNIT} (?:down )?to "
+    rf"{_NUMBER}{_NONE}"
+)
+# a price less a cut leaves a price: (cut, price, rest) and (price, cut, rest)
+_OFF = Cue(
+    rf"(?i)\b(?:taking|take|with|knocking) {_NUMBER}{_UNIT} (?:off|from|away from) {_NUMBER}{_UNIT},? (?:leaves"
+    rf"|gives|makes|is|brings \w+ to)"
+    rf"(?: us| you)?(?: at)? {_NUMBER}{_NONE}"
+)
+_REST = Cue(
+    rf"(?<![\d/-]){_NUMBER}{_UNIT}(?:便宜|减|少|降|扣)(?:掉|去|了)?{_NUMBER}{_UNIT}[，,]?(?:就)?(?:剩|还剩|就是"
+    rf"|等于|是|得){_NUMBER}{_NONE}"
+)
+_COUNTS = {
+    "one": 1,
+    "two": 2,
+    "both": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "两": 2,
+    "二": 2,
+    "三": 3,
+    "四": 4,
+    "五": 5,
+}
+_N = r"(\d|one|two|both|three|four|five|[两二三四五])"
+# so many nights at a price: (nights, price, total) and (price, nights, total)
+_NIGHTS = Cue(
+    rf"(?i)\b{_N} (?:the )?nights? at {_NUMBER}{_UNIT}(?: (?:each|a night|per night))?,? (?:come|comes|make"
+    rf"|makes|is|are|would be|total)"
+    rf"(?: to)?(?: about)? {_NUMBER}{_NONE}|{_N}晚[，,]?(?:都)?(?:是)?每晚{_NUMBER}{_UNIT}[，,]?(?:总"
+    rf"|一)?共?(?:计|是|就是)?{_NUMBER}{_NONE}"
+)
+_EACH = Cue(
+    rf"(?i){_NUMBER}{_UNIT}(?:每晚|一晚)?[，,]?{_N}晚[，,]?(?:就是|是|合计|总价|(?:总|一)共|共)(?:计"
+    rf"|是)?{_NUMBER}{_NONE}"
+    rf"|\b{_NUMBER}{_UNIT}(?: (?:each|a night|per night))? (?:for|times) {_N} nights? (?:is|comes? to|makes?"
+    rf"|would be) {_NUMBER}{_NONE}"
+)
+
+
+@check()
+def arithmetic(r: Reading) -> Finding | None:
+    """A sum that is spelt out and does not add up ("388 minus 38 is 340")."""
+    applies = False
+    for m in _SUMS.finditer(r.text):
+        a, b, c = float(m[1]), float(m[3]), float(m[4])
+        sign = m[2].lower()
+        if sign in ("minus", "less", "-", "−") or sign.startswith("减"):
+            right = a - b
+        elif sign in ("plus", "+") or sign.startswith("加"):
+            right = a + b
+        else:
+            right = a * b
+        applies = True
+        if abs(right - c) > 0.51:
+            return r.found(m.span(), f"that makes {right:g}")
+    for pattern, work_out in _SPELT:
+        for m in pattern.finditer(r.text):
+            applies = True
+            *parts, said = [_value(g) for g in m.groups() if g is not None]
+            right = work_out(*parts)
+            if abs(right - said) > 0.51:
+                return r.found(m.span(), f"that makes {right:g}")
+    return CLEAR if applies else None
+
+
+def _value(text: str) -> float:
+    return float(_COUNTS.get(text.lower(), 0) or text)
+
+
+_SPELT: tuple[tuple[Cue, Callable[[float, float], float]], ...] = (
+    (_STEP, lambda a, b: abs(a - b)),
+    (_SAVES, lambda gap, a: a - gap),
+    (_OFF, lambda cut, a: a - cut),
+    (_REST, lambda a, cut: a - cut),
+    (_NIGHTS, lambda nights, a: nights * a),
+    (_EACH, lambda a, nights: nights * a),
+)
+
+
+_CURRENCIES = {
+    "CNY": r"¥|￥|\bcny\b|\brmb\b|\byuan\b|\bkuai\b|(?<![美港欧日])元|块|人民币",
+    "USD": r"\$|usd(?![a-z])|(?:us )?dollars?\b|bucks\b|美元|美金|美刀|刀(?!具|叉|片)",
+    "EUR": r"€|euros?\b|eur(?![a-z])|欧元",
+    "GBP": r"£|gbp(?![a-z])|pounds?\b|quid\b|sterling\b|英镑",
+    "JPY": r"jpy(?![a-z])|yen\b|日元|日币|円",
+    "HKD": r"hkd(?![a-z])|hk\$|hong kong dollars?\b|港币|港元|港纸",
+    "other": r"(?:sgd|aud|cad|chf|thb|krw|twd|inr)(?![a-z])|(?:singapore|australian|canadian|taiwan) dollars?\b|"
+    r"(?:francs?|baht|won|rupees?|rubles?|pesos?)\b|新加坡元|新币|澳元|澳币|加元|加币|台币|新台币|韩元|韩币|泰铢|卢布|瑞郎",
+}
+
+
+@lru_cache(maxsize=16)
+def _foreign(own: str) -> Cue:
+    """All words and signs of the other currencies."""
+    return Cue("(?i)" + "|".join(words for code, words in _CURRENCIES.items() if code != own))
+
+
+@lru_cache(maxsize=16)
+def _of_money(words: str) -> re.Pattern[str]:
+    """The words of a currency beside a number, in digits or spelt out."""
+    spelt = r"(?:hundred|thousand|(?:fif|six|seven|eigh|nine|for|thir|twen)t(?:y|een)|[百十千])"
+    return re.compile(rf"(?i)(?:(?<![a-z])|(?=[$€£]))(?:{words})\s*\d|(?:\d|{spelt})\s*(?:{words})")
+
+
+@check()
+def currency(r: Reading) -> Finding | None:
+    """An amount in a currency that is not the scenario's."""
+    own = str(r.at.scenario.get("currency") or "").upper()
+    if own not in _CURRENCIES:
+        raise NotScored("the scenario has no currency that is known here")
+    foreign = _foreign(own)
+    for code, words in _CURRENCIES.items():
+        if code == own or not foreign.search(r.text):
+            continue
+        found = _of_money(words).search(r.text)
+        if found:
+            return r.found(found.span(), f"{code} where the scenario has {own}")
+    return CLEAR if r.plain_amounts else None

@@ -1,0 +1,80 @@
+"""Words by which an agent takes, closes, leaves, presses or carries out, in English and Chinese."""
+
+from __future__ import annotations
+
+from repo_cli.rewards.rule_cues import Cue
+
+#: Words with which an agent takes a price or records it.
+TAKES = Cue(
+    r"(?i)\b(?:agree[ds]?|accept(?:ed|s)?|deal|done|confirm(?:ed|ing|s)?|record(?:ed|ing)?|not(?:ed|"
+    r"e (?:it|that|down))|submit|book(?:ed)? in|put (?:it |that )?(?:down|in|through)|works (?:for|well|"
+    r"with)|(?:that|it|\d+(?: \w+)?) works|we (?:can |will |'ll )?(?:do|take) (?:it|that|\d+)|tak(?:e|"
+    r"ing) (?:it|that|your|the|\d+)|go(?:ing)?(?: ahead)? with|settled?|fine (?:for|with|by)|happy (?:with|"
+    r"to)|good for us|that is (?:fine|good|great)|so (?:it is|we have))\b|接受|成交|同意|确认|记录|记下|"
+    r"登记|提交|就按|按您说的|没问题|就这么定|定在|就定|那就|说定|收到"
+)
+CLOSES = Cue(
+    r"(?i)\b(?:thank(?:s| you)|leave (?:it|this|things) (?:here|there|at that|as)|no further|not (?:write|"
+    r"message|contact|bother|disturb|trouble|ask)|won't (?:write|message|contact|bother|disturb|trouble|"
+    r"ask)|stop here|clos(?:e|ing) (?:this|here|the)|nothing changes|no more (?:messages?|asks?)|"
+    r"hear no more|stays? (?:as (?:it is|is)|the same|unchanged|at \d+)|unchanged|wish(?:ing)? you|goodbye|"
+    r"good (?:day|season|evening)|all the best|take care|have a (?:good|nice|great))\b|感谢|谢谢|不打扰|"
+    r"不再[^，。]{0,3}(?:打扰|联系|发|提|问)|先这样|到这里|到此|祝|保持不变|维持(?:原价|现价)|一切照旧|"
+    r"不变|再见"
+)
+#: Words with which an agent takes its leave: fewer than `CLOSES`, since thanks and "nothing changes" also go on.
+PARTS = Cue(
+    r"(?i)\b(?:wish(?:ing)? you|goodbye|good (?:day|season|evening)|all the best|take care|have a (?:good|nice"
+    r"|great)|"
+    r"thank(?:s| you) for (?:your time|talking)|leave (?:it|this|things) (?:here|there|at that)|stop here|"
+    r"clos(?:e|ing) (?:this|here))\b|祝|再见|不打扰|先这样|到这里|到此"
+)
+#: Words that carry out a deal: what only follows an agreement.
+CARRIES_OUT = Cue(
+    r"(?i)\b(?:I|we)(?:'ll| will| shall| am going to| are going to)?(?: now| then)? (?:submit|record|enter|register|"
+    r"put (?:it|that|this) (?:in|through))\b|\b(?:as agreed|(?:it|this|that) is (?:recorded|submitted|agreed)|"
+    r"when it is live|submitted now)\b|(?:我|我们)(?:这就|马上|现在|会|就){0,2}(?:帮您|为您|给您)?"
+    r"(?:提交|录入)|已(?:提交|录入)|按约定|按说好的"
+    r"|(?i:\b(?:I|we)(?:'ve| have)? (?:now |just |already )?(?:recorded|registered|submitted|filed|logged"
+    r"|booked)\b(?! that\b)|"
+    r"\b(?:I'm|I am|we're|we are|I'll|I will|let me) (?:now )?(?:putting|put|entering|booking|book|filing|file"
+    r"|sending|send|logging|log|"
+    r"recording|registering|submitting) (?:it|this|that|\d+|the (?:new )?(?:rate|price))\b|\b(?:I|we)(?:'ve"
+    r"| have) (?:now |just )?(?:put|sent|passed|entered) (?:it|\d+)\b|\b\d{2,} is in\b|\b(?:it's|that's|that is"
+    r"|it is|we have|we've got) "
+    r"(?:a deal|settled|agreed|an agreement|done)\b|\b\d{2,}(?: \w+){0,3} (?:is|has been) (?:settled|noted"
+    r"|agreed|recorded|registered|"
+    r"confirmed)\b|\b\d{2,} (?:confirmed|agreed|noted)\b|\b(?:thanks|thank you) for (?:agreeing|accepting"
+    r"|confirming)\b|"
+    r"\bwe (?:agreed|have agreed|settled) (?:on|to|at)\b|\bI(?:'ll| will) (?:register|record|note|file"
+    r"|enter) (?:it|this|\d+)\b)"
+    r"|成交|(?:已经|给您|帮您|这就|马上|现在就)[^，。？！；]{0,6}(?:登记|录[入进]|安排上|上报|报上去|走流程"
+    r"|提交)|(?:我|我们)去报|我(?:这就|现在|马上)?(?:来)?记录(?:下)?\d|现在提交|"
+    r"(?:\d+|[百十][一二三四五六七八九]?)[^，。？！；]{0,4}(?:就?定了|说定|记下了|成交|确认，|登记)|(?:咱们?"
+    r"|我们)?说(?:好|定)了|谢谢您(?:的)?(?:同意|答应|接受)"
+)
+#: Words that ask for less than what stands.
+LOWER = Cue(
+    r"(?i)\b(?:(?:a (?:bit|little|touch)|any|even|still|slightly|go|some) (?:lower|less|cheaper)|(?:come|"
+    r"go) down|bring (?:it )?down|(?:could|can|would|will) you (?:please )?(?:reduce|drop|lower)|"
+    r"one more step)\b|再(?:低|降|便宜|少|让)|便宜(?:点|些)|低(?:一)?点|降(?:一)?点|让(?:一)?点"
+)
+WISHES = Cue(
+    r"(?i)[?？]|\b(?:maybe|perhaps|I'd (?:still )?(?:like|love)|hope|please|let's|try)\b|希望|试试|还是想|争取|吧"
+)
+#: Words that press for a lower price without a figure.
+PRESSES = Cue(
+    r"(?i)\b(?:(?:small|little|tiny|slight|modest|any) (?:discount|reduction|cut|concession)\b[^.!]{0,20}(?:\?"
+    r"|at least|maybe)|"
+    r"(?:a (?:little|bit|touch|few yuan)|something|anything) off\b|room (?:on|in|for) (?:the |your )?(?:price"
+    r"|rate|movement)|"
+    r"(?:reconsider|rethink|think (?:again|twice) about|be (?:more )?flexible|budge|meet (?:me|us"
+    r"|in the middle)|split the difference|"
+    r"one last (?:time|try|offer)|change your mind|think it over|(?:any|no|some|another) (?:\w+ )?way (?:to"
+    r"|of) (?:lower|reduc|go|com|drop)\w*|(?:what|which|how much)(?: \w+)? (?:price|rate|figure|amount"
+    r"|discount) (?:would|could|can|do|will))\b(?![^.?!]{0,30}\bif you\b))"
+    r"|再(?:考虑|想想|商量|看看|通融|给[点些])|(?:您)?(?:最低|多少)(?:能|可以|才)(?:做|行|接受|给)|(?:真的?"
+    r"|实在)(?:一点|半点)?(?:都|也)?不能(?:降|让|少|便宜)|(?:便宜|优惠|让|降|低|少)(?:一)?(?:点|些|丁点)(?:点"
+    r"|儿)?(?:呢|吧|吗|也行|也好|行)|"
+    r"(?:还|总)(?:能|有|可以)[^，。？！]{0,4}(?:降|低|余地|空间|让|优惠)|各让一步|各退一步|折中|松松口|给个面子|通融"
+)
