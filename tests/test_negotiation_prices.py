@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from price_cases import CURRENT, EN, OFFER, ZH, cases
+from price_cases_held import EN as HELD_EN
+from price_cases_held import ZH as HELD_ZH
 
 from repo_cli.negotiation import Price, read_prices
 from repo_cli.negotiation.prices import _read
@@ -242,3 +244,14 @@ def test_time_grows_no_faster_than_the_text(piece):
 
     seconds(100)
     assert seconds(6000) < 12 * seconds(1500) + 0.02  # 4 times the text; a square law would give 16 times
+
+
+def test_a_second_set_that_the_reader_was_not_built_on():
+    """At least 95% in each language; two of 145 readings were wrong when it was written, in neither a silent other price."""
+    for language, block in (("en", HELD_EN), ("zh", HELD_ZH)):
+        wrong = []
+        for text, wanted in cases(block):
+            got = read_prices(text, None, CURRENT, OFFER)
+            if len(got) != len(wanted) or not all(meets(p, *w) for p, w in zip(got, wanted, strict=True)):
+                wrong.append((text, wanted, got))
+        assert len(wrong) <= 0.05 * len(cases(block)), (language, wrong)

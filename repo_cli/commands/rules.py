@@ -135,7 +135,9 @@ def scan(
     turns = list(turns_of(rows))
     console = _console()
     if before is not None:
-        changes = {name: c for name, c in compare(before, after, turns, n).items() if not rule or name in rule}
+        changes = {
+            name: c for name, c in compare(before, after, turns, n).items() if not rule or name in rule
+        }
         if not changes:
             console.print(f"{len(turns):,} replies: both sets find the same")
             return

@@ -15,7 +15,7 @@ language: [en]
 # the situation of examples that bring none of their own; any part may be left out
 example_context:
   en:
-    scenario: {{language: en, currency: CNY, current_price: 388, target_price: 350, acceptable_price: 365, floor_ask: 330}}
+    scenario: {{language: en, currency: CNY, current_price: 388, target_price: 350, acceptable_price: 365}}
     history:
       - {{role: assistant, content: "Hello, I am the platform's assistant, about your room rate. Is now a good time?"}}
       - {{role: user, content: "Yes, go on."}}
@@ -29,7 +29,7 @@ rules:
     category: over-promise
     # hard: a breach that nothing makes good (reward.veto can act on it); soft: style
     severity: hard
-    # patterns that must not occur. RE2: linear time, no lookaround, no back-reference; \\\\b \\\\d \\\\w \\\\s are ASCII.
+    # patterns that must not occur. RE2: linear time, no lookaround; \\\\b \\\\d \\\\w \\\\s are ASCII.
     # A list by language, or a plain list for every language; (?i) ignores case.
     forbid:
       en:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,6 +23,7 @@ from repo_cli.rewards.reward_model import RewardModel
 from repo_cli.rewards.rubric import Rubric, normalise_judge
 from repo_cli.rewards.rules import RuleSet
 from repo_cli.rewards.scores import RewardParts, missing
+from repo_cli.rewards.shares import contributions, corrections, opposed
 from repo_cli.training.distributed import all_max, all_sum
 
 MUTED = 0.1  # |R_rm| below this leaves judge and rules almost without effect
@@ -110,9 +111,9 @@ class Ensemble:
         if self.judge is not None and self.cfg.judge.on_missing == "drop_row":
             keep &= ~parts.judge.isnan()
         total = torch.where(keep, total, torch.zeros_like(total))
-        return total, keep, self._stats(parts, total, keep)
+        return total, keep, self._stats(parts, total, keep, mix)
 
-    def _stats(self, parts: RewardParts, total: Tensor, keep: Tensor) -> dict[str, float]:
+    def _stats(self, parts: RewardParts, total: Tensor, keep: Tensor, mix: Mix) -> dict[str, float]:
         """Means over all ranks. The names and their order are the same on each, as the sums demand."""
         size = float(len(parts))
         table = _Means()
@@ -137,7 +138,39 @@ class Ensemble:
                 table.ratio(f"reward/rules/{rule}", sum(added), size)
         if self.cfg.reward.combine == "enhance":
             table.mean("reward/enhancement", correction(parts.judge, parts.rules, self.mix.n) / self.mix.n)
-        return table.over_ranks()
+            late = sum(bool(r.timeouts) for r in parts.rule_results)
+            table.ratio("reward/rules_timeout_frac", float(late), size)
+        seen = torch.where(keep, total, torch.nan)
+        reward = self.cfg.reward.combine
+        for name, part in contributions(reward, parts.rm, parts.judge, parts.rules, total, mix).items():
+            table.cross(f"variance_share/{name}", part, seen)
+        e = corrections(parts.judge, parts.rules, self.mix.n)
+        if self.rm is not None and reward != "rm":
+            table.cross("rm_e", parts.rm, e)
+            means = [_mean_over_ranks(torch.where(e.isnan(), torch.nan, parts.rm)), _mean_over_ranks(e)]
+            table.mean("reward/opposed_frac", opposed(parts.rm, e, *means))
+        out = table.over_ranks()
+        for name in parts_of(reward):
+            share = table.covariance.get(f"variance_share/{name}")
+            if share is not None and share.var_y > 1e-12:
+                out[f"reward/variance_share/{name}"] = share.cov / share.var_y
+        both = table.covariance.get("rm_e")
+        if both is not None and both.var_x > 1e-12 and both.var_y > 1e-12:
+            out["reward/rm_e_correlation"] = both.cov / (both.var_x * both.var_y) ** 0.5
+        return out
+
+
+def parts_of(combine: str) -> tuple[str, ...]:
+    """Names of what can add to the total of a combination, in the order of the log."""
+    return (*(name for name in ("rm", "judge", "rules") if name in READS[combine]), "veto")
+
+
+class Spread2(NamedTuple):
+    """Variances and covariance of two quantities over the replies of all ranks."""
+
+    var_x: float
+    var_y: float
+    cov: float
 
 
 class _Means:
@@ -147,6 +180,8 @@ class _Means:
         self.sums: dict[str, tuple[float, float]] = {}
         self.spreads: dict[str, tuple[float, float, float]] = {}
         self.ends: dict[str, float] = {}
+        self.crosses: dict[str, tuple[float, ...]] = {}
+        self.covariance: dict[str, Spread2] = {}
 
     def ratio(self, name: str, total: float, count: float) -> None:
         self.sums[name] = (total, count)
@@ -162,10 +197,16 @@ class _Means:
         self.ends[f"{name}_max"] = float(seen.max()) if len(seen) else -torch.inf
         self.ends[f"{name}_min"] = float(-seen.min()) if len(seen) else -torch.inf
 
+    def cross(self, name: str, x: Tensor, y: Tensor) -> None:
+        """Variances and covariance of two quantities where both are scored; found in `covariance` afterwards."""
+        both = ~(x.isnan() | y.isnan())
+        a, b = x[both].double(), y[both].double()
+        sums = (a.sum(), b.sum(), a.square().sum(), b.square().sum(), (a * b).sum())
+        self.crosses[name] = (*(float(v) for v in sums), float(both.sum()))
+
     def over_ranks(self) -> dict[str, float]:
-        flat = [v for pair in self.sums.values() for v in pair] + [
-            v for t in self.spreads.values() for v in t
-        ]
+        tables = (self.sums, self.spreads, self.crosses)
+        flat = [v for table in tables for sums in table.values() for v in sums]
         added = all_sum(torch.tensor(flat, dtype=torch.float64)).tolist()
         ends = all_max(torch.tensor(list(self.ends.values()), dtype=torch.float64)).tolist()
         out: dict[str, float] = {}
@@ -179,10 +220,22 @@ class _Means:
             if count:
                 out[name] = total / count
                 out[f"{name}_std"] = max(0.0, squares / count - (total / count) ** 2) ** 0.5
+        at += 3 * len(self.spreads)
+        for i, name in enumerate(self.crosses):
+            x, y, xx, yy, xy, count = added[at + 6 * i : at + 6 * i + 6]
+            if count:
+                x, y = x / count, y / count
+                self.covariance[name] = Spread2(xx / count - x * x, yy / count - y * y, xy / count - x * y)
         for name, value in zip(self.ends, ends, strict=True):
             if value != -float("inf"):
                 out[name] = -value if name.endswith("_min") else value
         return out
+
+
+def _mean_over_ranks(x: Tensor) -> float:
+    seen = x[~x.isnan()].double()
+    total, count = all_sum(torch.tensor([float(seen.sum()), float(len(seen))], dtype=torch.float64)).tolist()
+    return float(total / count) if count else 0.0
 
 
 def _global_moments(parts: RewardParts) -> Moments:

@@ -1,4 +1,4 @@
-"""What a rule author should know of a set beyond its own examples: gaps in them, overlaps, and patterns that are dead."""
+"""What a rule author should know of a set beyond its examples: gaps in them, overlaps, and dead patterns."""
 
 from __future__ import annotations
 
@@ -62,7 +62,11 @@ def dead(pattern: Pattern) -> str | None:
             return None
         if tried >= MOST_SAMPLES:
             break
-    return "no text that its parts spell fits the whole (an anchor or \\b in the wrong place?)" if tried else None
+    return (
+        "no text that its parts spell fits the whole (an anchor or \\b in the wrong place?)"
+        if tried
+        else None
+    )
 
 
 def _compiled(pattern: Pattern) -> Any:
@@ -112,7 +116,9 @@ def _spell(tree: Any, gap: str, choice: int) -> Iterator[str]:
             if wide and len(gap) >= least and (most == least or len(gap) <= most):
                 yield gap
             else:
-                yield from (p for _ in range(least or (choice % 2 if most else 0)) for p in _spell(part, gap, choice))
+                yield from (
+                    p for _ in range(least or (choice % 2 if most else 0)) for p in _spell(part, gap, choice)
+                )
         elif name == "SUBPATTERN":
             yield from _spell(value[-1], gap, choice)
         elif name == "AT":

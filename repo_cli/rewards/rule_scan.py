@@ -12,11 +12,13 @@ from repo_cli.rewards.rules import Fired, RuleSet
 
 @dataclass(frozen=True)
 class Turn:
-    """One reply of a corpus; `name` says where it stands ("row 3, turn 2")."""
+    """One reply of a corpus after `prompt` (system messages too); `name` says where it stands ("row 3, turn 2")."""
 
     name: str
     text: str
     situation: Situation
+    prompt: list[dict[str, Any]] = field(default_factory=list)
+    scenario: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -53,7 +55,7 @@ def turns_of(rows: Iterable[Mapping[str, Any]]) -> Iterator[Turn]:
         scenario, prompt = row.get("scenario") or {}, list(row.get("prompt") or ())
         language = row.get("language") or scenario.get("language")
         if isinstance(row.get("reply"), str):
-            yield Turn(f"row {number}", row["reply"], Situation(scenario, prompt, language))
+            yield Turn(f"row {number}", row["reply"], Situation(scenario, prompt, language), prompt, scenario)
             continue
         for side in ("messages", "chosen", "rejected"):
             messages = row.get(side)
@@ -63,8 +65,15 @@ def turns_of(rows: Iterable[Mapping[str, Any]]) -> Iterator[Turn]:
             for i, message in enumerate(messages):
                 if message.get("role") == "assistant":
                     place = f"turn {i + 1}" if side == "messages" else side
-                    situation = Situation(scenario, [*history, *messages[:i]], language)
-                    yield Turn(f"row {number}, {place}", str(message.get("content") or ""), situation)
+                    before = [*history, *messages[:i]]
+                    text = str(message.get("content") or "")
+                    yield Turn(
+                        f"row {number}, {place}",
+                        text,
+                        Situation(scenario, before, language),
+                        before,
+                        scenario,
+                    )
 
 
 def scan(rules: RuleSet, turns: Sequence[Turn], keep: int = 3) -> Scan:
@@ -85,7 +94,9 @@ def scan(rules: RuleSet, turns: Sequence[Turn], keep: int = 3) -> Scan:
 
 def compare(before: RuleSet, after: RuleSet, turns: Sequence[Turn], keep: int = 3) -> dict[str, Change]:
     """By rule, in the order of `after`: only rules whose hits are not the same replies in both sets."""
-    changes = {name: Change(0, 0) for name in [*after.by_id, *(n for n in before.by_id if n not in after.by_id)]}
+    changes = {
+        name: Change(0, 0) for name in [*after.by_id, *(n for n in before.by_id if n not in after.by_id)]
+    }
     for turn in turns:
         old = {f.rule: f for f in before.score_in(turn.situation, turn.text).violations}
         new = {f.rule: f for f in after.score_in(turn.situation, turn.text).violations}

@@ -16,6 +16,7 @@ No rule ever sees `scenario["hotel_hidden"]`.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ from repo_cli.rewards.rule_spec import Example, RuleSpec, check_keys, parse_cont
 
 #: What ends the reach of an `unless` pattern: "I cannot promise much, but you will be first" promises.
 _CLAUSE_BREAK = re.compile(r"[,;.!?:，；。！？：、\n](?!\d)|(?i:\bbut\b|\byet\b|\bhowever\b)|但是?|不过|可是")
+
+log = logging.getLogger("repo")
 
 TOP_KEYS = ("name", "language", "rules", "example_context")
 
@@ -49,13 +52,14 @@ class Fired(NamedTuple):
 
 @dataclass
 class RuleResult:
-    """Total of the weights, the rules that fired, those of them that are violations, and (rule, reason) not
-    scored."""
+    """Total of the weights, the rules that fired, those of them that are violations, (rule, reason) not scored, and
+    the rules among these whose pattern ran out of time."""
 
     total: float = 0.0
     fired: list[Fired] = field(default_factory=list)
     violations: list[Fired] = field(default_factory=list)
     not_scored: list[tuple[str, str]] = field(default_factory=list)
+    timeouts: list[str] = field(default_factory=list)
 
     @property
     def hard_broken(self) -> bool:
@@ -123,6 +127,7 @@ class RuleSet:
         self.rules = [_Rule(spec, file) for spec in specs]
         self.by_id = {rule.spec.id: rule for rule in self.rules}
         self.bank = PatternBank(self._collect_patterns())
+        self.timed_out: dict[str, int] = {}
         self._contexts = self._example_contexts(data.get("example_context"))
 
     @classmethod
@@ -210,9 +215,19 @@ class RuleSet:
                         _add_check(result, rule, found)
                 else:
                     self._add_patterns(result, rule, reply, folded, hits, active)
-            except (NotScored, PatternTimeout) as reason:
+            except NotScored as reason:
                 result.not_scored.append((rule.spec.id, str(reason)))
+            except PatternTimeout as reason:
+                result.not_scored.append((rule.spec.id, str(reason)))
+                result.timeouts.append(rule.spec.id)
+                self._alarm(rule.spec.id, reply, reason)
         return result
+
+    def _alarm(self, rule: str, reply: str, reason: PatternTimeout) -> None:
+        """Log a pattern that ran out of time; the first of a rule, and then every hundredth, as a warning."""
+        count = self.timed_out[rule] = self.timed_out.get(rule, 0) + 1
+        level = logging.WARNING if count % 100 == 1 else logging.INFO
+        log.log(level, "rule %s %s (%d times so far): not scored on %r", rule, reason, count, reply[:80])
 
     def _add_patterns(
         self,

@@ -1,0 +1,158 @@
+"""Time limits, screens and sets of patterns, and the tools of a rule author: check, explain, scan, new."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from repo_cli.cli import app
+from repo_cli.errors import UserError
+from repo_cli.rewards.rule_cues import Cue
+from repo_cli.rewards.rule_patterns import PER_SET, Pattern, PatternBank
+from repo_cli.rewards.rule_review import dead, review
+from repo_cli.rewards.rules import RuleSet
+
+run = CliRunner()
+
+#: (pattern, text) that make a backtracking engine run for ages.
+CATASTROPHES = [
+    (r"(a+)+$", "a" * 40 + "!"),
+    (r"(?:a|a)*b", "a" * 60),
+    (r"(?:a|aa)+$", "a" * 60 + "b"),
+    (r"(x+x+)+y", "x" * 60),
+    (r"(?:.*,){12}P", "1," * 40),
+    (r"^(\w+\s?)*$", "word " * 30 + "!"),
+    (r"(?:\d+)*-", "1" * 60),
+]
+
+
+def make(rules: dict[str, Any]) -> RuleSet:
+    return RuleSet.from_config({"name": "test", "rules": rules})
+
+
+@pytest.mark.parametrize(("pattern", "text"), CATASTROPHES)
+def test_no_classic_catastrophe_hangs_either_engine(pattern: str, text: str) -> None:
+    rule = {"severity": "hard", "forbid": [f"(?:{pattern})z"], "on_match": -1.0}
+    start = time.perf_counter()
+    linear = make({"A": rule}).score(text * 20, {}, [])
+    assert linear.fired == [] and linear.not_scored == []
+    guarded = make({"A": {**rule, "engine": "regex", "timeout_s": 0.1}}).score(text, {}, [])
+    assert guarded.fired == [] and time.perf_counter() - start < 2.0
+    assert [name for name, _ in guarded.not_scored] == guarded.timeouts
+
+
+def test_a_time_out_is_not_scored_logged_and_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    slow = {
+        "severity": "hard",
+        "forbid": [r"(?:a|aa)+$(?<=b)"],
+        "engine": "regex",
+        "timeout_s": 0.02,
+        "on_match": -2.0,
+    }
+    rules = make({"S": slow, "B": {"severity": "soft", "forbid": ["bad"], "on_match": -0.5}})
+    with caplog.at_level(logging.INFO, logger="repo"):
+        results = [rules.score("bad " + "a" * 4000 + "c", {}, []) for _ in range(3)]
+    for result in results:
+        assert result.total == -0.5 and result.timeouts == ["S"] and result.not_scored[0][0] == "S"
+    assert [r.levelname for r in caplog.records] == ["WARNING", "INFO", "INFO"]
+    assert "rule S" in caplog.text and "0.02" in caplog.text and rules.timed_out == {"S": 3}
+
+
+def test_many_sets_find_what_one_pattern_after_the_other_finds() -> None:
+    words = [f"w{i}x" for i in range(3 * PER_SET + 5)]
+    bank = PatternBank([Pattern("R", rf"\b{word}\b", None) for word in words])
+    text = " ".join(words[::7])
+    assert bank.hits(text) == list(range(0, len(words), 7))
+    assert bank.hits("") == [] and bank.hits("nothing here") == []
+
+
+@given(st.text(alphabet="ab1 价不-.？é\n", max_size=30))
+def test_a_screened_pattern_finds_what_re_finds(text: str) -> None:
+    for source in (r"(?<![\d-])1\s*b", r"\ba+\b(?!1)", r"不?价(?=\s|$)", r"(?i)A\.|\w+1$"):
+        cue = Cue(source)
+        wanted = [m.span() for m in cue.pattern.finditer(text)]
+        assert [m.span() for m in cue.finditer(text)] == wanted
+        assert (cue.search(text) is not None) == bool(wanted)
+
+
+def test_dead_patterns_are_found_and_live_ones_left_alone() -> None:
+    for source in (r"abc$def", r"foo^bar", r"\bfoo\b\w+x", "“hi”"):
+        assert dead(Pattern("A", source, None)), source
+    for name in ("hotel_guardrails", "generic_dialogue"):
+        rules = RuleSet.load(Path(__file__).parent.parent / "conf" / "rules" / f"{name}.yaml")
+        assert [p.source for p in rules.bank.patterns if dead(p)] == []
+
+
+def test_review_names_gaps_and_overlaps() -> None:
+    rule = {"severity": "soft", "forbid": ["bad"], "on_match": -1.0}
+    rules = make(
+        {
+            "A": {**rule, "examples": {"pass": ["awful"], "fail": ["bad"]}},
+            "B": {**rule, "forbid": ["awful"], "examples": {"fail": ["awful"]}},
+            "C": rule,
+            "D": {**rule, "forbid": ["x$y"]},
+        }
+    )
+    remarks = {(r.rule, r.field): r for r in review(rules, rules.check_examples())}
+    assert "trips B" in remarks["A", "examples.pass"].text and ("B", "examples.pass") in remarks
+    assert ("C", "examples") in remarks and remarks["D", "forbid"].serious
+    assert not remarks["C", "examples"].serious
+
+
+def test_new_writes_a_set_that_passes_its_own_check(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    assert run.invoke(app, ["rules", "new", str(path)]).exit_code == 0
+    done = run.invoke(app, ["rules", "check", str(path)])
+    assert done.exit_code == 0 and "4 rules" in done.output and "0 fail, 0 remarks" in done.output
+    for odd in (path, tmp_path / "mine.txt"):
+        with pytest.raises(UserError):
+            run.invoke(app, ["rules", "new", str(odd)], catch_exceptions=False)
+
+
+def rows(tmp_path: Path) -> Path:
+    path = tmp_path / "talk.jsonl"
+    talk = [
+        {"role": "user", "content": "Yes?"},
+        {"role": "assistant", "content": "A bad [b]price[/b] here."},
+        {"role": "user", "content": "No."},
+        {"role": "assistant", "content": "A fine price then."},
+    ]
+    path.write_text(json.dumps({"messages": talk}) + "\n", encoding="utf-8")
+    return path
+
+
+def test_scan_counts_and_shows_what_changed(tmp_path: Path) -> None:
+    sets = []
+    for name, word in (("old", "bad"), ("new", "fine")):
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(f"rules:\n  A: {{severity: hard, forbid: [{word}], on_match: -1}}\n")
+        sets.append(str(path))
+    data = str(rows(tmp_path))
+    done = run.invoke(app, ["rules", "scan", sets[0], data])
+    assert done.exit_code == 0 and "2 replies, 1 (50.00%)" in done.output
+    assert "row 1, turn 2" in done.output and "[b]price[/b]" in done.output  # data is never read as markup
+    done = run.invoke(app, ["rules", "scan", sets[1], data, "--against", sets[0]])
+    assert "A no longer: row 1, turn 2" in done.output and "A new: row 1, turn 4" in done.output
+    done = run.invoke(app, ["rules", "scan", sets[1], data, "--against", sets[1]])
+    assert "both sets find the same" in done.output
+    with pytest.raises(UserError, match="no such rule"):
+        run.invoke(app, ["rules", "scan", sets[0], data, "--rule", "B"], catch_exceptions=False)
+
+
+def test_explain_says_where_and_what_for() -> None:
+    reply = "You will be on the first page."
+    done = run.invoke(app, ["rules", "explain", "hotel_guardrails", "--text", reply])
+    assert (
+        done.exit_code == 0 and "G01" in done.output and "4-29" in done.output and "promises a" in done.output
+    )
+    with pytest.raises(UserError, match="--history: message 0"):
+        bad = ["rules", "explain", "hotel_guardrails", "--text", "x", "--history", "[3]"]
+        run.invoke(app, bad, catch_exceptions=False)

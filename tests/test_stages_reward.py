@@ -1,0 +1,123 @@
+"""`repo reward score` and `repo reward check`: real ensembles on real replies, tricks that pay and tricks that do not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from stages_kit import settings
+from typer.testing import CliRunner
+
+from repo_cli.cli import app
+from repo_cli.config import compose
+from repo_cli.errors import UserError
+from repo_cli.rewards.canaries import ABOUT, canaries
+from repo_cli.rewards.combine import COMBINERS, Mix
+from repo_cli.rewards.enhancement import apply_veto
+from repo_cli.rewards.shares import contributions, corrections, opposed
+from repo_cli.stages.reward import REJECTED, check, score_file
+
+run = CliRunner()
+MANY = st.lists(st.tuples(*[st.floats(-3, 3, width=32)] * 3), min_size=2, max_size=8)
+
+
+@given(MANY, st.sampled_from(sorted(COMBINERS)), st.sampled_from([None, 0.5]))
+def test_contributions_sum_to_the_total(
+    rows: list[tuple[float, float, float]], combine: str, veto: float | None
+) -> None:
+    rm, judge, rules = torch.tensor(rows, dtype=torch.float64).T.contiguous()
+    mix = Mix(n=2.0, min_gain=0.1, weights={"rm": 1.0, "judge": 0.5, "rules": 2.0})
+    total = COMBINERS[combine](rm, judge, rules, mix)
+    hard = rules < -1
+    total = apply_veto(total, hard, veto)
+    parts = contributions(combine, rm, judge, rules, total, mix)
+    gap = sum(parts.values()) - total
+    if combine == "normalised_sum":
+        if veto is None:
+            assert float(gap.max() - gap.min()) < 1e-5
+    else:
+        assert float(gap.abs().max()) < 1e-4
+
+
+def test_opposed_and_corrections_by_hand() -> None:
+    nan = float("nan")
+    e = corrections(torch.tensor([1.0, nan, nan, -3.0]), torch.tensor([0.5, -1.0, nan, 0.0]), 2.0)
+    assert e[:2].tolist() == [1.5, -1.0] and e[2].isnan() and e[3] == -2.0
+    found = opposed(torch.tensor([2.0, 2.0, 2.0, 0.0]), e, 1.0, 0.0)
+    assert found[[0, 1, 3]].tolist() == [0.0, 1.0, 0.0] and found[2].isnan()
+
+
+def test_every_canary_is_made_and_differs_from_the_honest_reply() -> None:
+    prompt = [{"role": "user", "content": "Too low for us."}]
+    for language in ("en", "zh"):
+        made = canaries(
+            prompt, {"room_type": "twin", "dates": ["06-18"]}, "Thank you.", "Hello.", language, ["R1"]
+        )
+        assert set(made) == set(ABOUT)
+        assert (
+            made["prompt echo"] == "Too low for us."
+            and made["foreign gold"] == "Hello."
+            and made["empty"] == ""
+        )
+        assert made["length stuffing"].startswith("Thank you. ") and "R1: 5" in made["rubric echo"]
+    assert "prompt echo" not in canaries([], {}, "Thank you.", "Thank you.", "en")
+
+
+def test_the_shipped_rules_let_no_canary_pay() -> None:
+    done = run.invoke(app, ["reward", "check", "reward=rules_only", "--n", "24"])
+    assert done.exit_code == 0, done.output
+    for name in ABOUT:
+        assert name in done.output
+    assert "PAYS" not in done.output
+
+
+def test_a_reward_for_length_is_found_out(tmp_path: Path) -> None:
+    rules = {"L": {"severity": "soft", "require": ["appreciate"], "on_match": 2.0, "on_miss": -0.1}}
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "long.yaml").write_text(yaml.safe_dump({"name": "long", "rules": rules}))
+    done = run.invoke(
+        app, ["reward", "check", "reward=rules_only", "rules=long", "--n", "8", "--config-dir", str(tmp_path)]
+    )
+    assert done.exit_code == 2, done.output
+    assert "PAYS" in done.output and "length stuffing" in done.output.split("honest replies on average")[1]
+
+
+def test_reward_model_and_rules_side_by_side(line: SimpleNamespace, tmp_path: Path) -> None:
+    given_ = [f"policy.parent={line.sft}", f"rm.path={line.rm}", "reward=enhance", "rules=generic_dialogue"]
+    cfg = compose("rl", settings(tmp_path, *given_))
+    lines, means = check(cfg, str(line.pairs), 6)
+    assert {"rm", "rules", "total"} <= set(means) and "judge" not in means
+    found = {row.name: row for row in lines}
+    assert set(found) >= {REJECTED, "empty", "foreign gold"}
+    assert found[REJECTED].wins["rm"] >= 0.5  # trained on these pairs
+    rows = list(score_file(cfg, str(line.pairs), 4))
+    assert len(rows) == 8 and rows[0]["where"] == "row 1, chosen"
+    for row in rows:
+        e = max(-2.0, min(2.0, row["rules"]))
+        assert row["total"] == pytest.approx(row["rm"] + abs(row["rm"]) * e / 2.0, abs=1e-4)
+
+
+def test_score_writes_every_reply_with_its_scores(line: SimpleNamespace, tmp_path: Path) -> None:
+    out = tmp_path / "scored.jsonl"
+    done = run.invoke(
+        app, ["reward", "score", str(line.dialogues), "reward=rules_only", "--limit", "3", "--out", str(out)]
+    )
+    assert done.exit_code == 0, done.output
+    rows = [json.loads(text) for text in out.read_text().splitlines()]
+    assert len(rows) == 6 and all(
+        {"where", "reply", "rules", "total", "violations"} <= set(row) for row in rows
+    )
+
+
+def test_data_without_replies_is_refused(line: SimpleNamespace, tmp_path: Path) -> None:
+    cfg = compose("rl", settings(tmp_path, "reward=rules_only", "rules=generic_dialogue"))
+    with pytest.raises(UserError, match="no reply to score"):
+        list(score_file(cfg, str(line.prompts)))
+    with pytest.raises(UserError, match="honest replies in at least two dialogues"):
+        check(cfg, str(line.prompts), 4)
