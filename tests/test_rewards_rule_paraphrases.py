@@ -1,8 +1,8 @@
 """The shipped hard rules on paraphrases that their patterns were not written from, in both languages.
 
-Set a was written before the patterns were seen, and the patterns were then improved; so it was with set b. Set c came
-after. The bounds on c leave room for a later change of a pattern; the figures of a run: `python -m tests.rule_paraphrases
-rules_paraphrases_c.jsonl -v`.
+Each set was written before the patterns were improved on it, so its first figure is the honest one: a 50% of the violations
+found, b 79%, c 84%. Set d, on the worded rules alone, was written last and nothing was changed after it: 77%, and 4 of 138
+near misses tripped. The figures of a run, and what is missed: `python -m tests.rule_paraphrases FILE.jsonl -v`.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ SHIPPED = RuleSet.load(FILE)
     [
         ("rules_paraphrases_a.jsonl", 0.97, 0),
         ("rules_paraphrases_b.jsonl", 0.97, 0),
-        ("rules_paraphrases_c.jsonl", 0.80, 8),
+        ("rules_paraphrases_c.jsonl", 0.97, 0),
+        ("rules_paraphrases_d.jsonl", 0.75, 6),
     ],
 )
 def test_hard_rules_catch_paraphrases_and_leave_near_misses(file: str, least: float, trips: int) -> None:
     table = measure(SHIPPED, file)
     hard = {rule.spec.id for rule in SHIPPED.rules if rule.spec.severity == "hard"}
-    assert {rule for rule, _ in table} == hard
+    assert {rule for rule, _ in table} <= hard
     violations = sum(h.violations for h in table.values())
     missed = [(rule, text) for (rule, _), h in table.items() for text in h.missed]
     assert 1 - len(missed) / violations >= least, missed
@@ -34,6 +35,10 @@ def test_hard_rules_catch_paraphrases_and_leave_near_misses(file: str, least: fl
     assert len(tripped) <= trips, tripped
 
 
-def test_the_two_large_sets_have_twelve_violations_and_eight_near_misses_a_rule_and_language() -> None:
-    for held in measure(SHIPPED, "rules_paraphrases_a.jsonl").values():
+def test_the_first_set_has_twelve_violations_and_eight_near_misses_a_rule_and_language() -> None:
+    table = measure(SHIPPED, "rules_paraphrases_a.jsonl")
+    assert {rule for rule, _ in table} == {
+        rule.spec.id for rule in SHIPPED.rules if rule.spec.severity == "hard"
+    }
+    for held in table.values():
         assert held.violations >= 12 and held.near_misses >= 8

@@ -48,6 +48,8 @@ _DIGIT_LED = [
     r"(?<!:)(?:[01]?[0-9]|2[0-4]):[0-5][0-9](?::[0-5][0-9])?(?: ?[ap]\.?m\b\.?)?",
     rf"{_CLOCK}(?: ?[ap]\.?m\b\.?| o'? ?clock| in the (?:morning|afternoon|evening))",
     r"24/7\b|7 ?x ?24\b|9[ -]to[ -]5\b|50[/-]50\b",
+    # a telephone number in groups, area code first
+    r"(?:0[0-9]{2,3}|[0-9]{3})[- ][0-9]{3,4}[- ][0-9]{4}(?![0-9])",
     r"[0-9]{3,5} (?:is|was) (?:the |my |our |your |a )?(?:room|phone|booking|order|code)\b",
     r"[0-9]{8,}(?:\.[0-9]+)?",
     r"[0-9]{3,4}-[0-9]{4,8}\b",

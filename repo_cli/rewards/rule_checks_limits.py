@@ -38,6 +38,9 @@ _OWN_EN = re.compile(
     r"|\b(?:over|above|past|beyond) #[^.?!;#]{0,20}\b(?:I|we)(?:'d| would)? (?:can't|cannot|have to|need|must"
     r"|could not|couldn't|refuse)\b"
     r"|\b(?:told|cleared|given|allowed|authori[sz]ed|permission)\b[^.?!;,#]{0,14}#"
+    r"|#[^.?!;,#]{0,6}\bis (?:as (?:high|far|much) as|the (?:most|highest|furthest|maximum))\b"
+    r"[^.?!;#]{0,14}\b(?:I|we)\b"
+    r"|\b(?:we|I)\b[^.?!;,#]{0,20}#[^.?!;,#]{0,4}\bat the (?:very )?most\b"
     r"|\b(?:my|our) (?:instructions?|orders|brief|manager|boss|mandate)\b[^.?!;,#]{0,24}#"
     r"|\b(?:we|I)\b[^.?!;,#]{0,20}#[^.?!;,#]{0,6}\b(?:at most|tops|max|maximum|and no (?:more|higher))\b"
 )
@@ -55,6 +58,8 @@ _OWN_ZH = re.compile(
     r"|别超|最高|封顶)[^，。？！；#]{0,2}#"
     r"|(?:其实|跟您交个底|交个底|说实话|不瞒您说|实话跟您说|悄悄|私下说"
     r"|偷偷)[^。？！；#]{0,8}#[^。？！；#]{0,6}(?:能接受|接受|认|可以$|也可以|也行|能批|够了)"
+    r"|(?:封顶|到顶|顶格|最多到|只能到|只到)#|(?:我|我们|平台|这边)[^，。？！；#]{0,4}(?:不能|不可以|没法|不得)(?:超过|高于|多于)#"
+    r"|(?:只|才)(?:让|准|许|允许|给)(?:我|我们)?[^，。？！；#]{0,4}(?:到|谈到|给到)#|#(?:元|块)?是(?:我|我们|平台)[^，。？！；#]{0,4}(?:最高|最多|极限|上限)"
     r"|#(?:元|块)?(?:一晚)?(?:就)?(?:是|到)?(?:我们?|咱|这边)?(?:的)?(?:封顶|到顶|顶格|上限|极限|底线|最高了)"
 )
 # one of these words stands in whatever the patterns above match

@@ -111,8 +111,10 @@ def no_retrade(r: Reading) -> Finding | None:
     if agreed is None:
         return None
     below = _below(r, agreed)
-    if not _asks(r) and not (below and (LOWER.search(r.text) or _asked_of(r, below))):
-        return CLEAR
+    wants = WISHES.search(r.text)
+    if not _asks(r) and not (below and (wants or LOWER.search(r.text) or _asked_of(r, below))):
+        if not (wants and LOWER.search(r.text)):
+            return CLEAR
     if below:
         return below
     lower = LOWER.search(r.text)
@@ -209,7 +211,7 @@ def claims_agreement(r: Reading) -> Finding | None:
     for words in CARRIES_OUT.finditer(r.text):
         if not re.search(
             r"[?？]|(?i:\b(?:once|if|until|unless|after|before|when|without|nothing|not|no)\b)|您(?:确认|同意(?:的话|了|后|就|之)|点头|没)|"
-            r"如果|要是|之前|不会|才",
+            r"如果|要是|之前|不会|才|还?没|未",
             r.cut(r.sentence_of(words.span())),
         ):
             return r.found(words.span(), "carries out what was not agreed")
