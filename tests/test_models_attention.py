@@ -23,9 +23,7 @@ def model(kv_heads: int) -> Qwen3ForCausalLM:
     shape: dict[str, Any] = {
         "vocab_size": 60, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "head_dim": 8
     }  # fmt: skip
-    return Qwen3ForCausalLM(
-        Qwen3Config(num_attention_heads=4, num_key_value_heads=kv_heads, **shape)
-    ).eval()
+    return Qwen3ForCausalLM(Qwen3Config(num_attention_heads=4, num_key_value_heads=kv_heads, **shape)).eval()
 
 
 @pytest.mark.parametrize("kv_heads", [4, 2])

@@ -71,7 +71,13 @@ def test_prompts_without_a_hidden_side_have_nobody_to_answer(line: SimpleNamespa
 
 def test_the_answers_rules_add_what_the_answer_brought() -> None:
     rules = RuleSet.load(RULES)
-    scenario = {"language": "en", "current_price": 388, "target_price": 350, "acceptable_price": 360, "nights": 2}
+    scenario = {
+        "language": "en",
+        "current_price": 388,
+        "target_price": 350,
+        "acceptable_price": 360,
+        "nights": 2,
+    }
     history = [
         {"role": "assistant", "content": "Hello, I am the platform's assistant, about your room rate."},
         {"role": "user", "content": "Yes? What figure do you have in mind?"},
