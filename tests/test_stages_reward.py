@@ -70,7 +70,7 @@ def test_every_canary_is_made_and_differs_from_the_honest_reply() -> None:
 
 
 def test_the_shipped_rules_let_no_canary_pay() -> None:
-    done = run.invoke(app, ["reward", "check", "reward=rules_only", "--n", "24"])
+    done = run.invoke(app, ["reward", "check", "reward=rules_only", "--n", "24"], env={"COLUMNS": "140"})
     assert done.exit_code == 0, done.output
     for name in ABOUT:
         assert name in done.output
@@ -82,7 +82,9 @@ def test_a_reward_for_length_is_found_out(tmp_path: Path) -> None:
     (tmp_path / "rules").mkdir()
     (tmp_path / "rules" / "long.yaml").write_text(yaml.safe_dump({"name": "long", "rules": rules}))
     done = run.invoke(
-        app, ["reward", "check", "reward=rules_only", "rules=long", "--n", "8", "--config-dir", str(tmp_path)]
+        app,
+        ["reward", "check", "reward=rules_only", "rules=long", "--n", "8", "--config-dir", str(tmp_path)],
+        env={"COLUMNS": "140"},
     )
     assert done.exit_code == 2, done.output
     assert "PAYS" in done.output and "length stuffing" in done.output.split("honest replies on average")[1]
