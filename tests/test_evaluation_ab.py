@@ -61,7 +61,10 @@ def test_a_broken_split_is_said_aloud(tmp_path: Path, capsys: pytest.CaptureFixt
         ("arm,conversation_id,responded\na,1,1\n", "no column `success`"),
         ("arm,conversation_id,responded,success\na,1,1,2\nb,2,1,1\n", ":2: success='2' must be 0 or 1"),
         ("arm,conversation_id,responded,success\na,1,1,\nb,2,1,1\n", ":2: success is empty"),
-        ("arm,conversation_id,responded,success\na,1,1,1\nb,1,1,1\n", ":3: conversation_id '1' is already on line 2"),
+        (
+            "arm,conversation_id,responded,success\na,1,1,1\nb,1,1,1\n",
+            ":3: conversation_id '1' is already on line 2",
+        ),
         ("arm,conversation_id,responded,success\na,1,1,1\na,2,1,1\n", "has 1 arms"),
         ("arm,conversation_id,responded,success\na,1,1\n", ":2: 3 cells"),
         ("arm,conversation_id,responded,success,cluster\na,1,1,1,h\nb,2,1,1,\n", ":3: cluster is empty"),
@@ -69,7 +72,9 @@ def test_a_broken_split_is_said_aloud(tmp_path: Path, capsys: pytest.CaptureFixt
         ("", "is empty"),
     ],
 )
-def test_bad_files_are_named_by_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, say: str) -> None:
+def test_bad_files_are_named_by_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, say: str
+) -> None:
     file = tmp_path / "bad.csv"
     file.write_text(text)
     assert run("ab", str(file)) == 2
@@ -94,7 +99,9 @@ def test_clusters_as_statsmodels_regression_has_them(tmp_path: Path) -> None:
     hotels = np.repeat(np.arange(60), 5)
     arm = rng.integers(0, 2, size=300)  # by conversation, so hotels stand in both arms
     y = (rng.random(300) < np.repeat(rng.beta(1, 2, size=60), 5)).astype(float)
-    fit = sm.OLS(y, sm.add_constant(arm)).fit(cov_type="cluster", cov_kwds={"groups": hotels, "use_correction": False})
+    fit = sm.OLS(y, sm.add_constant(arm)).fit(
+        cov_type="cluster", cov_kwds={"groups": hotels, "use_correction": False}
+    )
     a, b = arm == 0, arm == 1
     found = ab_test(y[a], y[b], clusters_a=list(hotels[a]), clusters_b=list(hotels[b]))
     assert found.lift == pytest.approx(fit.params[1]) and found.shared_clusters > 40
@@ -112,6 +119,7 @@ def test_power_is_what_a_simulation_finds() -> None:
     assert power_of(0.2, 0.06, n, n) == pytest.approx(0.8, abs=0.01)
     rng = np.random.default_rng(0)
     hits = sum(
-        ab_test((int(rng.binomial(n, 0.2)), n), (int(rng.binomial(n, 0.26)), n), counts=True).p < 0.05 for _ in range(400)
+        ab_test((int(rng.binomial(n, 0.2)), n), (int(rng.binomial(n, 0.26)), n), counts=True).p < 0.05
+        for _ in range(400)
     )
     assert 0.74 <= hits / 400 <= 0.86

@@ -59,7 +59,9 @@ def read_arms(path: Path, control: str | None = None, guard: Sequence[str] = ())
         if key in seen:
             raise UserError(f"{path}:{at}: conversation_id {key!r} is already on line {seen[key]}")
         seen[key] = at
-        arm = arms.setdefault(cells["arm"], Arm(cells["arm"], {m: [] for m in metrics}, [] if clustered else None))
+        arm = arms.setdefault(
+            cells["arm"], Arm(cells["arm"], {m: [] for m in metrics}, [] if clustered else None)
+        )
         for metric in metrics:
             value = number(path, line, metric, 0, 1, whole=True)
             if value is None:
@@ -72,7 +74,10 @@ def read_arms(path: Path, control: str | None = None, guard: Sequence[str] = ())
         raise UserError(f"{path} has {len(names)} arms ({', '.join(names[:6])}); an A/B test compares two")
     if control is not None and control not in arms:
         near = nearest(control, names)
-        raise UserError(f"--control {control}: no such arm", hint=f"did you mean {near}?" if near else f"arms: {', '.join(names)}")
+        raise UserError(
+            f"--control {control}: no such arm",
+            hint=f"did you mean {near}?" if near else f"arms: {', '.join(names)}",
+        )
     first = control or next((n for n in names if n.lower() in _CONTROL_NAMES), names[0])
     return arms[first], arms[next(n for n in names if n != first)]
 
