@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from repo_cli import __version__
-from repo_cli.commands import ab, config, data, report, rules, stages
+from repo_cli.commands import ab, config, data, ratings, report, rules, stages
 from repo_cli.commands.options import examples
 from repo_cli.errors import Stopped, UserError
 
@@ -47,6 +47,7 @@ report.register(app)
 ab.register(app)
 app.add_typer(data.app, name="data", rich_help_panel="Data and rules")
 app.add_typer(rules.app, name="rules", rich_help_panel="Data and rules")
+app.add_typer(ratings.app, name="ratings", rich_help_panel="Measure")
 app.add_typer(config.app, name="config", rich_help_panel="Configuration")
 
 

@@ -16,26 +16,37 @@ def register(app: typer.Typer) -> None:
     app.command(
         "ab",
         rich_help_panel="Measure",
-        epilog=examples("repo ab conversations.csv", "repo ab conversations.csv --control intent --lift 2 --guard opted_out"),
-    )(ab)  # fmt: skip
+        epilog=examples(
+            "repo ab conversations.csv",
+            "repo ab conversations.csv --control intent --lift 2 --guard opted_out",
+        ),
+    )(ab)
 
 
 def ab(
     file: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE", show_default=False,
-            help="CSV: arm, conversation_id, responded, success (0/1), and where one hotel has several conversations, cluster.",
+            metavar="FILE",
+            show_default=False,
+            help="CSV: arm, conversation_id, responded, success (0/1); cluster, where one hotel has several.",
         ),
     ],
-    control: Annotated[str | None, typer.Option(help="The arm to compare with; else control, baseline or a, or the first.")] = None,
+    control: Annotated[
+        str | None, typer.Option(help="The arm to compare with; else control, baseline or a, or the first.")
+    ] = None,
     lift: Annotated[float, typer.Option(help="Points of lift to plan for (sample size and power).")] = 3.0,
     power: Annotated[float, typer.Option(min=0.01, max=0.999, help="Power to plan for.")] = 0.8,
     level: Annotated[float, typer.Option(min=0.5, max=0.9999, help="Level of the intervals.")] = 0.95,
-    share: Annotated[float, typer.Option(min=0.001, max=0.999, help="Share of conversations meant for the other arm.")] = 0.5,
-    guard: Annotated[list[str] | None, typer.Option(help="A further 0/1 column to compare, such as opt-outs; may be repeated.")] = None,
+    share: Annotated[
+        float, typer.Option(min=0.001, max=0.999, help="Share of conversations meant for the other arm.")
+    ] = 0.5,
+    guard: Annotated[
+        list[str] | None,
+        typer.Option(help="A further 0/1 column to compare, such as opt-outs; may be repeated."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Also write the figures as JSON.")] = None,
-) -> None:  # fmt: skip
+) -> None:
     """Compare two arms: response and success rates, interval, test, sample ratio, power."""
     from rich.console import Console
 

@@ -92,9 +92,20 @@ def ab_test(
         settled = k_a + k_b in (0, n_a + n_b)  # all alike: no variance, no difference
         z, p = (0.0, 1.0) if settled else proportions_ztest([k_b, k_a], [n_b, n_a])
     return ABResult(
-        k_a / n_a, k_b / n_b, n_a, n_b, lift, float(low), float(high), float(z), float(p), ratio_p, effect,
-        number, shared,
-    )  # fmt: skip
+        k_a / n_a,
+        k_b / n_b,
+        n_a,
+        n_b,
+        lift,
+        float(low),
+        float(high),
+        float(z),
+        float(p),
+        ratio_p,
+        effect,
+        number,
+        shared,
+    )
 
 
 def _cluster_variance(

@@ -103,17 +103,27 @@ class ABReport:
             "treatment": self.treatment,
             "level": self.level,
             "metrics": {
-                name: {**r.as_dict(), "p_holm": self.p_holm[name], "needed_per_arm": self.needed[name], "power": self.found[name]}
+                name: {
+                    **r.as_dict(),
+                    "p_holm": self.p_holm[name],
+                    "needed_per_arm": self.needed[name],
+                    "power": self.found[name],
+                }
                 for name, r in self.results.items()
             },
             "lift": self.lift,
             "wanted_power": self.power,
-        }  # fmt: skip
+        }
 
 
 def analyse(
-    control: Arm, treatment: Arm, lift: float = 0.03, power: float = 0.8, level: float = 0.95, expected_share: float = 0.5
-) -> ABReport:  # fmt: skip
+    control: Arm,
+    treatment: Arm,
+    lift: float = 0.03,
+    power: float = 0.8,
+    level: float = 0.95,
+    expected_share: float = 0.5,
+) -> ABReport:
     """Compares two arms on every metric. `lift` as a fraction (0.03 = three points); `expected_share` of arm b."""
     results = {}
     for metric in control.outcomes:
@@ -150,9 +160,13 @@ def render(report: ABReport) -> Group:
     for name, r in report.results.items():
         style = "" if r.low <= 0 <= r.high else "bold"
         cells = (
-            _percent(r.share_a), _percent(r.share_b), f"{_points(r.lift)} [{_points(r.low)}, {_points(r.high)}]",
-            f"{r.z:.2f}", _p(r.p), _p(report.p_holm[name]),
-        )  # fmt: skip
+            _percent(r.share_a),
+            _percent(r.share_b),
+            f"{_points(r.lift)} [{_points(r.low)}, {_points(r.high)}]",
+            f"{r.z:.2f}",
+            _p(r.p),
+            _p(report.p_holm[name]),
+        )
         table.add_row(Text(name), *(Text(c, style=style) for c in cells))
     power = Table(title=f"To see {_points(report.lift)} points", title_justify="left", pad_edge=False)
     for head in ("", "base", f"needed an arm\n({100 * report.power:g}% power)", "power of\nthis test"):
@@ -160,9 +174,11 @@ def render(report: ABReport) -> Group:
     for name, r in report.results.items():
         needed, found = report.needed[name], report.found[name]
         power.add_row(
-            Text(name), _percent(r.share_a), "–" if needed is None else f"{needed:,}",
+            Text(name),
+            _percent(r.share_a),
+            "–" if needed is None else f"{needed:,}",
             "–" if found is None else f"{100 * found:.0f}%",
-        )  # fmt: skip
+        )
     how = "two-proportion z-test, Newcombe's interval"
     if first.clusters is not None:
         how = f"cluster-robust over {first.clusters} clusters (design effect " + ", ".join(

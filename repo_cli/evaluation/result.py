@@ -19,12 +19,22 @@ HARD = 2
 EXCELLENT = 4.5
 SKILLS = ("fluency", "workflow", "negotiation", "scope")
 
+#: Endings by which the partner leaves.
+LEFT = ("hangup", "optout")
+
 Violation = tuple[int, str, int]
+#: (agent turn, rule, "hard" or "soft")
+RuleHit = tuple[int, str, str]
 
 
 @dataclass
 class Dialogue:
-    """One played dialogue. `turns` holds the rating of each agent reply; `outcome` as the counterpart gave it."""
+    """One played dialogue. `turns` holds the rating of each agent reply; `outcome` as the counterpart gave it.
+
+    `trial` counts repetitions of a scenario. `reserve` is the least the partner can live with, where the world says it.
+    `rules` are the rules of the configured set that were broken; `panel[expert]` holds what a simulated expert says:
+    rating, turns, skills.
+    """
 
     scenario_id: str
     messages: list[dict[str, Any]]
@@ -35,6 +45,10 @@ class Dialogue:
     skills: dict[str, int] = field(default_factory=dict)
     correct_end: bool = False
     scenario: dict[str, Any] = field(default_factory=dict)
+    trial: int = 0
+    reserve: float | None = None
+    rules: list[RuleHit] = field(default_factory=list)
+    panel: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -43,9 +57,12 @@ class Dialogue:
         messages: list[dict[str, Any]],
         outcome: dict[str, Any] | None,
         rating: Any,
+        trial: int = 0,
     ) -> Dialogue:
-        """From a scenario, its transcript and a world's DialogueRating; the hidden part is not kept."""
+        """From a scenario, its transcript and a world's DialogueRating. Of what the agent must not see only the
+        partner's reservation price is kept, for the figures that need it."""
         public = {k: v for k, v in scenario.items() if k != "hotel_hidden"}
+        reserve = (scenario.get("hotel_hidden") or {}).get("reserve")
         plain = [{"role": m["role"], "content": m["content"]} for m in messages]
         return cls(
             scenario_id=str(scenario["id"]),
@@ -57,6 +74,8 @@ class Dialogue:
             skills=dict(rating.skills),
             correct_end=bool(rating.correct_end),
             scenario=public,
+            trial=trial,
+            reserve=None if reserve is None else float(reserve),
         )
 
     @property
@@ -79,6 +98,19 @@ class Dialogue:
         """Whether the dialogue ended in an agreement."""
         return bool(self.outcome.get("deal"))
 
+    @property
+    def price(self) -> float | None:
+        """The price agreed on."""
+        price = self.outcome.get("price")
+        return float(price) if self.deal and isinstance(price, (int, float)) else None
+
+    @property
+    def responded(self) -> bool:
+        """Whether the partner took up the talk: answered the agent's first message, and not by leaving."""
+        agent = next((i for i, m in enumerate(self.messages) if m["role"] == "assistant"), len(self.messages))
+        answers = sum(m["role"] == "user" for m in self.messages[agent + 1 :])
+        return answers > 1 or (answers == 1 and self.outcome.get("reason") not in LEFT)
+
 
 @dataclass
 class BadCase:
@@ -92,6 +124,7 @@ class BadCase:
     clean: bool
     severe_unresolved: bool
     rating: float
+    panel: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, row: dict[str, Any], replies: list[str], rating: Any) -> BadCase:
@@ -113,11 +146,37 @@ class BadCase:
 
 
 @dataclass
+class ReplyCase:
+    """One reply to a recorded context, and the gold reply there, both rated; `abilities` are what the context
+    calls for (see worlds.base.ReplyRating)."""
+
+    context_id: str
+    messages: list[dict[str, Any]]
+    reply: str
+    gold: str
+    rating: float
+    gold_rating: float
+    hard: bool = False
+    gold_hard: bool = False
+    abilities: list[str] = field(default_factory=list)
+    scenario: dict[str, Any] = field(default_factory=dict)
+    trial: int = 0
+
+    @property
+    def win(self) -> float:
+        """1 when the reply is rated above the gold one, 0.5 when alike, else 0."""
+        return 0.5 + 0.5 * ((self.rating > self.gold_rating) - (self.rating < self.gold_rating))
+
+
+@dataclass
 class SystemResult:
-    """All that one system did."""
+    """All that one system did. `faults` are dialogues that the counterpart (not the agent) broke: no part of any
+    figure, counted apart."""
 
     dialogues: list[Dialogue] = field(default_factory=list)
     badcases: list[BadCase] = field(default_factory=list)
+    replies: list[ReplyCase] = field(default_factory=list)
+    faults: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass
@@ -144,6 +203,8 @@ class EvalResult:
                 name: SystemResult(
                     [_dialogue(d) for d in part.get("dialogues", [])],
                     [BadCase(**c) for c in part.get("badcases", [])],
+                    [ReplyCase(**r) for r in part.get("replies", [])],
+                    list(part.get("faults", [])),
                 )
                 for name, part in data["systems"].items()
             }
@@ -166,6 +227,7 @@ class EvalResult:
 def _dialogue(data: dict[str, Any]) -> Dialogue:
     dialogue = Dialogue(**data)
     dialogue.violations = [(int(t), str(k), int(s)) for t, k, s in dialogue.violations]
+    dialogue.rules = [(int(t), str(r), str(s)) for t, r, s in dialogue.rules]
     return dialogue
 
 
