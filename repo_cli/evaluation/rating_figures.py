@@ -219,7 +219,7 @@ def render(ratings: Ratings, spread: float = 2.0, baseline: str | None = None) -
         title_justify="left",
         pad_edge=False,
     )
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     columns = list(dict.fromkeys(k for f in found.values() for k in f))
     for name in columns:
         table.add_column(Text(name.replace("_", " ")), justify="right", no_wrap=True)
@@ -265,7 +265,7 @@ def _figure(figure: Interval | None, name: str) -> str:
     if figure is None or math.isnan(figure.value):
         return "–"
     if name == "rating":
-        rest = "" if math.isnan(figure.low) else f" [{figure.low:.2f}, {figure.high:.2f}]"
+        rest = "" if math.isnan(figure.low) else f"\n[{figure.low:.2f}, {figure.high:.2f}]"
         return f"{figure.value:.2f}{rest}"
-    rest = "" if math.isnan(figure.low) else f" [{100 * figure.low:.0f}, {100 * figure.high:.0f}]"
+    rest = "" if math.isnan(figure.low) else f"\n[{100 * figure.low:.0f}, {100 * figure.high:.0f}]"
     return f"{100 * figure.value:.0f}%{rest}"
