@@ -32,8 +32,8 @@ class Dialogue:
     """One played dialogue. `turns` holds the rating of each agent reply; `outcome` as the counterpart gave it.
 
     `trial` counts repetitions of a scenario. `reserve` is the least the partner can live with, where the world says it.
-    `rules` are the rules of the configured set that were broken; `panel[expert]` holds what a simulated expert says:
-    rating, turns, skills.
+    `rules` are the rules of the configured set that were broken; `panel[expert]` holds what a simulated expert says
+    (rating, turns, skills), `consensus` what they agree on (None for a tie).
     """
 
     scenario_id: str
@@ -49,6 +49,7 @@ class Dialogue:
     reserve: float | None = None
     rules: list[RuleHit] = field(default_factory=list)
     panel: dict[str, dict[str, Any]] = field(default_factory=dict)
+    consensus: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -125,6 +126,7 @@ class BadCase:
     severe_unresolved: bool
     rating: float
     panel: dict[str, dict[str, Any]] = field(default_factory=dict)
+    consensus: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, row: dict[str, Any], replies: list[str], rating: Any) -> BadCase:
