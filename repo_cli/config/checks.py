@@ -22,6 +22,8 @@ NEEDS = {
     "normalised_sum": ("rm",),
 }
 WORLD_DATA = "world:"
+SYSTEM_FILES = "transcripts:"  # eval.systems.x=transcripts:FILE
+SYSTEM_NAMES = (WORLD_DATA, "endpoint:", SYSTEM_FILES)  # what a system may be beside a directory
 
 
 def check(cfg: Config) -> None:
@@ -30,7 +32,14 @@ def check(cfg: Config) -> None:
         raise UserError(
             f"name={cfg.name} cannot be the name of a directory", hint="letters, digits, . + - _ only"
         )
-    for part in (_check_policy, _check_algorithm, _check_reward, _check_training, _check_pipeline):
+    for part in (
+        _check_policy,
+        _check_algorithm,
+        _check_reward,
+        _check_training,
+        _check_eval,
+        _check_pipeline,
+    ):
         part(cfg)
 
 
@@ -171,6 +180,18 @@ def _check_training(cfg: Config) -> None:
         raise _clash("data.val_path is the same as data.path", "held-out rows must not be trained on")
 
 
+def _check_eval(cfg: Config) -> None:
+    e = cfg.eval
+    if e.counterpart != "world" and not e.counterpart.startswith("endpoint:"):
+        raise _clash(f"eval.counterpart={e.counterpart} is not allowed", "world, or endpoint:MODEL@URL")
+    if e.baseline is not None and e.systems and e.baseline not in e.systems:
+        near = nearest(e.baseline, e.systems)
+        raise _clash(
+            f"eval.baseline={e.baseline} is not among eval.systems",
+            f"did you mean {near}?" if near else f"systems: {', '.join(e.systems)}",
+        )
+
+
 def _check_pipeline(cfg: Config) -> None:
     """Steps have a known stage, known keys, and refer only to steps before them."""
     seen: list[str] = []
@@ -236,8 +257,12 @@ def missing_inputs(cfg: Config) -> list[MissingInput]:
                     hint="eval.systems.mine=runs/rl/run/.../final, or policy.parent=...",
                 )
             )
-        for name, path in cfg.eval.systems.items():
-            _path(found, f"eval.systems.{name}", str(path))
+        for name, what in cfg.eval.systems.items():
+            if not str(what).startswith(SYSTEM_NAMES) or str(what).startswith(SYSTEM_FILES):
+                _path(found, f"eval.systems.{name}", str(what).removeprefix(SYSTEM_FILES))
+        for dotted, own in (("eval.path", cfg.eval.path), ("eval.badcases_path", cfg.eval.badcases_path)):
+            if own:
+                _path(found, dotted, own, hub=True)
     else:
         _data(found, "data.path", cfg.data.path)
         if cfg.data.val_path:

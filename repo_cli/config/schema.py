@@ -31,6 +31,7 @@ from repo_cli.config.groups_reward import (
 )
 from repo_cli.config.groups_stage import (
     DataConfig,
+    EndpointConfig,
     EvalConfig,
     PipelineConfig,
     RlConfig,
@@ -84,6 +85,7 @@ __all__ = [
     "Config",
     "CriticConfig",
     "DataConfig",
+    "EndpointConfig",
     "EngineConfig",
     "EvalConfig",
     "JudgeConfig",

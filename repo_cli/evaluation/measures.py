@@ -85,8 +85,10 @@ def number(value: Any) -> float:
     return math.nan if value is None else float(value)
 
 
-def breaches(dialogue: Dialogue, low: int = 1, high: int = 3) -> int:
-    """Breaches whose severity lies in the range."""
+def breaches(dialogue: Dialogue, low: int = 1, high: int = 3) -> float:
+    """Breaches whose severity lies in the range; nan where nobody rated."""
+    if not rated_replies(dialogue):
+        return math.nan
     return sum(low <= severity <= high for _, _, severity in dialogue.violations)
 
 
@@ -129,7 +131,9 @@ def _panel_excellent(d: Dialogue) -> float | None:
 def possible(d: Dialogue) -> bool | None:
     """Whether a deal within both sides' limits exists; None where the limits are not known."""
     acceptable = d.scenario.get("acceptable_price")
-    return None if d.reserve is None or not isinstance(acceptable, (int, float)) else d.reserve <= acceptable
+    if d.reserve is None or not d.outcome or not isinstance(acceptable, (int, float)):
+        return None
+    return d.reserve <= acceptable
 
 
 def _right_exit(d: Dialogue) -> float | None:
@@ -143,7 +147,9 @@ def _missed(d: Dialogue) -> float | None:
 def progress(d: Dialogue) -> float | None:
     """0 = the price stayed, 1 = the target was reached."""
     current, target = d.scenario.get("current_price"), d.scenario.get("target_price")
-    if not isinstance(current, (int, float)) or not isinstance(target, (int, float)) or current == target:
+    if not d.outcome or not isinstance(current, (int, float)) or not isinstance(target, (int, float)):
+        return None
+    if current == target:
         return None
     return 0.0 if d.price is None else (current - d.price) / (current - target)
 
@@ -159,19 +165,25 @@ def _per_current(d: Dialogue, value: float) -> float | None:
 
 def _margin(d: Dialogue) -> float | None:
     """What the hotel gets above its reservation price."""
-    return None if d.reserve is None else _per_current(d, 0.0 if d.price is None else d.price - d.reserve)
+    return (
+        None
+        if d.reserve is None or not d.outcome
+        else _per_current(d, 0.0 if d.price is None else d.price - d.reserve)
+    )
 
 
 def _surplus(d: Dialogue) -> float | None:
     """Both sides' gains over walking away: below 0 where one of them loses more than the other gains."""
     acceptable = d.scenario.get("acceptable_price")
-    if d.reserve is None or not isinstance(acceptable, (int, float)):
+    if d.reserve is None or not d.outcome or not isinstance(acceptable, (int, float)):
         return None
     return _per_current(d, 0.0 if d.price is None else acceptable - d.reserve)
 
 
 def _win(ability: str | None = None) -> Callable[[ReplyCase], float | None]:
-    return lambda r: r.win if r.gold and (ability is None or ability in r.abilities) else None
+    return lambda r: (
+        r.win if r.gold and not math.isnan(r.rating) and (ability is None or ability in r.abilities) else None
+    )
 
 
 METRICS: tuple[Metric, ...] = (
@@ -229,7 +241,7 @@ METRICS: tuple[Metric, ...] = (
         scale=100,
         group="more",
     ),
-    share("deals", "Deals", lambda d: d.deal),
+    share("deals", "Deals", lambda d: d.deal if d.outcome else None),
     share("correct_end", "Right end", lambda d: d.correct_end if rated_replies(d) else None),
     share("responded", "Response rate", lambda d: d.responded, group="prices"),
     percent("progress", "Price progress to the target", progress, group="prices"),
@@ -295,11 +307,18 @@ METRICS: tuple[Metric, ...] = (
     share(
         "reply_excellent",
         "Excellent replies",
-        lambda r: r.rating >= EXCELLENT and not r.hard,
+        lambda r: None if math.isnan(r.rating) else r.rating >= EXCELLENT and not r.hard,
         "replies",
         group="replies",
     ),
-    share("reply_hard", "Replies with a hard violation", lambda r: r.hard, "replies", -1, "replies"),
+    share(
+        "reply_hard",
+        "Replies with a hard violation",
+        lambda r: None if math.isnan(r.rating) else r.hard,
+        "replies",
+        -1,
+        "replies",
+    ),
 )
 
 BY_KEY = {metric.key: metric for metric in METRICS}

@@ -7,6 +7,7 @@ counts. A breach is (agent turn, kind, severity 1-3), hard from severity 2 on.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,24 +61,30 @@ class Dialogue:
         rating: Any,
         trial: int = 0,
     ) -> Dialogue:
-        """From a scenario, its transcript and a world's DialogueRating. Of what the agent must not see only the
-        partner's reservation price is kept, for the figures that need it."""
+        """From a scenario, its transcript and a world's DialogueRating (None: nobody rated it).
+
+        Of what the agent must not see only the partner's reservation price is kept, for the figures that need it.
+        """
         public = {k: v for k, v in scenario.items() if k != "hotel_hidden"}
         reserve = (scenario.get("hotel_hidden") or {}).get("reserve")
         plain = [{"role": m["role"], "content": m["content"]} for m in messages]
-        return cls(
+        made = cls(
             scenario_id=str(scenario["id"]),
             messages=plain,
-            rating=float(rating.rating),
-            turns=[float(t.rating) for t in rating.turns],
-            violations=[tuple(v) for v in rating.violations],
+            rating=math.nan,
+            turns=[math.nan for m in plain if m["role"] == "assistant"],
             outcome=dict(outcome or {}),
-            skills=dict(rating.skills),
-            correct_end=bool(rating.correct_end),
             scenario=public,
             trial=trial,
             reserve=None if reserve is None else float(reserve),
         )
+        if rating is not None:
+            made.rating = float(rating.rating)
+            made.turns = [float(t.rating) for t in rating.turns]
+            made.violations = [tuple(v) for v in rating.violations]
+            made.skills = dict(rating.skills)
+            made.correct_end = bool(rating.correct_end)
+        return made
 
     @property
     def replies(self) -> list[str]:
@@ -121,16 +128,16 @@ class BadCase:
     messages: list[dict[str, Any]]
     defects: list[dict[str, Any]]
     replies: list[str]
-    fixed: bool
-    clean: bool
-    severe_unresolved: bool
+    fixed: bool | None
+    clean: bool | None
+    severe_unresolved: bool | None
     rating: float
     panel: dict[str, dict[str, Any]] = field(default_factory=dict)
     consensus: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, row: dict[str, Any], replies: list[str], rating: Any) -> BadCase:
-        """From a bad-case row, the replies and a world's BadCaseRating."""
+        """From a bad-case row, the replies and a world's BadCaseRating (None: nobody rated it)."""
         scenario = row.get("scenario") or {}
         plain = [{"role": m["role"], "content": m["content"]} for m in row["messages"]]
         name = str(row.get("id") or scenario.get("id") or "")
@@ -140,10 +147,10 @@ class BadCase:
             plain,
             defects,
             list(replies),
-            bool(rating.fixed),
-            bool(rating.clean),
-            bool(rating.severe_unresolved),
-            float(rating.rating),
+            None if rating is None else bool(rating.fixed),
+            None if rating is None else bool(rating.clean),
+            None if rating is None else bool(rating.severe_unresolved),
+            math.nan if rating is None else float(rating.rating),
         )
 
 
@@ -204,8 +211,8 @@ class EvalResult:
             systems = {
                 name: SystemResult(
                     [_dialogue(d) for d in part.get("dialogues", [])],
-                    [BadCase(**c) for c in part.get("badcases", [])],
-                    [ReplyCase(**r) for r in part.get("replies", [])],
+                    [BadCase(**_rated(c, "rating")) for c in part.get("badcases", [])],
+                    [ReplyCase(**_rated(r, "rating", "gold_rating")) for r in part.get("replies", [])],
                     list(part.get("faults", [])),
                 )
                 for name, part in data["systems"].items()
@@ -226,15 +233,23 @@ class EvalResult:
         return cls.from_json(data, str(path))
 
 
+def _rated(data: dict[str, Any], *keys: str) -> dict[str, Any]:
+    """Ratings that nobody gave, as nan again."""
+    return {**data, **{k: math.nan for k in keys if data.get(k) is None}}
+
+
 def _dialogue(data: dict[str, Any]) -> Dialogue:
-    dialogue = Dialogue(**data)
+    dialogue = Dialogue(**_rated(data, "rating"))
+    dialogue.turns = [math.nan if t is None else t for t in dialogue.turns]
     dialogue.violations = [(int(t), str(k), int(s)) for t, k, s in dialogue.violations]
     dialogue.rules = [(int(t), str(r), str(s)) for t, r, s in dialogue.rules]
     return dialogue
 
 
 def _listed(value: Any) -> Any:
-    """Tuples as lists all the way down, so that the data equals what JSON gives back."""
+    """Tuples as lists and nan as None all the way down, so that the data equals what JSON gives back."""
+    if isinstance(value, float) and math.isnan(value):
+        return None
     if isinstance(value, dict):
         return {k: _listed(v) for k, v in value.items()}
     return [_listed(v) for v in value] if isinstance(value, (list, tuple)) else value

@@ -25,7 +25,7 @@ class Script:
         rng = random.Random(f"agent|{mix}|{seed}|{scenario['id']}")
         self.agent = ScriptedAgent(scenario, mix, rng)
 
-    def reply(self, history: Sequence[Mapping[str, Any]]) -> str:
+    def reply(self, history: Sequence[dict[str, Any]]) -> str:
         """The next reply after `history`."""
         turns = [i for i, message in enumerate(history) if message["role"] == "assistant"]
         for i in turns[len(self.agent.memory.moves) :]:
