@@ -153,7 +153,7 @@ def whole_stages(line: SimpleNamespace, runs: Path) -> dict[str, Any]:
     sft.run(sft_config(line, runs, *split, "sft.max_steps=1", "data.val_fraction=0.07", "name=split"))
     one = rl.run(config("rl", runs, *paths, f"data.path={few}", "rl.batch_size=4", "name=few"))
     out = evaluate.run(
-        config("eval", runs, f"eval.systems={{a: {line.sft}}}", "eval.n_online=3", "eval.n_badcases=1", "eval.max_turns=1",
+        config("eval", runs, f"eval.systems={{a: {line.sft}}}", "eval.n_online=3", "eval.n_badcases=1", "eval.n_replies=3", "eval.max_turns=1",
                "eval.bootstrap=100", "policy.max_length=1024")
     )  # fmt: skip
     distributed.barrier()
@@ -165,6 +165,7 @@ def whole_stages(line: SimpleNamespace, runs: Path) -> dict[str, Any]:
             len(data["dialogues"]),
             len({d["scenario_id"] for d in data["dialogues"]}),
             len(data["badcases"]),
+            len({r["context_id"] for r in data["replies"]}),
         ],
     }
 
