@@ -8,9 +8,9 @@ from typing import Any
 from repo_cli.config.fields import key, section
 
 EXPERTS = {
-    "strict": {"bias": -0.3, "noise": 0.45, "flip": 0.06},
-    "even": {"bias": 0.0, "noise": 0.35, "flip": 0.04},
-    "kind": {"bias": 0.35, "noise": 0.5, "flip": 0.08},
+    "strict": {"bias": -0.2, "noise": 0.3, "flip": 0.05},
+    "even": {"bias": 0.0, "noise": 0.25, "flip": 0.03},
+    "kind": {"bias": 0.25, "noise": 0.35, "flip": 0.06},
 }
 COUNTERPART = (
     "You play the hotel's side in a chat about a room price; the other side is a booking platform's agent. "

@@ -146,8 +146,10 @@ def _prompts(corpus: str, index: int, world: World, rng: random.Random) -> Row:
 
 
 def _replies(corpus: str, index: int, world: World, rng: random.Random) -> Row:
-    """A context with a gold reply: what the scripted agent of the corpus `gold` says there."""
-    played, cut = _context(corpus, index, world)
+    """A context with a gold reply: what the scripted agent of the corpus `gold` says there. One context a dialogue,
+    so that the rows are independent."""
+    played, order = _shared(corpus, index, world)  # type: ignore[arg-type]  # hashed by identity
+    cut = order[rng.randrange(min(SHARED, len(order)))]
     quality = rng.choices(("excellent", "scripted"), MIXES["gold"][:2])[0]
     return {
         "id": f"{played.scenario['id']}@{cut.length}",
