@@ -165,8 +165,8 @@ def online(
 ) -> tuple[list[Dialogue], list[dict[str, Any]]]:
     """Whole dialogues on held-out scenarios, `eval.trials` times each, shared out over the ranks; and the dialogues
     that their counterpart broke."""
-    rows_of_all = range(material.count("online"))
-    numbers = [t * _TRIAL + i for t in range(cfg.eval.trials) for i in rows_of_all][rank() :: world_size()]
+    every = [t * _TRIAL + i for t in range(cfg.eval.trials) for i in material.numbers("online")]
+    numbers = every[rank() :: world_size()]
     rows = [material.row("online", number % _TRIAL) for number in numbers]
     partners = material.partners({n: row["scenario"] for n, row in zip(numbers, rows, strict=True)})
     with session.progress(f"{name}: dialogues", len(rows)) as advance:
@@ -199,7 +199,7 @@ def bad_cases(
     agent: Agent, cfg: Config, session: Session, name: str, rater: Rater, material: Material
 ) -> list[BadCase]:
     """The system's own reply to every agent turn of each bad case, in its recorded context."""
-    mine = range(rank(), material.count("badcases"), world_size())
+    mine = material.numbers("badcases")[rank() :: world_size()]
     rows = {k: material.row("badcases", k) for k in mine}
     turns = [
         (k, i) for k, row in rows.items() for i, m in enumerate(row["messages"]) if m["role"] == "assistant"
@@ -217,7 +217,7 @@ def replies(
     agent: Agent, cfg: Config, session: Session, name: str, rater: Rater, material: Material
 ) -> list[ReplyCase]:
     """One reply to each recorded context, beside the gold reply there."""
-    mine = range(rank(), material.count("replies"), world_size())
+    mine = material.numbers("replies")[rank() :: world_size()]
     rows = {k: material.row("replies", k) for k in mine}
     talks = [Talk(row["prompt"], row["scenario"], _REPLY + k) for k, row in rows.items()]
     with session.progress(f"{name}: replies", len(talks)) as advance:

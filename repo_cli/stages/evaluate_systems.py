@@ -97,21 +97,22 @@ class Material:
                 if name == "badcases":
                     row["messages"] = row["prompt"]
 
-    def count(self, name: str) -> int:
-        """How many rows of a set are used."""
+    def numbers(self, name: str) -> range:
+        """The numbers of the rows of a set that are used, from `eval.offset` on."""
         e, rows = self.cfg.eval, self.own[name]
         wanted = {"online": e.n_online, "badcases": e.n_badcases, "replies": e.n_replies}[name]
-        # own prompts in place of the world's: a set without own rows is empty
-        if rows is None:
-            return 0 if (e.path or e.badcases_path) and not self._world_too(name) else wanted
-        return min(wanted, len(rows))
+        if rows is None:  # where own rows are given, a set without any is empty unless the world can rate it
+            wanted = 0 if (e.path or e.badcases_path) and not self._world_too() else wanted
+        else:
+            wanted = max(0, min(wanted, len(rows) - e.offset))
+        return range(e.offset, e.offset + wanted)
 
     def row(self, name: str, number: int) -> dict[str, Any]:
         """Row `number` of a set."""
         rows = self.own[name]
         return self.world.rows(name, number) if rows is None else rows[number]
 
-    def _world_too(self, name: str) -> bool:
+    def _world_too(self) -> bool:
         """The world's rows stand in where only the other kind of own file is given, and the oracle can rate."""
         return self.cfg.eval.rater == "oracle" and self.cfg.eval.counterpart == "world"
 
@@ -148,7 +149,7 @@ def read_transcripts(name: str, what: str, cfg: Config, material: Material) -> l
     path = what.removeprefix(TRANSCRIPTS)
     rows, _ = load_rows(path, "sft", cfg.data.on_bad_row)
     known: dict[str, dict[str, Any]] = {}
-    for i in range(material.count("online")):
+    for i in material.numbers("online"):
         scenario = material.row("online", i)["scenario"]
         known[str(scenario["id"])] = scenario
     seen: dict[str, int] = {}
