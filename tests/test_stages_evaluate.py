@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from stages_kit import SMALL
 
 from repo_cli.config import compose
 from repo_cli.errors import UserError
 from repo_cli.evaluation.experts import Expert, experts_of, rate_dialogue
 from repo_cli.evaluation.metrics import pass_k, summarise
 from repo_cli.evaluation.result import Dialogue, EvalResult, SystemResult
+from repo_cli.rewards.judge_prompt import JudgeScore
+from repo_cli.rewards.rubric import Rubric
 from repo_cli.rollout.partners import Fault, read_turn
 from repo_cli.stages import evaluate
+from repo_cli.stages.evaluate_judge import JudgeRater
 
 FAST = ("rules=none", "engine.device=cpu", "tracker.tensorboard=false", "eval.bootstrap=200", "eval.samples=0",
         "eval.n_online=4", "eval.n_badcases=3", "eval.n_replies=6")  # fmt: skip
@@ -342,6 +348,80 @@ def test_prompts_of_ones_own_without_a_rater(tmp_path: Path) -> None:
         and found["words"]["value"] == 1
     )
     assert "NaN" not in (out / "eval.json").read_text() and "not rated" in (out / "report.html").read_text()
+
+
+class Scripted:
+    """A judge that answers by rule: R1 is broken by "promise", R5 asks for a question, R9 does not apply."""
+
+    def __init__(self, rubric: Rubric) -> None:
+        self.rubric = rubric
+
+    def score(self, items: Any) -> list[JudgeScore]:
+        assert not any("hotel_hidden" in item["scenario"] for item in items)
+        return [
+            JudgeScore(
+                {
+                    "R1": 1.0 if "promise" in item["reply"] else 5.0,
+                    "R5": 4.0 if "?" in item["reply"] else 2.0,
+                    "R9": None,
+                }
+            )
+            if item["reply"] != "silence"
+            else JudgeScore({"R1": None, "R5": None, "R9": None}, "off_scale")
+            for item in items
+        ]
+
+
+def test_a_judge_as_rater_by_hand() -> None:
+    rubric = Rubric.of(
+        {
+            "scale": [1, 5],
+            "criteria": {
+                "R1": {"skill": "scope", "gate": True},
+                "R5": {"skill": "workflow"},
+                "R9": {"skill": "negotiation"},
+            },
+        }
+    )
+    rater = JudgeRater(Scripted(rubric))
+
+    def talk(*replies: str) -> list[dict[str, str]]:
+        return [
+            m
+            for r in replies
+            for m in ({"role": "assistant", "content": r}, {"role": "user", "content": "Hm."})
+        ]
+
+    found = rater.rate(talk("Is 350 fine?", "Well.", "silence"), {"id": "s", "hotel_hidden": {}}, None)
+    assert [t.rating for t in found.turns[:2]] == pytest.approx([4.5, 3.5]) and math.isnan(
+        found.turns[2].rating
+    )
+    assert found.rating == pytest.approx(4.0) and found.correct_end is None and found.violations == []
+    assert found.skills == {"fluency": 1, "workflow": 0, "negotiation": 1, "scope": 1}
+    broken = rater.rate(talk("I promise. Fine?"), {"id": "s"}, None)
+    assert broken.rating == 2.0 and broken.violations == [(0, "gate R1", 2)] and broken.skills["scope"] == 0
+    d = Dialogue.of({"id": "s"}, talk("Is 350 fine?", "Well.", "silence"), {"deal": False}, found)
+    figures = summarise(EvalResult({"x": SystemResult([d])}), bootstrap=200).systems["x"]
+    assert (
+        "correct_end" not in figures
+        and figures["excellent"].value == 1.0
+        and figures["excellent_turns"].value == 0.5
+    )
+
+
+def test_a_judge_as_rater_in_an_evaluation(line: SimpleNamespace, tmp_path: Path) -> None:
+    small = [s for s in SMALL if not s.startswith(("rules", "policy.max_length", "reward", "lora", "optim"))]
+    given = ("eval.systems.intent=world:intent", "eval.n_online=2", "eval.max_turns=2", "judge=local", f"judge.path={line.sft}",
+             "judge.prompt=compact", "judge.max_length=1000", "rubric=hotel_small", "policy.max_length=1024")  # fmt: skip
+    result, _ = read(play(tmp_path, *small, *given, "eval.rater=judge"))
+    system = result.systems["intent"]
+    assert len(system.dialogues) == 2 and not any(d.panel for d in system.dialogues)
+    assert all(d.correct_end is None for d in system.dialogues) and all(
+        c.fixed is None for c in system.badcases
+    )
+    assert all(math.isnan(t) or 1 <= t <= 5 for d in system.dialogues for t in d.turns)
+    with pytest.raises(UserError, match=r"eval\.rater=judge with judge\.kind=none"):
+        compose("eval", ["eval.rater=judge", "rules=none"])
 
 
 def test_names_that_are_not_there(tmp_path: Path) -> None:

@@ -182,6 +182,10 @@ def _check_training(cfg: Config) -> None:
 
 def _check_eval(cfg: Config) -> None:
     e = cfg.eval
+    if cfg.stage == "eval" and e.rater == "judge" and cfg.judge.kind == "none":
+        raise _clash(
+            "eval.rater=judge with judge.kind=none: there is no judge to ask", "judge=local judge.path=..."
+        )
     if e.counterpart != "world" and not e.counterpart.startswith("endpoint:"):
         raise _clash(f"eval.counterpart={e.counterpart} is not allowed", "world, or endpoint:MODEL@URL")
     if e.baseline is not None and e.systems and e.baseline not in e.systems:
@@ -274,6 +278,8 @@ def missing_inputs(cfg: Config) -> list[MissingInput]:
             _path(found, dotted, value, hub=dotted == "policy.path")
     if cfg.stage == "rl":
         _rl_inputs(found, cfg)
+    if cfg.stage == "eval" and cfg.eval.rater == "judge":
+        _judge_input(found, cfg)
     return found
 
 
@@ -289,6 +295,10 @@ def _rl_inputs(found: list[MissingInput], cfg: Config) -> None:
         found.append(
             MissingInput(f"rm.path is null, and {why} needs a reward model", hint="make one: repo train-rm")
         )
+    _judge_input(found, cfg)
+
+
+def _judge_input(found: list[MissingInput], cfg: Config) -> None:
     if cfg.judge.kind == "local":
         if cfg.judge.path:
             _path(found, "judge.path", cfg.judge.path, hub=True)

@@ -93,7 +93,7 @@ class EvalConfig:
     sets: list[str] = key(["online", "badcases", "replies"], "what is evaluated", choices=EVAL_SETS)
     path: str | None = key(None, "prompts of your own in place of the world's scenarios")
     badcases_path: str | None = key(None, "bad cases of your own")
-    rater: str = key("oracle", "who rates", choices=("oracle", "none"))
+    rater: str = key("oracle", "who rates", choices=("oracle", "judge", "none"))
     counterpart: str = key("world", "who plays the partner: world, or endpoint:MODEL@URL")
     counterpart_prompt: str = key(
         COUNTERPART, "what a counterpart at an endpoint is told; {scenario} is filled in"

@@ -137,7 +137,9 @@ def possible(d: Dialogue) -> bool | None:
 
 
 def _right_exit(d: Dialogue) -> float | None:
-    return float(not d.deal and d.correct_end) if possible(d) is False else None
+    if d.correct_end is None or possible(d) is not False:
+        return None
+    return float(not d.deal and d.correct_end)
 
 
 def _missed(d: Dialogue) -> float | None:

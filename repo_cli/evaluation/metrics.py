@@ -149,7 +149,7 @@ def _rates(dialogues: list[Dialogue], bootstrap: int, seed: int) -> dict[str, In
 
 def success(dialogue: Dialogue) -> bool:
     """A trial succeeds when it comes to the right end without a hard breach."""
-    return dialogue.correct_end and not dialogue.hard_turns
+    return bool(dialogue.correct_end) and not dialogue.hard_turns
 
 
 def pass_k(dialogues: list[Dialogue], bootstrap: int = 2000, seed: int = 0) -> dict[int, Interval]:

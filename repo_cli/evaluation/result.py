@@ -44,7 +44,7 @@ class Dialogue:
     violations: list[Violation] = field(default_factory=list)
     outcome: dict[str, Any] = field(default_factory=dict)
     skills: dict[str, int] = field(default_factory=dict)
-    correct_end: bool = False
+    correct_end: bool | None = False
     scenario: dict[str, Any] = field(default_factory=dict)
     trial: int = 0
     reserve: float | None = None
@@ -75,6 +75,7 @@ class Dialogue:
             turns=[math.nan for m in plain if m["role"] == "assistant"],
             outcome=dict(outcome or {}),
             scenario=public,
+            correct_end=None,
             trial=trial,
             reserve=None if reserve is None else float(reserve),
         )
@@ -83,7 +84,7 @@ class Dialogue:
             made.turns = [float(t.rating) for t in rating.turns]
             made.violations = [tuple(v) for v in rating.violations]
             made.skills = dict(rating.skills)
-            made.correct_end = bool(rating.correct_end)
+            made.correct_end = None if rating.correct_end is None else bool(rating.correct_end)
         return made
 
     @property

@@ -26,6 +26,7 @@ from repo_cli.evaluation.sheets import write_text
 from repo_cli.evaluation.table import render
 from repo_cli.rewards.rules import RuleSet
 from repo_cli.rollout import Agent, Talk, run_conversations
+from repo_cli.stages.evaluate_judge import JudgeRater
 from repo_cli.stages.evaluate_systems import TRANSCRIPTS, Material, Systems, read_transcripts, run_of
 from repo_cli.stages.session import Session
 from repo_cli.training.distributed import all_gather_objects, rank, world_size
@@ -45,7 +46,7 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
         )
     with Session(cfg, "eval", run_dir) as session:
         world = get_world(cfg.world.name, cfg.world.language, cfg.world.seed)
-        rater, material = Rater(cfg, world), Material(cfg, world)
+        rater, material = Rater(cfg, world, session), Material(cfg, world)
         opener = Systems(cfg, session, world)
         result = EvalResult(systems={}, config=_shown(cfg), baseline=cfg.eval.baseline)
         for name, what in systems.items():
@@ -104,10 +105,13 @@ def finite(value: Any) -> Any:
 
 
 class Rater:
-    """Puts ratings to what was said: the world's oracle (or nobody), the panel, and the configured rules."""
+    """Puts ratings to what was said: the oracle and its panel, a judge, or nobody; and the configured rules."""
 
-    def __init__(self, cfg: Config, world: World) -> None:
-        self.world, self.oracle = world, cfg.eval.rater == "oracle"
+    def __init__(self, cfg: Config, world: World, session: Session) -> None:
+        self.oracle = cfg.eval.rater == "oracle"
+        self.source: World | JudgeRater | None = world if self.oracle else None
+        if cfg.eval.rater == "judge":
+            self.source = JudgeRater.open(cfg, session)
         self.how, self.seed = cfg.eval.consensus, cfg.eval.seed
         self.experts = experts_of({k: v for k, v in cfg.eval.experts.items() if v is not None})
         self.rules = RuleSet.from_config(cfg.rules) if cfg.rules.rules else None
@@ -116,7 +120,7 @@ class Rater:
         self, scenario: dict[str, Any], messages: list[Any], outcome: Any, trial: int = 0
     ) -> Dialogue:
         """A finished dialogue with its ratings."""
-        rating = self.world.rate(messages, scenario, outcome) if self.oracle else None
+        rating = self.source.rate(messages, scenario, outcome) if self.source else None
         made = Dialogue.of(scenario, messages, outcome, rating, trial)
         if self.rules is not None:
             agent = [i for i, m in enumerate(made.messages) if m["role"] == "assistant"]
@@ -129,7 +133,7 @@ class Rater:
 
     def bad_case(self, row: dict[str, Any], texts: list[str]) -> BadCase:
         """The replies to one bad case with what they mend."""
-        made = BadCase.of(row, texts, self.world.rate_badcase(row, texts) if self.oracle else None)
+        made = BadCase.of(row, texts, self.source.rate_badcase(row, texts) if self.source else None)
         if self.oracle:
             rate_bad_case(made, self.experts, self.seed)
         return made
@@ -140,10 +144,10 @@ class Rater:
         plain = [{"role": m["role"], "content": m["content"]} for m in row["prompt"]]
         public = {k: v for k, v in scenario.items() if k != "hotel_hidden"}
         name = str(row.get("id") or f"{scenario.get('id')}@{number}")
-        if not self.oracle:
+        if self.source is None:
             nan = float("nan")
             return ReplyCase(name, plain, text, gold, nan, nan, scenario=public, trial=trial)
-        mine, theirs = (self.world.rate_reply(row["prompt"], t, scenario) for t in (text, gold))
+        mine, theirs = (self.source.rate_reply(row["prompt"], t, scenario) for t in (text, gold))
         hard, gold_hard = (any(s >= HARD for _, s in r.violations) for r in (mine, theirs))
         return ReplyCase(
             name,
