@@ -69,7 +69,8 @@ def wilson(k: int, n: int, level: float = LEVEL) -> Interval:
     share = k / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return Interval(share, max(0.0, centre - half), min(1.0, centre + half), n)
+    low, high = max(0.0, centre - half), min(1.0, centre + half)
+    return Interval(share, 0.0 if k == 0 else low, 1.0 if k == n else high, n)  # exact where rounding is not
 
 
 def newcombe(k1: int, n1: int, k2: int, n2: int, level: float = LEVEL) -> tuple[float, float]:
