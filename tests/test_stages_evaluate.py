@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 from stages_kit import SMALL
 
+from repo_cli.cli import main
 from repo_cli.config import compose
 from repo_cli.errors import UserError
+from repo_cli.evaluation.ab_file import read_arms
 from repo_cli.evaluation.experts import Expert, experts_of, rate_dialogue
 from repo_cli.evaluation.metrics import pass_k, summarise
 from repo_cli.evaluation.result import Dialogue, EvalResult, SystemResult
@@ -62,6 +64,21 @@ def test_any_two_agents_play_an_ab(ab: Path) -> None:
     assert {"rating", "fluency", "fixed"} <= set(figures["agreement"])
     for name, by_key in figures["p_holm"].items():
         assert all(p is None or p >= figures["differences"][name][k]["p"] for k, p in by_key.items())
+
+
+def test_an_evaluation_is_an_ab_test_too(ab: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = ab / "conversations.csv"
+    with pytest.raises(SystemExit) as code:
+        main(["ab", str(file), "--arms", "intent,gold"])
+    assert not code.value.code and "gold against intent" in capsys.readouterr().out
+    result, _ = read(ab)
+    control, treatment = read_arms(file, arms_wanted=["intent", "gold"])
+    for arm in (control, treatment):
+        dialogues = result.systems[arm.name].dialogues
+        assert sum(arm.outcomes["success"]) == sum(bool(d.deal and d.correct_end) for d in dialogues)
+        assert arm.share("responded") == sum(d.responded for d in dialogues) / 12
+    with pytest.raises(UserError, match="has 3 arms"):
+        read_arms(file)
 
 
 def test_the_reserve_is_kept_for_figures_and_nothing_else_that_is_hidden(ab: Path) -> None:

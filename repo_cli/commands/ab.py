@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "repo ab conversations.csv",
             "repo ab conversations.csv --control intent --lift 2 --guard opted_out",
+            "repo ab runs/eval/.../conversations.csv --arms baseline,mine",
         ),
     )(ab)
 
@@ -34,6 +35,9 @@ def ab(
     ],
     control: Annotated[
         str | None, typer.Option(help="The arm to compare with; else control, baseline or a, or the first.")
+    ] = None,
+    arms: Annotated[
+        str | None, typer.Option(help="Two arms of a file that has more, the control first: sft,repo.")
     ] = None,
     lift: Annotated[float, typer.Option(help="Points of lift to plan for (sample size and power).")] = 3.0,
     power: Annotated[float, typer.Option(min=0.01, max=0.999, help="Power to plan for.")] = 0.8,
@@ -56,7 +60,8 @@ def ab(
 
     if lift == 0:
         raise UserError("--lift 0: no number of conversations shows a lift of 0")
-    report = analyse(*read_arms(file, control, guard or ()), lift / 100, power, level, share)
+    wanted = [a.strip() for a in arms.split(",") if a.strip()] if arms else []
+    report = analyse(*read_arms(file, control, guard or (), wanted), lift / 100, power, level, share)
     Console(highlight=False).print(render(report))
     if out is not None:
         write_text(out, json.dumps(report.as_dict(), indent=2) + "\n")

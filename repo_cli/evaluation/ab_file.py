@@ -18,7 +18,8 @@ from rich.text import Text
 
 from repo_cli.errors import UserError, nearest
 from repo_cli.evaluation.ab import ABResult, ab_test, needed_per_arm, power_of
-from repo_cli.evaluation.sheets import number, read_table
+from repo_cli.evaluation.result import EvalResult
+from repo_cli.evaluation.sheets import number, read_table, write_table
 from repo_cli.evaluation.statistics import holm
 
 NEEDED = ("arm", "conversation_id", "responded", "success")
@@ -37,9 +38,27 @@ class Arm:
         return sum(self.outcomes[metric]) / len(self.outcomes[metric])
 
 
-def read_arms(path: Path, control: str | None = None, guard: Sequence[str] = ()) -> tuple[Arm, Arm]:
+def write_conversations(path: Path, result: EvalResult) -> None:
+    """The dialogues of an evaluation as `repo ab` reads them: success is a deal that is right."""
+    rows = [
+        {
+            "arm": name,
+            "conversation_id": f"{name}/{d.scenario_id}/{d.trial}",
+            "responded": int(d.responded),
+            "success": int(bool(d.deal and d.correct_end is not False)),
+        }
+        for name, system in result.systems.items()
+        for d in system.dialogues
+    ]
+    write_table(path, NEEDED, rows)
+
+
+def read_arms(
+    path: Path, control: str | None = None, guard: Sequence[str] = (), arms_wanted: Sequence[str] = ()
+) -> tuple[Arm, Arm]:
     """(control, treatment). The control arm is the one named, else one called control, baseline or a, else the
-    first in the file. `guard` names further 0/1 columns.
+    first in the file. `guard` names further 0/1 columns; `arms_wanted` the two arms, control first, of a file that
+    has more.
 
     Raises:
         UserError: with file and line: a cell that is not 0 or 1, a conversation given twice, not two arms.
@@ -69,16 +88,24 @@ def read_arms(path: Path, control: str | None = None, guard: Sequence[str] = ())
             arm.outcomes[metric].append(int(value))
         if arm.clusters is not None:
             arm.clusters.append(cells["cluster"])
-    names = list(arms)
+    for name in arms_wanted:
+        if name not in arms:
+            near = nearest(name, arms)
+            raise UserError(f"--arms {name}: no such arm", hint=f"did you mean {near}?" if near else None)
+    names = list(arms_wanted or arms)
     if len(names) != 2:
-        raise UserError(f"{path} has {len(names)} arms ({', '.join(names[:6])}); an A/B test compares two")
-    if control is not None and control not in arms:
+        raise UserError(
+            f"{path} has {len(names)} arms ({', '.join(names[:6])}); an A/B test compares two",
+            hint="--arms ONE,OTHER" if len(names) > 2 else None,
+        )
+    if control is not None and control not in names:
         near = nearest(control, names)
         raise UserError(
             f"--control {control}: no such arm",
             hint=f"did you mean {near}?" if near else f"arms: {', '.join(names)}",
         )
-    first = control or next((n for n in names if n.lower() in _CONTROL_NAMES), names[0])
+    first = control or (arms_wanted[0] if arms_wanted else None)
+    first = first or next((n for n in names if n.lower() in _CONTROL_NAMES), names[0])
     return arms[first], arms[next(n for n in names if n != first)]
 
 

@@ -6,7 +6,8 @@
 Systems may be weights, agents of the world's own, endpoints, or finished transcripts (evaluate_systems.py); all that
 are adapters on one base share it in memory. The world's hidden oracle rates, a panel of simulated experts sees it
 through bias and noise, and nothing either says is ever seen by training. Prints tables with intervals and paired
-differences, and writes `eval.json` (everything that was said), `figures.json` and `report.html`.
+differences, and writes `eval.json` (everything that was said), `figures.json`, `conversations.csv` (for `repo ab`) and
+`report.html`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 
 from repo_cli.config.schema import Config
 from repo_cli.errors import UserError
+from repo_cli.evaluation.ab_file import write_conversations
 from repo_cli.evaluation.experts import experts_of, rate_bad_case, rate_dialogue
 from repo_cli.evaluation.metrics import BadCase, Dialogue, EvalResult, SystemResult, summarise
 from repo_cli.evaluation.report import write_report
@@ -67,6 +69,7 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
         out = session.path
         if session.is_main:
             result.save(out / "eval.json")
+            write_conversations(out / "conversations.csv", result)
             summary = summarise(result, bootstrap=cfg.eval.bootstrap)
             write_text(
                 out / "figures.json",
