@@ -441,6 +441,20 @@ def test_a_judge_as_rater_in_an_evaluation(line: SimpleNamespace, tmp_path: Path
         compose("eval", ["eval.rater=judge", "rules=none"])
 
 
+def test_the_worlds_own_rows_from_a_file_give_the_same(tmp_path: Path, ab: Path) -> None:
+    for corpus, n in (("online", 12), ("badcases", 3)):
+        with pytest.raises(SystemExit):
+            main(["data", "make", str(tmp_path / f"{corpus}.jsonl"), "--corpus", corpus, "--n", str(n)])
+    paths = (f"eval.path={tmp_path / 'online.jsonl'}", f"eval.badcases_path={tmp_path / 'badcases.jsonl'}")
+    _, figures = read(
+        play(tmp_path, "eval.systems.gold=world:gold", *paths, "eval.n_online=12", "rules=hotel_guardrails")
+    )
+    _, straight = read(ab)
+    for key in ("rating", "deals", "surplus", "fixed", "badcase_rating"):
+        assert figures["systems"]["gold"][key] == straight["systems"]["gold"][key]
+    assert "wins" not in figures["systems"]["gold"]  # these rows hold no gold reply
+
+
 def test_names_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"world:intnt"):
         play(tmp_path, "eval.systems.a=world:intnt")

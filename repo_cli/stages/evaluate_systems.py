@@ -15,6 +15,7 @@ from typing import Any
 from repo_cli.config.checks import SYSTEM_FILES, SYSTEM_NAMES
 from repo_cli.config.schema import Config
 from repo_cli.dialogue.files import load_rows
+from repo_cli.dialogue.messages import BadRow, check_messages
 from repo_cli.errors import UserError
 from repo_cli.models.backbone import Backbone
 from repo_cli.models.manifest import NAME as MANIFEST
@@ -95,7 +96,8 @@ class Material:
             for number, row in enumerate(rows or []):
                 row["scenario"] = self._scenario(name, number, row)
                 if name == "badcases":
-                    row["messages"] = row["prompt"]
+                    # `messages` is the whole dialogue where `prompt` is only what came before the first defect
+                    row["messages"] = _whole(row)
 
     def numbers(self, name: str) -> range:
         """The numbers of the rows of a set that are used, from `eval.offset` on."""
@@ -137,6 +139,13 @@ class Material:
             return None
         endpoint = Endpoint.parse(e.counterpart, e.endpoint, "eval.counterpart")
         return EndpointPartners(endpoint, e.counterpart_prompt, scenarios, e.seed)
+
+
+def _whole(row: dict[str, Any]) -> list[dict[str, Any]]:
+    try:
+        return check_messages(row.get("messages") or row["prompt"])
+    except BadRow as error:
+        raise UserError(f"{row['_at']}: {error}") from None
 
 
 def read_transcripts(name: str, what: str, cfg: Config, material: Material) -> list[dict[str, Any]]:
