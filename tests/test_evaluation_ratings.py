@@ -257,6 +257,22 @@ def test_side_by_side_choices_and_the_pairs_made_of_them(tmp_path: Path) -> None
     assert reply["chosen"][0]["content"].startswith("reply of 4") and reply["prompt"][-1]["role"] == "user"
 
 
+def test_two_samples_of_one_system_side_by_side(tmp_path: Path) -> None:
+    """The enrichment loop: eval.trials=2 on recorded contexts, people choose, the choice becomes a pair."""
+    made = evaluated(tmp_path / "run", n=4, systems=("repo",))
+    for case in list(made.systems["repo"].replies):
+        again = ReplyCase(**{**vars(case), "reply": f"another {case.context_id}", "trial": 1})
+        made.systems["repo"].replies.append(again)
+    made.save(tmp_path / "run" / "eval.json")
+    out = tmp_path / "sheets"
+    assert run("ratings", "export", str(tmp_path / "run"), "--out", str(out), "--kind", "pairs") == 0
+    sheets = three(out, [lambda unit, item: {"choice": "AB"[item["sides"].index("repo#1")]}] * 3)
+    assert run("ratings", "import", *map(str, sheets), "--out", str(tmp_path / "rated")) == 0
+    assert run("data", "pairs", str(tmp_path / "rated"), str(tmp_path / "p.jsonl"), "--from-ratings") == 0
+    rows, _ = load_rows(str(tmp_path / "p.jsonl"), "preference")
+    assert len(rows) == 4 and all(r["chosen"][0]["content"].startswith("another") for r in rows)
+
+
 def test_pairs_from_single_ratings_and_from_mended_bad_cases(tmp_path: Path) -> None:
     out, _ = export(tmp_path, "replies", "--n", "3")
     scores = {"gold": "5", "repo": "4", "sft": "4"}

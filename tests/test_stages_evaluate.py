@@ -162,8 +162,11 @@ def test_the_panel_is_the_oracle_through_bias_and_noise(ab: Path) -> None:
 
 
 def test_repeated_trials_and_pass_k(tmp_path: Path) -> None:
-    out = play(tmp_path, "eval.systems.bad=world:bad", "eval.trials=3", "eval.sets=[online]")
+    out = play(tmp_path, "eval.systems.bad=world:bad", "eval.trials=3", "eval.sets=[online,replies]")
     result, figures = read(out)
+    assert [r.trial for r in result.systems["bad"].replies] == [0] * 6 + [1] * 6 + [2] * 6
+    assert len({(r.context_id, r.reply) for r in result.systems["bad"].replies}) > 8
+    assert figures["systems"]["bad"]["wins"]["n"] == 6
     dialogues = result.systems["bad"].dialogues
     assert [d.trial for d in dialogues] == [0] * 4 + [1] * 4 + [2] * 4
     assert (

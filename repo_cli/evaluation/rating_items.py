@@ -94,7 +94,11 @@ def choose_units(
         raise UserError(
             f"--kind {kind}: not one of {', '.join(KINDS)}", hint=f"did you mean {near}?" if near else None
         )
-    known = [*result.systems, *([GOLD] if _has_gold(result) and GOLD not in result.systems else [])]
+    known = [
+        *result.systems,
+        *([GOLD] if _has_gold(result) and GOLD not in result.systems else []),
+        *_samples(result),
+    ]
     names = systems or (list(result.systems) if kind not in SIDE_BY_SIDE else _two(result))
     for name in names:
         if name not in known:
@@ -123,9 +127,16 @@ def choose_units(
     return [unit for name in names for key in shared for unit in per_system[name][key]]
 
 
+def _samples(result: EvalResult) -> list[str]:
+    """Further samples of a system's replies (eval.trials), as "repo#1"."""
+    return [f"{n}#{t}" for n, s in result.systems.items() for t in sorted({r.trial for r in s.replies} - {0})]
+
+
 def _two(result: EvalResult) -> list[str]:
-    """The first system and the last; against gold where there is one system alone."""
+    """The first system and the last; of one alone two samples, or it and the gold reply."""
     names = list(result.systems)
+    if len(names) == 1 and _samples(result):
+        return [names[0], _samples(result)[0]]
     if len(names) == 1 and _has_gold(result):
         return [GOLD, names[0]]
     return [names[0], names[-1]] if len(names) > 1 else names
@@ -138,10 +149,11 @@ def _has_gold(result: EvalResult) -> bool:
 def _of(result: EvalResult, name: str, kind: str) -> dict[str, list[Unit]]:
     """The units of one system by what they share with other systems' units."""
     gold = name == GOLD and name not in result.systems
-    system = next(iter(result.systems.values())) if gold else result.systems[name]
+    base, _, sample = name.rpartition("#") if name not in result.systems and "#" in name else (name, "", "0")
+    system = next(iter(result.systems.values())) if gold else result.systems[base]
     if kind in ("replies", "pairs"):
-        return _replies(name, system, kind, gold)
-    if gold:
+        return _replies(name, system, kind, gold, int(sample))
+    if gold or int(sample):
         return {}
     if kind == "badcases":
         return {c.case_id or str(i): [_badcase(name, c)] for i, c in enumerate(system.badcases)}
@@ -216,14 +228,14 @@ def _dialogue(name: str, dialogue: Dialogue, kind: str) -> Unit:
     return Unit(kind, (name,), _dialogue_id(dialogue), None, _brief(dialogue.messages), [], texts)
 
 
-def _replies(name: str, system: SystemResult, kind: str, gold: bool) -> dict[str, list[Unit]]:
+def _replies(name: str, system: SystemResult, kind: str, gold: bool, sample: int) -> dict[str, list[Unit]]:
     """Replies to recorded contexts; for pairs also the replies at the marked turns of bad cases."""
     units: dict[str, list[Unit]] = {}
     for r in system.replies:
         text = r.gold if gold else r.reply
-        if text and not r.trial:
+        if text and r.trial == sample:
             units[r.context_id] = [_reply_unit(kind, name, r.context_id, None, r.messages, text, r.scenario)]
-    if kind == "pairs" and not gold:
+    if kind == "pairs" and not gold and not sample:
         for case in system.badcases:
             for turn, prompt, reply, _ in _marked(case):
                 key = f"{case.case_id}@{turn}"

@@ -223,12 +223,22 @@ def bad_cases(
 def replies(
     agent: Agent, cfg: Config, session: Session, name: str, rater: Rater, material: Material
 ) -> list[ReplyCase]:
-    """One reply to each recorded context, beside the gold reply there."""
+    """`eval.trials` replies to each recorded context, beside the gold reply there."""
     mine = material.numbers("replies")[rank() :: world_size()]
     rows = {k: material.row("replies", k) for k in mine}
-    talks = [Talk(row["prompt"], row["scenario"], _REPLY + k) for k, row in rows.items()]
-    with session.progress(f"{name}: replies", len(talks)) as advance:
-        said = agent.answer(talks, cfg.eval.seed, advance)
-    return in_order(
-        [(k, rater.reply(row, r.text, k, 0)) for (k, row), r in zip(rows.items(), said, strict=True)]
-    )
+    made: list[tuple[int, ReplyCase]] = []
+    with session.progress(f"{name}: replies", len(rows) * cfg.eval.trials) as advance:
+
+        def count(done: int, total: int) -> None:
+            advance(len(made) + done, total)
+
+        for trial in range(cfg.eval.trials):
+            talks = [
+                Talk(row["prompt"], row["scenario"], _REPLY + _TRIAL * trial + k) for k, row in rows.items()
+            ]
+            said = agent.answer(talks, cfg.eval.seed + trial, count)
+            made += [
+                (_TRIAL * trial + k, rater.reply(row, reply.text, k, trial))
+                for (k, row), reply in zip(rows.items(), said, strict=True)
+            ]
+    return in_order(made)
