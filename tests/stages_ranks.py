@@ -174,7 +174,7 @@ def whole_stages(line: SimpleNamespace, runs: Path) -> dict[str, Any]:
     first = losses(dpo.run(split_dpo), "dpo/loss")
     one = rl.run(config("rl", runs, *paths, f"data.path={few}", "rl.batch_size=4", "name=few"))
     out = evaluate.run(
-        config("eval", runs, f"eval.systems={{a: {line.sft}}}", "eval.n_online=3", "eval.n_badcases=1", "eval.max_turns=1",
+        config("eval", runs, f"eval.systems={{a: {line.sft}}}", "eval.n_online=3", "eval.n_badcases=1", "eval.n_replies=3", "eval.max_turns=1",
                "eval.bootstrap=100", "policy.max_length=1024")
     )  # fmt: skip
     distributed.barrier()
@@ -187,6 +187,7 @@ def whole_stages(line: SimpleNamespace, runs: Path) -> dict[str, Any]:
             len(data["dialogues"]),
             len({d["scenario_id"] for d in data["dialogues"]}),
             len(data["badcases"]),
+            len({r["context_id"] for r in data["replies"]}),
         ],
     }
 

@@ -44,9 +44,12 @@ def test_help_is_quick_and_loads_nothing_heavy() -> None:
 def test_help_names_the_commands_and_not_the_unbuilt(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--help") == 0
     text = capsys.readouterr().out
-    for name in ("pipeline", "sft", "dpo", "train-rm", "rl", "eval", "report", "data", "rules", "config"):
+    for name in (
+        "pipeline", "sft", "dpo", "train-rm", "rl", "eval", "report", "ab", "ratings", "data", "rules", "reward",
+        "config",
+    ):  # fmt: skip
         assert f" {name} " in text
-    for name in ("chat", "doctor", "sweep", "ratings"):
+    for name in ("chat", "doctor", "sweep"):
         assert f" {name} " not in text
         assert run(name) == 2, "its name stays free"
     for name in STAGES:

@@ -151,16 +151,20 @@ def test_ab_test_on_the_papers_size():
 
 
 def test_ab_test_with_clusters_is_more_careful():
+    """Four conversations of each hotel, and whole hotels in an arm; a hotel in both arms is its own control."""
     rng = np.random.default_rng(0)
     hotels = np.repeat(np.arange(200), 4)
-    rate = np.repeat(rng.beta(1, 3, size=200), 4)
-    a, b = (rng.random(800) < rate).astype(int), (rng.random(800) < rate).astype(int)
-    plain, robust = ab_test(a, b), ab_test(a, b, clusters_a=hotels, clusters_b=hotels)
+    rates = [np.repeat(rng.beta(1, 3, size=200), 4) for _ in range(2)]
+    a, b = ((rng.random(800) < rate).astype(int) for rate in rates)
+    plain, robust = ab_test(a, b), ab_test(a, b, clusters_a=hotels, clusters_b=hotels + 200)
     assert (
         robust.design_effect > 1.2
         and robust.high - robust.low > plain.high - plain.low
         and robust.clusters == 400
     )
+    c = (rng.random(800) < rates[0]).astype(int)
+    both = ab_test(a, c, clusters_a=hotels, clusters_b=hotels)
+    assert both.shared_clusters == 200 and both.design_effect < robust.design_effect
     alone = ab_test(a, b, clusters_a=range(800), clusters_b=range(800, 1600))
     assert alone.design_effect == pytest.approx(1.0, abs=0.01)
 

@@ -316,7 +316,7 @@ def test_eval_rates_every_system_on_the_same_scenarios(line: SimpleNamespace, tm
     final = rl(line, tmp_path, "rl.steps=1")
     out = go(
         "eval", tmp_path, f"eval.systems={{base: {line.base}, sft: {line.sft}, repo: {final}}}", "eval.n_online=2",
-        "eval.n_badcases=1", "eval.max_turns=2", "eval.bootstrap=100", "policy.max_length=1024",
+        "eval.n_badcases=1", "eval.n_replies=2", "eval.max_turns=2", "eval.bootstrap=100", "policy.max_length=1024",
         "rollout.temperature=1.0",
     )  # fmt: skip
     data = json.loads((out / "eval.json").read_text())

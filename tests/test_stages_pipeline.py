@@ -112,7 +112,7 @@ SHORT = (
     "dpo.batch_size=4", "train_rm.max_steps=2",
     "train_rm.batch_size=4", "train_rm.calibration_fraction=0.4", "rl.steps=2", "rl.batch_size=4", "critic.warmup_steps=0",
     "optim.lr=0.001", "optim.schedule=constant", "policy.build.tokenizer_rows=40", "judge.max_length=1000",
-    "eval.n_online=2", "eval.n_badcases=1", "eval.max_turns=2", "eval.bootstrap=100", "judge.prompt=compact",
+    "eval.n_online=2", "eval.n_badcases=1", "eval.n_replies=2", "eval.max_turns=2", "eval.bootstrap=100", "judge.prompt=compact",
 )  # fmt: skip
 
 

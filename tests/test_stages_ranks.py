@@ -69,5 +69,5 @@ def test_b10_two_ranks_do_what_one_does(
     assert two["stop"]["same"] and two["stop"]["metrics"]
     assert len(two["stop"]["told"]) == 2 and all("after step 2" in text for text in two["stop"]["told"])
     assert "stopped by SIGTERM" in two["stop"]["told"][1]
-    assert two["whole"] == {"odd": [3.0, 3.0], "dpo": [0.6931], "one": [1.0, 1.0], "eval": [3, 3, 1]}
+    assert two["whole"] == {"odd": [3.0, 3.0], "dpo": [0.6931], "one": [1.0, 1.0], "eval": [3, 3, 1, 3]}
     assert all("disk is full" in text for text in two["error"])

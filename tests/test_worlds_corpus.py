@@ -14,7 +14,7 @@ from repo_cli.worlds.hotel.corpus import SIZES
 from repo_cli.worlds.hotel.selfplay import ENDGAME
 
 KINDS = {"base": "sft", "mixed": "sft", "gold": "sft", "pairs": "preference", "judge": "judge", "prompts": "prompts",
-         "dev_prompts": "prompts", "online": "prompts", "badcases": "badcases"}  # fmt: skip
+         "dev_prompts": "prompts", "online": "prompts", "badcases": "badcases", "replies": "prompts"}  # fmt: skip
 N = 45
 
 

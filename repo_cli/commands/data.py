@@ -113,9 +113,21 @@ def show(
     Console(highlight=False).print(paint(path, fmt, n, kind))
 
 
-@app.command("pairs", epilog=examples("repo data pairs dialogues.jsonl pairs.jsonl --limit 5000"))
+@app.command(
+    "pairs",
+    epilog=examples(
+        "repo data pairs dialogues.jsonl pairs.jsonl --limit 5000",
+        "repo data pairs rated/ pairs.jsonl --from-ratings",
+    ),
+)
 def pairs(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="Dialogues with an outcome.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="Dialogues with an outcome; with --from-ratings what `repo ratings import` wrote.",
+        ),
+    ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The .jsonl or .parquet file to write.")],
     seed: Annotated[int, typer.Option(min=0, help="Seed of what is spoilt, and how.")] = 0,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many pairs.")] = None,
@@ -124,8 +136,19 @@ def pairs(
     outcomes: Annotated[
         bool, typer.Option(help="Also pair turns of dialogues that went well and badly.")
     ] = True,
+    from_ratings: Annotated[
+        bool, typer.Option("--from-ratings", help="SOURCE holds imported ratings.")
+    ] = False,
+    margin: Annotated[
+        float, typer.Option(min=0, help="With --from-ratings: least difference of two ratings.")
+    ] = 1.0,
 ) -> None:
-    """Make preference pairs from dialogues, by spoiling good turns and by outcome."""
+    """Make preference pairs from dialogues, by spoiling good turns and by outcome; or from people's ratings."""
+    if from_ratings:
+        from repo_cli.evaluation.rating_pairs import pairs_from_ratings
+
+        typer.echo(f"{out}: {pairs_from_ratings(Path(source), out, margin, limit).line()}")
+        return
     from repo_cli.dialogue.pairs import make_pairs
 
     report = make_pairs(

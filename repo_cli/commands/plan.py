@@ -90,7 +90,8 @@ def describe(cfg: Config) -> list[tuple[str, str]]:
         lines.append(
             (
                 "dialogues",
-                f"{cfg.eval.n_online} online, {cfg.eval.n_badcases} bad cases ({' and '.join(cfg.eval.sets)})",
+                f"{cfg.eval.n_online} online, {cfg.eval.n_badcases} bad cases, {cfg.eval.n_replies} replies "
+                f"({', '.join(cfg.eval.sets)}); trials: {cfg.eval.trials}; rated by: {cfg.eval.rater}",
             )
         )
         return lines

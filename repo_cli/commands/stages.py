@@ -59,7 +59,9 @@ def register(app: typer.Typer) -> None:
         "eval",
         rich_help_panel=MEASURE,
         epilog=examples(
-            "repo eval eval.systems.sft=runs/sft/... eval.systems.repo=runs/rl/... eval.n_online=300"
+            "repo eval eval.systems.sft=runs/sft/... eval.systems.repo=runs/rl/... eval.n_online=300",
+            "repo eval eval.systems.baseline=world:intent eval.systems.mine=runs/rl/... eval.baseline=baseline",
+            "repo eval eval.systems.old=transcripts:dialogues.jsonl eval.rater=none",
         ),
     )(evaluate)
 

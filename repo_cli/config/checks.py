@@ -22,6 +22,8 @@ NEEDS = {
     "normalised_sum": ("rm",),
 }
 WORLD_DATA = "world:"
+SYSTEM_FILES = "transcripts:"  # eval.systems.x=transcripts:FILE
+SYSTEM_NAMES = (WORLD_DATA, "endpoint:", SYSTEM_FILES)  # what a system may be beside a directory
 
 
 def check(cfg: Config) -> None:
@@ -30,7 +32,14 @@ def check(cfg: Config) -> None:
         raise UserError(
             f"name={cfg.name} cannot be the name of a directory", hint="letters, digits, . + - _ only"
         )
-    for part in (_check_policy, _check_algorithm, _check_reward, _check_training, _check_pipeline):
+    for part in (
+        _check_policy,
+        _check_algorithm,
+        _check_reward,
+        _check_training,
+        _check_eval,
+        _check_pipeline,
+    ):
         part(cfg)
 
 
@@ -211,6 +220,22 @@ def _check_training(cfg: Config) -> None:
         raise _clash("data.val_path is the same as data.path", "held-out rows must not be trained on")
 
 
+def _check_eval(cfg: Config) -> None:
+    e = cfg.eval
+    if cfg.stage == "eval" and e.rater == "judge" and cfg.judge.kind == "none":
+        raise _clash(
+            "eval.rater=judge with judge.kind=none: there is no judge to ask", "judge=local judge.path=..."
+        )
+    if e.counterpart != "world" and not e.counterpart.startswith("endpoint:"):
+        raise _clash(f"eval.counterpart={e.counterpart} is not allowed", "world, or endpoint:MODEL@URL")
+    if e.baseline is not None and e.systems and e.baseline not in e.systems:
+        near = nearest(e.baseline, e.systems)
+        raise _clash(
+            f"eval.baseline={e.baseline} is not among eval.systems",
+            f"did you mean {near}?" if near else f"systems: {', '.join(e.systems)}",
+        )
+
+
 def _check_pipeline(cfg: Config) -> None:
     """Steps have a known stage, known keys, and refer only to steps before them."""
     seen: list[str] = []
@@ -276,8 +301,12 @@ def missing_inputs(cfg: Config) -> list[MissingInput]:
                     hint="eval.systems.mine=runs/rl/run/.../final, or policy.parent=...",
                 )
             )
-        for name, path in cfg.eval.systems.items():
-            _path(found, f"eval.systems.{name}", str(path))
+        for name, what in cfg.eval.systems.items():
+            if not str(what).startswith(SYSTEM_NAMES) or str(what).startswith(SYSTEM_FILES):
+                _path(found, f"eval.systems.{name}", str(what).removeprefix(SYSTEM_FILES))
+        for dotted, own in (("eval.path", cfg.eval.path), ("eval.badcases_path", cfg.eval.badcases_path)):
+            if own:
+                _path(found, dotted, own, hub=True)
     else:
         _data(found, "data.path", cfg.data.path)
         if cfg.data.val_path:
@@ -289,6 +318,8 @@ def missing_inputs(cfg: Config) -> list[MissingInput]:
             _path(found, dotted, value, hub=dotted == "policy.path")
     if cfg.stage == "rl":
         _rl_inputs(found, cfg)
+    if cfg.stage == "eval" and cfg.eval.rater == "judge":
+        _judge_input(found, cfg)
     return found
 
 
@@ -304,6 +335,10 @@ def _rl_inputs(found: list[MissingInput], cfg: Config) -> None:
         found.append(
             MissingInput(f"rm.path is null, and {why} needs a reward model", hint="make one: repo train-rm")
         )
+    _judge_input(found, cfg)
+
+
+def _judge_input(found: list[MissingInput], cfg: Config) -> None:
     if cfg.judge.kind == "local":
         if cfg.judge.path:
             _path(found, "judge.path", cfg.judge.path, hub=True)

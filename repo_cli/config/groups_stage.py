@@ -5,9 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from repo_cli.config.fields import key
+from repo_cli.config.fields import key, section
 
-EVAL_SETS = ("online", "badcases")
+EXPERTS = {
+    "strict": {"bias": -0.2, "noise": 0.3, "flip": 0.05},
+    "even": {"bias": 0.0, "noise": 0.25, "flip": 0.03},
+    "kind": {"bias": 0.25, "noise": 0.35, "flip": 0.06},
+}
+COUNTERPART = (
+    "You play the hotel's side in a chat about a room price; the other side is a booking platform's agent. "
+    "Stay in your part, answer in one or two short sentences, in the language of the scenario, and never speak for "
+    "the agent. You know this, and do not tell what is hidden: {scenario}\n"
+    "When you and the agent have agreed and it has confirmed the price, end your message with [[deal PRICE]]. "
+    "When you leave without an agreement, end it with [[end refused]], [[end callback]], [[end handover]], "
+    "[[end optout]] or [[end hangup]]. Otherwise write no brackets."
+)
+EVAL_SETS = ("online", "badcases", "replies")
 
 
 @dataclass
@@ -75,12 +88,36 @@ class RlConfig:
 
 
 @dataclass
+class EndpointConfig:
+    key_variable: str = key("OPENAI_API_KEY", "environment variable that holds the key; empty = none is sent")
+    temperature: float = key(0.0, "sampling temperature asked for", lo=0)
+    max_tokens: int = key(512, "longest reply asked for", lo=1)
+    timeout_s: float = key(60.0, "seconds before a request is given up", above=0)
+    retries: int = key(3, "further tries after a failure", lo=0)
+    backoff_s: float = key(1.0, "wait before the first further try; doubled each time", lo=0)
+    concurrency: int = key(8, "requests at once", lo=1)
+
+
+@dataclass
 class EvalConfig:
-    systems: dict[str, Any] = key({}, "name of each system and its final/ directory", free=True)
-    sets: list[str] = key(["online", "badcases"], "what is evaluated", choices=EVAL_SETS)
+    systems: dict[str, Any] = key({}, "name of each system and what it is", free=True)
+    baseline: str | None = key(None, "the system that others are compared with; null = sft, or the first")
+    sets: list[str] = key(["online", "badcases", "replies"], "what is evaluated", choices=EVAL_SETS)
+    path: str | None = key(None, "prompts of your own in place of the world's scenarios")
+    badcases_path: str | None = key(None, "bad cases of your own")
+    rater: str = key("oracle", "who rates", choices=("oracle", "judge", "none"))
+    counterpart: str = key("world", "who plays the partner: world, or endpoint:MODEL@URL")
+    counterpart_prompt: str = key(
+        COUNTERPART, "what a counterpart at an endpoint is told; {scenario} is filled in"
+    )
+    endpoint: EndpointConfig = section(EndpointConfig)
+    experts: dict[str, Any] = key(EXPERTS, "simulated experts: name -> {bias, noise, flip}", free=True)
+    consensus: str = key("median", "how the panel agrees on a rating", choices=("median", "majority"))
     n_online: int = key(30, "held-out dialogues with the counterpart", lo=1)
     n_badcases: int = key(45, "held-out bad-case dialogues", lo=1)
     offset: int = key(0, "number of the first held-out dialogue and bad case", lo=0)
+    n_replies: int = key(90, "recorded contexts, answered once each beside a gold reply", lo=1)
+    trials: int = key(1, "times each scenario is played", lo=1)
     max_turns: int = key(10, "agent turns before a dialogue is cut", lo=1)
     batch_size: int = key(64, "dialogues held at once", lo=1)
     seed: int = key(0, "seed of sampling and counterpart", lo=0)

@@ -32,6 +32,7 @@ from repo_cli.config.groups_reward import (
 from repo_cli.config.groups_stage import (
     DataConfig,
     DpoConfig,
+    EndpointConfig,
     EvalConfig,
     PipelineConfig,
     RlConfig,
@@ -87,6 +88,7 @@ __all__ = [
     "CriticConfig",
     "DataConfig",
     "DpoConfig",
+    "EndpointConfig",
     "EngineConfig",
     "EvalConfig",
     "JudgeConfig",

@@ -15,7 +15,7 @@ from typing import Any
 
 from repo_cli.errors import UserError
 from repo_cli.evaluation import show, svg
-from repo_cli.evaluation.metrics import METRICS, Dialogue, EvalResult, Metric, Summary, summarise
+from repo_cli.evaluation.metrics import BY_KEY, METRICS, Dialogue, EvalResult, Metric, Summary, summarise
 from repo_cli.evaluation.result import EXCELLENT, HARD
 from repo_cli.evaluation.runs import read_metrics, run_view
 
@@ -88,6 +88,10 @@ def _evaluation(name: str, result: EvalResult, bootstrap: int) -> dict[str, Any]
         "groups": _groups(summary, tones),
         "differences": _differences(summary),
         "kinds": _kinds(summary),
+        "rates": _rates(summary),
+        "agreement": _agreement(summary),
+        "pass_k": _pass_k(summary),
+        "faults": [{"name": n, "count": c} for n, c in summary.faults.items()],
         "pairs": _pairs(result, summary.baseline),
         "cases": _cases(result),
         "config": json.dumps(result.config, indent=2, ensure_ascii=False, default=str)
@@ -96,7 +100,15 @@ def _evaluation(name: str, result: EvalResult, bootstrap: int) -> dict[str, Any]
     }
 
 
-_GROUPS = (("main", "Dialogues"), ("badcases", "Bad cases"), ("skills", "Skills"), ("more", "More"))
+_GROUPS = (
+    ("main", "Dialogues"),
+    ("panel", "Panel of simulated experts"),
+    ("prices", "Prices and surplus"),
+    ("badcases", "Bad cases"),
+    ("replies", "Replies to recorded contexts"),
+    ("skills", "Skills"),
+    ("more", "More"),
+)
 
 
 def _groups(summary: Summary, tones: dict[str, str]) -> list[dict[str, Any]]:
@@ -135,9 +147,9 @@ def _groups(summary: Summary, tones: dict[str, str]) -> list[dict[str, Any]]:
 def _axis(metric: Metric, values: list[float]) -> tuple[float, float]:
     if metric.unit == "score":
         return 1.0, 5.0
-    if metric.kind == "share" or metric.unit == "%":
-        return 0.0, 1.0
     finite = [v for v in values if math.isfinite(v)]
+    if metric.kind == "share" or metric.unit == "%":
+        return min([0.0, *finite]), max([1.0, *finite])
     return 0.0, (max(finite) * 1.1 if finite and max(finite) > 0 else 1.0)
 
 
@@ -193,6 +205,39 @@ def _kinds(summary: Summary) -> dict[str, Any]:
     return {"systems": list(summary.kinds), "rows": rows}
 
 
+def _rates(summary: Summary) -> dict[str, Any]:
+    """Breaches of each rule of the configured set per 100 replies, with intervals."""
+    hits = sorted({hit for found in summary.rates.values() for hit in found if hit.startswith("rule:")})
+    rows = []
+    for hit in hits:
+        found = [summary.rates[n].get(hit) for n in summary.systems]
+        cells = ["–" if f is None else f"{f.value:.2f} [{f.low:.2f}, {f.high:.2f}]" for f in found]
+        rows.append({"rule": hit.removeprefix("rule:"), "values": cells})
+    return {"systems": list(summary.systems), "rows": rows}
+
+
+def _agreement(summary: Summary) -> list[dict[str, str]]:
+    return [
+        {
+            "name": name,
+            "alpha": "–" if math.isnan(a["alpha"]) else f"{a['alpha']:.2f} [{a['low']:.2f}, {a['high']:.2f}]",
+            "exact": "–" if math.isnan(a["exact"]) else f"{100 * a['exact']:.0f}%",
+        }
+        for name, a in summary.agreement.items()
+    ]
+
+
+def _pass_k(summary: Summary) -> dict[str, Any]:
+    ks = sorted({k for found in summary.pass_k.values() for k in found})
+    share = BY_KEY["correct_end"]
+    rows = [
+        {"name": n, "values": [show.interval(found[k], share) if k in found else "–" for k in ks]}
+        for n, found in summary.pass_k.items()
+        if found
+    ]
+    return {"ks": ks, "rows": rows}
+
+
 def _pairs(result: EvalResult, baseline: str | None) -> list[dict[str, Any]]:
     """Dialogues of the baseline and of the last other system on the same scenario.
 
@@ -229,7 +274,7 @@ def _pairs(result: EvalResult, baseline: str | None) -> list[dict[str, Any]]:
 
 def _brief(dialogue: Dialogue) -> str:
     s = dialogue.scenario
-    if not s:
+    if "current_price" not in s:
         return ""
     hotel = s.get("hotel") or {}
     dates = " to ".join(map(str, s.get("dates", [])))
@@ -250,7 +295,7 @@ def _dialogue(name: str, dialogue: Dialogue) -> dict[str, Any]:
             "breaches": [],
         }
         if line["agent"]:
-            if turn < len(dialogue.turns):
+            if turn < len(dialogue.turns) and not math.isnan(dialogue.turns[turn]):
                 line["rating"] = f"{dialogue.turns[turn]:.1f}"
                 line["tone"] = _tone(dialogue.turns[turn])
             line["breaches"] = [
@@ -264,7 +309,7 @@ def _dialogue(name: str, dialogue: Dialogue) -> dict[str, Any]:
     )
     return {
         "name": name,
-        "rating": f"{dialogue.rating:.2f}",
+        "rating": "not rated" if math.isnan(dialogue.rating) else f"{dialogue.rating:.2f}",
         "tone": _tone(dialogue.rating),
         "lines": lines,
         "end": end,
@@ -318,7 +363,7 @@ def _cases(result: EvalResult) -> list[dict[str, Any]]:
                 "system": name,
                 "state": state,
                 "tone": "good" if case.clean else ("fair" if case.fixed else "bad"),
-                "rating": f"{case.rating:.2f}",
+                "rating": "–" if math.isnan(case.rating) else f"{case.rating:.2f}",
                 "turns": shown,
             }
         )

@@ -7,6 +7,7 @@ counts. A breach is (agent turn, kind, severity 1-3), hard from severity 2 on.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,22 @@ HARD = 2
 EXCELLENT = 4.5
 SKILLS = ("fluency", "workflow", "negotiation", "scope")
 
+#: Endings by which the partner leaves.
+LEFT = ("hangup", "optout")
+
 Violation = tuple[int, str, int]
+#: (agent turn, rule, "hard" or "soft")
+RuleHit = tuple[int, str, str]
 
 
 @dataclass
 class Dialogue:
-    """One played dialogue. `turns` holds the rating of each agent reply; `outcome` as the counterpart gave it."""
+    """One played dialogue. `turns` holds the rating of each agent reply; `outcome` as the counterpart gave it.
+
+    `trial` counts repetitions of a scenario. `reserve` is the least the partner can live with, where the world says it.
+    `rules` are the rules of the configured set that were broken; `panel[expert]` holds what a simulated expert says
+    (rating, turns, skills), `consensus` what they agree on (None for a tie).
+    """
 
     scenario_id: str
     messages: list[dict[str, Any]]
@@ -33,8 +44,13 @@ class Dialogue:
     violations: list[Violation] = field(default_factory=list)
     outcome: dict[str, Any] = field(default_factory=dict)
     skills: dict[str, int] = field(default_factory=dict)
-    correct_end: bool = False
+    correct_end: bool | None = False
     scenario: dict[str, Any] = field(default_factory=dict)
+    trial: int = 0
+    reserve: float | None = None
+    rules: list[RuleHit] = field(default_factory=list)
+    panel: dict[str, dict[str, Any]] = field(default_factory=dict)
+    consensus: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -43,21 +59,33 @@ class Dialogue:
         messages: list[dict[str, Any]],
         outcome: dict[str, Any] | None,
         rating: Any,
+        trial: int = 0,
     ) -> Dialogue:
-        """From a scenario, its transcript and a world's DialogueRating; the hidden part is not kept."""
+        """From a scenario, its transcript and a world's DialogueRating (None: nobody rated it).
+
+        Of what the agent must not see only the partner's reservation price is kept, for the figures that need it.
+        """
         public = {k: v for k, v in scenario.items() if k != "hotel_hidden"}
+        reserve = (scenario.get("hotel_hidden") or {}).get("reserve")
         plain = [{"role": m["role"], "content": m["content"]} for m in messages]
-        return cls(
+        made = cls(
             scenario_id=str(scenario["id"]),
             messages=plain,
-            rating=float(rating.rating),
-            turns=[float(t.rating) for t in rating.turns],
-            violations=[tuple(v) for v in rating.violations],
+            rating=math.nan,
+            turns=[math.nan for m in plain if m["role"] == "assistant"],
             outcome=dict(outcome or {}),
-            skills=dict(rating.skills),
-            correct_end=bool(rating.correct_end),
             scenario=public,
+            correct_end=None,
+            trial=trial,
+            reserve=None if reserve is None else float(reserve),
         )
+        if rating is not None:
+            made.rating = float(rating.rating)
+            made.turns = [float(t.rating) for t in rating.turns]
+            made.violations = [tuple(v) for v in rating.violations]
+            made.skills = dict(rating.skills)
+            made.correct_end = None if rating.correct_end is None else bool(rating.correct_end)
+        return made
 
     @property
     def replies(self) -> list[str]:
@@ -79,6 +107,19 @@ class Dialogue:
         """Whether the dialogue ended in an agreement."""
         return bool(self.outcome.get("deal"))
 
+    @property
+    def price(self) -> float | None:
+        """The price agreed on."""
+        price = self.outcome.get("price")
+        return float(price) if self.deal and isinstance(price, (int, float)) else None
+
+    @property
+    def responded(self) -> bool:
+        """Whether the partner took up the talk: answered the agent's first message, and not by leaving."""
+        agent = next((i for i, m in enumerate(self.messages) if m["role"] == "assistant"), len(self.messages))
+        answers = sum(m["role"] == "user" for m in self.messages[agent + 1 :])
+        return answers > 1 or (answers == 1 and self.outcome.get("reason") not in LEFT)
+
 
 @dataclass
 class BadCase:
@@ -88,14 +129,16 @@ class BadCase:
     messages: list[dict[str, Any]]
     defects: list[dict[str, Any]]
     replies: list[str]
-    fixed: bool
-    clean: bool
-    severe_unresolved: bool
+    fixed: bool | None
+    clean: bool | None
+    severe_unresolved: bool | None
     rating: float
+    panel: dict[str, dict[str, Any]] = field(default_factory=dict)
+    consensus: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, row: dict[str, Any], replies: list[str], rating: Any) -> BadCase:
-        """From a bad-case row, the replies and a world's BadCaseRating."""
+        """From a bad-case row, the replies and a world's BadCaseRating (None: nobody rated it)."""
         scenario = row.get("scenario") or {}
         plain = [{"role": m["role"], "content": m["content"]} for m in row["messages"]]
         name = str(row.get("id") or scenario.get("id") or "")
@@ -105,19 +148,45 @@ class BadCase:
             plain,
             defects,
             list(replies),
-            bool(rating.fixed),
-            bool(rating.clean),
-            bool(rating.severe_unresolved),
-            float(rating.rating),
+            None if rating is None else bool(rating.fixed),
+            None if rating is None else bool(rating.clean),
+            None if rating is None else bool(rating.severe_unresolved),
+            math.nan if rating is None else float(rating.rating),
         )
 
 
 @dataclass
+class ReplyCase:
+    """One reply to a recorded context, and the gold reply there, both rated; `abilities` are what the context
+    calls for (see worlds.base.ReplyRating)."""
+
+    context_id: str
+    messages: list[dict[str, Any]]
+    reply: str
+    gold: str
+    rating: float
+    gold_rating: float
+    hard: bool = False
+    gold_hard: bool = False
+    abilities: list[str] = field(default_factory=list)
+    scenario: dict[str, Any] = field(default_factory=dict)
+    trial: int = 0
+
+    @property
+    def win(self) -> float:
+        """1 when the reply is rated above the gold one, 0.5 when alike, else 0."""
+        return 0.5 + 0.5 * ((self.rating > self.gold_rating) - (self.rating < self.gold_rating))
+
+
+@dataclass
 class SystemResult:
-    """All that one system did."""
+    """All that one system did. `faults` are dialogues that the counterpart (not the agent) broke: no part of any
+    figure, counted apart."""
 
     dialogues: list[Dialogue] = field(default_factory=list)
     badcases: list[BadCase] = field(default_factory=list)
+    replies: list[ReplyCase] = field(default_factory=list)
+    faults: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass
@@ -143,7 +212,9 @@ class EvalResult:
             systems = {
                 name: SystemResult(
                     [_dialogue(d) for d in part.get("dialogues", [])],
-                    [BadCase(**c) for c in part.get("badcases", [])],
+                    [BadCase(**_rated(c, "rating")) for c in part.get("badcases", [])],
+                    [ReplyCase(**_rated(r, "rating", "gold_rating")) for r in part.get("replies", [])],
+                    list(part.get("faults", [])),
                 )
                 for name, part in data["systems"].items()
             }
@@ -163,14 +234,23 @@ class EvalResult:
         return cls.from_json(data, str(path))
 
 
+def _rated(data: dict[str, Any], *keys: str) -> dict[str, Any]:
+    """Ratings that nobody gave, as nan again."""
+    return {**data, **{k: math.nan for k in keys if data.get(k) is None}}
+
+
 def _dialogue(data: dict[str, Any]) -> Dialogue:
-    dialogue = Dialogue(**data)
+    dialogue = Dialogue(**_rated(data, "rating"))
+    dialogue.turns = [math.nan if t is None else t for t in dialogue.turns]
     dialogue.violations = [(int(t), str(k), int(s)) for t, k, s in dialogue.violations]
+    dialogue.rules = [(int(t), str(r), str(s)) for t, r, s in dialogue.rules]
     return dialogue
 
 
 def _listed(value: Any) -> Any:
-    """Tuples as lists all the way down, so that the data equals what JSON gives back."""
+    """Tuples as lists and nan as None all the way down, so that the data equals what JSON gives back."""
+    if isinstance(value, float) and math.isnan(value):
+        return None
     if isinstance(value, dict):
         return {k: _listed(v) for k, v in value.items()}
     return [_listed(v) for v in value] if isinstance(value, (list, tuple)) else value

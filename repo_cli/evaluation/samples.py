@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -18,9 +20,12 @@ def sample_dialogues(result: EvalResult, count: int = 2) -> Group:
     before, after = choose_baseline(result), list(result.systems)[-1]
     if before is None or before == after:
         return Group()
-    old = {d.scenario_id: d for d in result.systems[before].dialogues}
-    pairs = [(old[d.scenario_id], d) for d in result.systems[after].dialogues if d.scenario_id in old]
-    pairs.sort(key=lambda pair: pair[1].rating - pair[0].rating)
+    old = {(d.scenario_id, d.trial): d for d in result.systems[before].dialogues}
+    both = [(d.scenario_id, d.trial) for d in result.systems[after].dialogues]
+    pairs = [(old[k], d) for k, d in zip(both, result.systems[after].dialogues, strict=True) if k in old]
+    change = [pair[1].rating - pair[0].rating for pair in pairs]
+    if not any(math.isnan(c) for c in change):
+        pairs.sort(key=lambda pair: pair[1].rating - pair[0].rating)
     step = len(pairs) / (count + 1)
     return Group(
         *(_side_by_side(before, after, *pairs[int(step * (k + 1))]) for k in range(min(count, len(pairs))))
@@ -32,7 +37,8 @@ def _side_by_side(before: str, after: str, old: Dialogue, new: Dialogue) -> Tabl
     for name, dialogue in ((before, old), (after, new)):
         deal = dialogue.outcome.get("price") if dialogue.outcome.get("deal") else None
         end = f"deal at {deal}" if deal is not None else str(dialogue.outcome.get("reason", "no deal"))
-        table.add_column(f"{name}: rated {dialogue.rating:.1f}, {end}", ratio=1)
+        rated = "not rated" if math.isnan(dialogue.rating) else f"rated {dialogue.rating:.1f}"
+        table.add_column(Text(f"{name}: {rated}, {end}"), ratio=1)
     table.add_row(_words(old), _words(new))
     return table
 

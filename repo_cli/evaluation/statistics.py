@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,8 @@ def wilson(k: int, n: int, level: float = LEVEL) -> Interval:
     share = k / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return Interval(share, max(0.0, centre - half), min(1.0, centre + half), n)
+    low, high = max(0.0, centre - half), min(1.0, centre + half)
+    return Interval(share, 0.0 if k == 0 else low, 1.0 if k == n else high, n)  # exact where rounding is not
 
 
 def newcombe(k1: int, n1: int, k2: int, n2: int, level: float = LEVEL) -> tuple[float, float]:
@@ -81,16 +83,25 @@ def newcombe(k1: int, n1: int, k2: int, n2: int, level: float = LEVEL) -> tuple[
 
 
 def _resampled(columns: Sequence[np.ndarray], seed: int, draws: int) -> list[np.ndarray]:
-    """Sums of each column over `draws` bootstrap samples of the rows, in blocks so that memory stays small."""
+    """Sums of each column over `draws` bootstrap samples of the rows."""
     n = len(columns[0])
-    rng = np.random.default_rng(seed)
-    sums = [np.empty(draws) for _ in columns]
-    block = max(1, min(draws, 4_000_000 // max(n, 1)))
-    for start in range(0, draws, block):
-        rows = rng.integers(0, n, size=(min(block, draws - start), n))
-        for total, column in zip(sums, columns, strict=True):
-            total[start : start + len(rows)] = column[rows].sum(axis=1)
-    return sums
+    data = np.stack(columns, axis=1)  # [n, columns]
+    blocks = [_counts(n, seed, draws, start) @ data for start in range(0, draws, _block(n, draws))]
+    return list(np.concatenate(blocks).T)
+
+
+def _block(n: int, draws: int) -> int:
+    """Samples held at once, so that memory stays small."""
+    return max(1, min(draws, 2_000_000 // max(n, 1)))
+
+
+@lru_cache(maxsize=6)
+def _counts(n: int, seed: int, draws: int, start: int) -> np.ndarray:
+    """How often each row is in each sample of a block [samples, n]: the same for every figure of an evaluation."""
+    size = min(_block(n, draws), draws - start)
+    rows = np.random.default_rng([seed, start]).integers(0, n, size=(size, n))
+    rows += n * np.arange(size)[:, None]
+    return np.bincount(rows.ravel(), minlength=size * n).reshape(size, n).astype(float)
 
 
 def bootstrap_mean(

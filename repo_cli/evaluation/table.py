@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from io import StringIO
 
 from rich.console import Console, Group, RenderableType
@@ -13,7 +14,24 @@ from repo_cli.evaluation.metrics import BY_KEY, EvalResult, Summary, summarise
 from repo_cli.evaluation.show import difference, interval, p_value, verdict
 
 MAIN = ("rating", "excellent", "violations", "hard", "deals", "correct_end", "words")
+PANEL = (
+    "panel_rating",
+    "panel_excellent",
+    "panel_fluency",
+    "panel_workflow",
+    "panel_negotiation",
+    "panel_scope",
+)
+PRICES = ("responded", "progress", "right_exits", "below_reserve", "margin", "surplus")
 BAD = ("fixed", "clean", "severe")
+REPLIES = ("wins", "wins_empathy", "wins_hotel_type", "wins_little_information", "reply_excellent")
+TABLES = (
+    ("Held-out dialogues", MAIN, "words"),
+    ("A panel of simulated experts", PANEL, "panel_rating"),
+    ("Prices, in percent of the way to the target or of the current price", PRICES, "responded"),
+    ("Bad cases", BAD, "fixed"),
+    ("Replies to recorded contexts, against the gold reply", REPLIES, "wins"),
+)
 DIFFERENCES = (
     "rating",
     "excellent",
@@ -24,16 +42,36 @@ DIFFERENCES = (
     "fixed",
     "clean",
     "severe",
+    "panel_rating",
+    "progress",
+    "wins",
 )
 
 _SHORT = {
     "rating": "rating 1-5",
-    "excellent": "with an excellent\nreply",
+    "excellent": "with an\nexcellent\nreply",
     "violations": "violations\n/100 replies",
     "hard": "hard ones\n/100",
     "deals": "deals",
     "correct_end": "right end",
     "words": "words\n/reply",
+    "panel_rating": "rating\n1-5",
+    "panel_excellent": "with an\nexcellent\nreply",
+    "panel_fluency": "fluency",
+    "panel_workflow": "workflow",
+    "panel_negotiation": "negotia-\ntion",
+    "panel_scope": "scope",
+    "responded": "response\nrate",
+    "progress": "price\nprogress",
+    "right_exits": "right\nno-deals",
+    "below_reserve": "deals below\nreserve",
+    "margin": "hotel's\nmargin",
+    "surplus": "joint\nsurplus",
+    "wins": "win rate",
+    "wins_empathy": "empathy",
+    "wins_hotel_type": "hotel's\ntype",
+    "wins_little_information": "little in-\nformation",
+    "reply_excellent": "excellent",
     "fixed": "fixed",
     "clean": "cleanly fixed",
     "severe": "severe left",
@@ -49,10 +87,19 @@ def render_summary(result: EvalResult, bootstrap: int = 2000, baseline: str | No
 def render(summary: Summary) -> RenderableType:
     """The tables for the terminal, from a summary."""
     parts: list[RenderableType] = []
-    for title, keys, of in (("Held-out dialogues", MAIN, "rating"), ("Bad cases", BAD, "fixed")):
+    for title, wanted, of in TABLES:
         counts = [m[of].n for m in summary.systems.values() if of in m]
+        keys = tuple(k for k in wanted if any(k in m for m in summary.systems.values()))
         if counts:
             parts.append(_systems(summary, keys, f"{title} (n = {max(counts)}, 95% intervals)"))
+        if of == "panel_rating" and summary.agreement:
+            parts.append(_agreement(summary))
+    if any(summary.pass_k.values()):
+        parts.append(_pass_k(summary))
+    for name, count in summary.faults.items():
+        parts.append(
+            Text(f"{name}: {count} dialogues broken by the counterpart, in no figure", style="yellow")
+        )
     if summary.differences:
         parts.append(_differences(summary))
     return Group(*parts) if parts else Text("nothing was evaluated")
@@ -72,6 +119,35 @@ def _systems(summary: Summary, keys: tuple[str, ...], title: str) -> Table:
         table.add_column(_SHORT[key], justify="right")
     for name, figures in summary.systems.items():
         cells = [_two_lines(interval(figures[key], BY_KEY[key])) if key in figures else "–" for key in keys]
+        table.add_row(Text(name, style="bold"), *cells)
+    return table
+
+
+def _agreement(summary: Summary) -> Text:
+    """Krippendorff's alpha and the share of units rated alike, of what the panel rated."""
+    cells = [
+        f"{name} {a['alpha']:.2f} ({100 * a['exact']:.0f}% alike)"
+        for name, a in summary.agreement.items()
+        if not math.isnan(a["alpha"])
+    ]
+    return Text("Krippendorff's alpha: " + ", ".join(cells), style="dim")
+
+
+def _pass_k(summary: Summary) -> Table:
+    """The chance that k trials of a scenario all come to the right end without a hard violation."""
+    table = Table(
+        title="pass^k: k trials of a scenario all succeed",
+        title_justify="left",
+        title_style="bold",
+        pad_edge=False,
+    )
+    table.add_column("system", no_wrap=True)
+    ks = sorted({k for found in summary.pass_k.values() for k in found})
+    for k in ks:
+        table.add_column(f"k = {k}", justify="right")
+    share = BY_KEY["correct_end"]
+    for name, found in summary.pass_k.items():
+        cells = [_two_lines(interval(found[k], share)) if k in found else "–" for k in ks]
         table.add_row(Text(name, style="bold"), *cells)
     return table
 

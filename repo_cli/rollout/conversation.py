@@ -1,7 +1,7 @@
-"""Whole conversations between an agent (the engine) and a world's counterpart, many at a time.
+"""Whole conversations between an agent and a counterpart, many at a time.
 
-All conversations that still run take their agent turn in one generation batch. The counterpart's words are
-context only: they are never trained on.
+All conversations that still run take their agent turn in one batch. The counterpart's words are context only: they
+are never trained on.
 """
 
 from __future__ import annotations
@@ -11,65 +11,63 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from repo_cli.dialogue.messages import Message
-from repo_cli.errors import UserError
-from repo_cli.rollout.engine import LocalEngine
+from repo_cli.rollout.agents import Agent, Talk
+from repo_cli.rollout.partners import Fault, Partners, WorldPartners, partner_seed
 from repo_cli.training.memory import give_back
 from repo_cli.worlds.base import World
+
+__all__ = ["Conversation", "partner_seed", "run_conversations"]
 
 
 @dataclass
 class Conversation:
-    """One conversation: `messages` with the agent as `assistant`; `outcome` as the world's counterpart gave it."""
+    """One conversation: `messages` with the agent as `assistant`; `outcome` as the counterpart gave it; `fault` says
+    what the counterpart did wrong, where it ended the conversation."""
 
     scenario: dict[str, Any]
     messages: list[Message]
     outcome: dict[str, Any] = field(default_factory=dict)
     truncated_replies: int = 0
-
-
-def partner_seed(seed: int, number: int) -> int:
-    """The seed of the counterpart in dialogue `number`."""
-    return seed * 1_000_003 + number
+    fault: str | None = None
 
 
 def run_conversations(
-    engine: LocalEngine,
+    agent: Agent,
     world: World,
     rows: list[dict[str, Any]],
     max_turns: int,
     seed: int,
     on_turn: Callable[[int, int], None] | None = None,
     numbers: Sequence[int] | None = None,
+    partners: Partners | None = None,
 ) -> list[Conversation]:
     """Play each prompts row (`prompt`, `scenario`) to its end, or for `max_turns` agent turns.
 
     The counterpart of a row is seeded with (seed, the row's number), so that every system meets the same ones;
-    `numbers` are the rows' numbers where these rows are a part of more (default: their places).
-    `on_turn(finished, total)` is called after each round, for a progress bar.
+    `numbers` are the rows' numbers where these rows are a part of more (default: their places). `partners` play
+    instead of the world's. `on_turn(finished, total)` is called after each round, for a progress bar.
     """
     conversations = [Conversation(row["scenario"], [dict(m) for m in row["prompt"]]) for row in rows]
     numbers = range(len(rows)) if numbers is None else numbers
-    partners = [
-        world.counterpart(row["scenario"], partner_seed(seed, i))
-        for i, row in zip(numbers, rows, strict=True)
-    ]
+    if partners is None:
+        scenarios = {n: row["scenario"] for n, row in zip(numbers, rows, strict=True)}
+        partners = WorldPartners.of(world, scenarios, seed)
     running = list(range(len(rows)))
     for turn in range(max_turns):
         if not running:
             break
-        contexts = []
-        for i in running:
-            try:
-                contexts.append(engine.backbone.fmt.context_ids(conversations[i].messages))
-            except UserError as error:
-                raise UserError(f"conversation {i}: {error.message}", hint=error.hint) from error
-        replies = engine.generate(contexts, seed=seed * 1009 + turn)
-        still = []
+        talks = [Talk(conversations[i].messages, conversations[i].scenario, numbers[i]) for i in running]
+        replies = agent.answer(talks, seed=seed * 1009 + turn)
         for i, reply in zip(running, replies, strict=True):
+            conversations[i].truncated_replies += not reply.finished
+            conversations[i].messages.append({"role": "assistant", "content": reply.text})
+        answers = partners.replies([(numbers[i], conversations[i].messages) for i in running])
+        still = []
+        for i, answer in zip(running, answers, strict=True):
             conversation = conversations[i]
-            conversation.truncated_replies += not reply.finished
-            conversation.messages.append({"role": "assistant", "content": reply.text})
-            answer = partners[i].reply(conversation.messages)
+            if isinstance(answer, Fault):
+                conversation.fault = str(answer)
+                continue
             if answer.text:
                 conversation.messages.append({"role": "user", "content": answer.text})
             if answer.ended:

@@ -8,13 +8,15 @@ into batches, and rows that have ended leave the batch, so that a few long repli
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 
 from repo_cli.config.schema import RolloutConfig
+from repo_cli.errors import UserError
 from repo_cli.models.backbone import Backbone
+from repo_cli.rollout.agents import Talk
 from repo_cli.rollout.cache import roomy_cache
 
 COMPACT_BELOW = 0.75  # rows that have ended leave the batch once fewer than this share of its rows still run
@@ -66,6 +68,25 @@ class LocalEngine:
                 chosen = order[start : start + self.cfg.batch_size]
                 self._generate_batch(contexts, chosen, generator, done)
         return replies  # type: ignore[return-value]  # every index was filled by `done`
+
+    def answer(
+        self, talks: Sequence[Talk], seed: int, on_done: Callable[[int, int], None] | None = None
+    ) -> list[Reply]:
+        """As an agent (agents.Agent): one reply for each dialogue; UserError names the one that does not fit."""
+        contexts = []
+        for talk in talks:
+            try:
+                contexts.append(self.backbone.fmt.context_ids(talk.messages))
+            except UserError as error:
+                raise UserError(f"conversation {talk.number}: {error.message}", hint=error.hint) from error
+        ended = [0]
+
+        def count(_: int, __: Reply) -> None:
+            ended[0] += 1
+            if on_done is not None:
+                on_done(ended[0], len(contexts))
+
+        return self.generate(contexts, seed, count)
 
     def _generate_batch(
         self,

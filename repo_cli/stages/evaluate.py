@@ -1,32 +1,42 @@
-"""Evaluation: every system plays the same held-out scenarios and answers the same bad cases.
+"""Evaluation: every system plays the same held-out scenarios and answers the same bad cases and contexts.
 
     repo eval eval.systems.sft=runs/sft/.../final eval.systems.repo=runs/rl/.../final eval.n_online=300
+    repo eval eval.systems.baseline=world:intent eval.systems.mine=runs/rl/.../final
 
-All systems that are adapters on one base share it in memory. The world's hidden oracle rates; nothing it says is
-ever seen by training. Prints a table with intervals and paired differences, and writes `eval.json` and `report.html`.
+Systems may be weights, agents of the world's own, endpoints, or finished transcripts (evaluate_systems.py); all that
+are adapters on one base share it in memory. The world's hidden oracle rates, a panel of simulated experts sees it
+through bias and noise, and nothing either says is ever seen by training. Prints tables with intervals and paired
+differences, and writes `eval.json` (everything that was said), `figures.json`, `conversations.csv` (for `repo ab`) and
+`report.html`.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from repo_cli.config.schema import Config
 from repo_cli.errors import UserError
-from repo_cli.evaluation.metrics import BadCase, Dialogue, EvalResult, SystemResult
+from repo_cli.evaluation.ab_file import write_conversations
+from repo_cli.evaluation.experts import experts_of, rate_bad_case, rate_dialogue
+from repo_cli.evaluation.metrics import BadCase, Dialogue, EvalResult, SystemResult, summarise
 from repo_cli.evaluation.report import write_report
+from repo_cli.evaluation.result import HARD, ReplyCase
 from repo_cli.evaluation.samples import sample_dialogues
-from repo_cli.evaluation.table import render_summary
-from repo_cli.models.backbone import Backbone
-from repo_cli.models.manifest import NAME as MANIFEST
-from repo_cli.models.manifest import find_final, read_manifest
-from repo_cli.rollout import LocalEngine, run_conversations
+from repo_cli.evaluation.sheets import write_text
+from repo_cli.evaluation.table import render
+from repo_cli.rewards.rules import RuleSet
+from repo_cli.rollout import Agent, Talk, run_conversations
+from repo_cli.stages.evaluate_judge import JudgeRater
+from repo_cli.stages.evaluate_systems import TRANSCRIPTS, Material, Systems, read_transcripts, run_of
 from repo_cli.stages.session import Session
 from repo_cli.training.distributed import all_gather_objects, rank, world_size
 from repo_cli.worlds import get_world
 from repo_cli.worlds.base import World
+
+#: Apart from each other: the numbers of dialogues by trial, of bad-case turns, of contexts.
+_TRIAL, _BADCASE, _REPLY = 1_000_000, 500_000_000, 900_000_000
 
 
 def run(cfg: Config, run_dir: Path | None = None) -> Path:
@@ -36,101 +46,199 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
         raise UserError(
             "eval.systems is empty: nothing to evaluate", hint="eval.systems.mine=runs/rl/.../final"
         )
-    rollout = replace(cfg.rollout, batch_size=cfg.eval.batch_size)
     with Session(cfg, "eval", run_dir) as session:
         world = get_world(cfg.world.name, cfg.world.language, cfg.world.seed)
-        backbone: Backbone | None = None
-        result = EvalResult(systems={}, config={"seed": cfg.eval.seed, "world": cfg.world.language})
-        for name, path in systems.items():
-            backbone, role = open_system(backbone, name, path, cfg, session)
-            engine = LocalEngine(backbone, role, rollout)
-            system = SystemResult(dialogues=[], badcases=[])
+        rater, material = Rater(cfg, world, session), Material(cfg, world)
+        opener = Systems(cfg, session, world)
+        result = EvalResult(systems={}, config=_shown(cfg), baseline=cfg.eval.baseline)
+        for name, what in systems.items():
+            result.systems[name] = system = SystemResult()
+            if str(what).startswith(TRANSCRIPTS):
+                rows = read_transcripts(name, str(what), cfg, material)
+                system.dialogues = [
+                    rater.dialogue(r["scenario"], r["messages"], r.get("outcome"), r["trial"]) for r in rows
+                ]
+                continue
+            agent = opener.open(name, str(what))
             if "online" in cfg.eval.sets:
-                system.dialogues = online(engine, world, cfg, session, name)
+                system.dialogues, system.faults = online(agent, world, cfg, session, name, rater, material)
             if "badcases" in cfg.eval.sets:
-                system.badcases = bad_cases(engine, world, cfg, session, name)
-            result.systems[name] = system
+                system.badcases = bad_cases(agent, cfg, session, name, rater, material)
+            if "replies" in cfg.eval.sets:
+                system.replies = replies(agent, cfg, session, name, rater, material)
         out = session.path
         if session.is_main:
-            (out / "eval.json").write_text(json.dumps(result.to_json(), ensure_ascii=False), encoding="utf-8")
-            trained = [run for run in map(run_of, systems.values()) if run is not None]
+            result.save(out / "eval.json")
+            write_conversations(out / "conversations.csv", result)
+            summary = summarise(result, bootstrap=cfg.eval.bootstrap)
+            write_text(
+                out / "figures.json",
+                json.dumps(finite(summary.as_dict()), ensure_ascii=False, indent=1) + "\n",
+            )
+            trained = [run for run in map(run_of, map(str, systems.values())) if run is not None]
             write_report(result, out / "report.html", runs=trained, bootstrap=cfg.eval.bootstrap)
             session.console.print(sample_dialogues(result, cfg.eval.samples))
-            session.console.print(render_summary(result, bootstrap=cfg.eval.bootstrap))
+            session.show(render(summary))
             session.note(f"report: {out / 'report.html'}")
         return out
 
 
-def run_of(path: str) -> Path | None:
-    """The RL run that made a system, whose curves belong in the report; None for any other system."""
-    run = find_final(path, "eval.systems").parent
-    return run if (run / "metrics.jsonl").is_file() and (run / "rollouts").is_dir() else None
+def _shown(cfg: Config) -> dict[str, Any]:
+    e = cfg.eval
+    return {
+        "seed": e.seed,
+        "world": cfg.world.language,
+        "systems": {k: str(v) for k, v in e.systems.items()},
+        "rater": e.rater,
+        "counterpart": e.counterpart,
+        "trials": e.trials,
+        "experts": e.experts,
+        "consensus": e.consensus,
+        "rules": cfg.rules.name,
+    }
 
 
-def open_system(
-    backbone: Backbone | None, name: str, path: str, cfg: Config, session: Session
-) -> tuple[Backbone, str | None]:
-    """The system's role on the backbone in memory where it stands on the same base, else on its own base."""
-    final = find_final(path, f"eval.systems.{name}")
-    adapter = (final / "adapter_config.json").is_file()
-    wanted = read_manifest(final).base_hash if (final / MANIFEST).is_file() else None
-    if backbone is None or wanted is None or wanted != backbone.base_hash:
-        backbone = Backbone.load(cfg, session.device, parent=str(final))
-        return backbone, "policy" if adapter else None
-    if not adapter:
-        return backbone, None
-    role = f"system_{len(backbone.roles())}"
-    backbone.add_role(role, init_from=final)
-    return backbone, role
+def finite(value: Any) -> Any:
+    """nan and infinity as null all the way down: JSON has no others."""
+    if isinstance(value, dict):
+        return {k: finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(v) for v in value]
+    return None if isinstance(value, float) and not abs(value) < float("inf") else value
 
 
-def online(engine: LocalEngine, world: World, cfg: Config, session: Session, name: str) -> list[Dialogue]:
-    """Whole dialogues on held-out scenarios, shared out over the ranks, rated by the oracle."""
-    mine = held_out(cfg, cfg.eval.n_online)
-    rows = [world.rows("online", i) for i in mine]
+class Rater:
+    """Puts ratings to what was said: the oracle and its panel, a judge, or nobody; and the configured rules."""
+
+    def __init__(self, cfg: Config, world: World, session: Session) -> None:
+        self.oracle = cfg.eval.rater == "oracle"
+        self.source: World | JudgeRater | None = world if self.oracle else None
+        if cfg.eval.rater == "judge":
+            self.source = JudgeRater.open(cfg, session)
+        self.how, self.seed = cfg.eval.consensus, cfg.eval.seed
+        self.experts = experts_of({k: v for k, v in cfg.eval.experts.items() if v is not None})
+        self.rules = RuleSet.from_config(cfg.rules) if cfg.rules.rules else None
+
+    def dialogue(
+        self, scenario: dict[str, Any], messages: list[Any], outcome: Any, trial: int = 0
+    ) -> Dialogue:
+        """A finished dialogue with its ratings."""
+        rating = self.source.rate(messages, scenario, outcome) if self.source else None
+        made = Dialogue.of(scenario, messages, outcome, rating, trial)
+        if self.rules is not None:
+            agent = [i for i, m in enumerate(made.messages) if m["role"] == "assistant"]
+            for turn, i in enumerate(agent):
+                found = self.rules.score(made.messages[i]["content"], made.scenario, made.messages[:i])
+                made.rules += [(turn, v.rule, v.severity) for v in found.violations]
+        if self.oracle:
+            rate_dialogue(made, self.experts, self.how, self.seed)
+        return made
+
+    def bad_case(self, row: dict[str, Any], texts: list[str]) -> BadCase:
+        """The replies to one bad case with what they mend."""
+        made = BadCase.of(row, texts, self.source.rate_badcase(row, texts) if self.source else None)
+        if self.oracle:
+            rate_bad_case(made, self.experts, self.seed)
+        return made
+
+    def reply(self, row: dict[str, Any], text: str, number: int, trial: int) -> ReplyCase:
+        """One reply beside the gold reply of its context."""
+        scenario, gold = row["scenario"], str(row.get("reference") or "")
+        plain = [{"role": m["role"], "content": m["content"]} for m in row["prompt"]]
+        public = {k: v for k, v in scenario.items() if k != "hotel_hidden"}
+        name = str(row.get("id") or f"{scenario.get('id')}@{number}")
+        if self.source is None:
+            nan = float("nan")
+            return ReplyCase(name, plain, text, gold, nan, nan, scenario=public, trial=trial)
+        mine, theirs = (self.source.rate_reply(row["prompt"], t, scenario) for t in (text, gold))
+        hard, gold_hard = (any(s >= HARD for _, s in r.violations) for r in (mine, theirs))
+        return ReplyCase(
+            name,
+            plain,
+            text,
+            gold,
+            mine.rating,
+            theirs.rating,
+            hard,
+            gold_hard,
+            list(mine.abilities),
+            public,
+            trial,
+        )
+
+
+def online(
+    agent: Agent, world: World, cfg: Config, session: Session, name: str, rater: Rater, material: Material
+) -> tuple[list[Dialogue], list[dict[str, Any]]]:
+    """Whole dialogues on held-out scenarios, `eval.trials` times each, shared out over the ranks; and the dialogues
+    that their counterpart broke."""
+    every = [t * _TRIAL + i for t in range(cfg.eval.trials) for i in material.numbers("online")]
+    numbers = every[rank() :: world_size()]
+    rows = [material.row("online", number % _TRIAL) for number in numbers]
+    partners = material.partners({n: row["scenario"] for n, row in zip(numbers, rows, strict=True)})
     with session.progress(f"{name}: dialogues", len(rows)) as advance:
-        played = run_conversations(engine, world, rows, cfg.eval.max_turns, cfg.eval.seed, advance, mine)
-    return in_order(
-        mine,
-        [
-            Dialogue.of(c.scenario, c.messages, c.outcome, world.rate(c.messages, c.scenario, c.outcome))
-            for c in played
-        ],
-    )
+        played = run_conversations(
+            agent, world, rows, cfg.eval.max_turns, cfg.eval.seed, advance, numbers, partners
+        )
+    whole, broken = [], []
+    for number, c in zip(numbers, played, strict=True):
+        trial = number // _TRIAL
+        if c.fault is None:
+            whole.append((number, rater.dialogue(c.scenario, c.messages, c.outcome, trial)))
+        else:
+            turns = sum(m["role"] == "assistant" for m in c.messages)
+            broken.append(
+                (
+                    number,
+                    {"scenario_id": str(c.scenario["id"]), "trial": trial, "turns": turns, "fault": c.fault},
+                )
+            )
+    return in_order(whole), in_order(broken)
 
 
-def held_out(cfg: Config, count: int) -> range:
-    """This rank's numbers of the held-out rows `eval.offset` to `eval.offset + count - 1`."""
-    return range(cfg.eval.offset + rank(), cfg.eval.offset + count, world_size())
-
-
-def in_order(numbers: range, mine: list[Any]) -> list[Any]:
+def in_order(mine: list[tuple[int, Any]]) -> list[Any]:
     """What all ranks made, by number; on every rank."""
-    made = [pair for part in all_gather_objects(list(zip(numbers, mine, strict=True))) for pair in part]
+    made = [pair for part in all_gather_objects(mine) for pair in part]
     return [thing for _, thing in sorted(made, key=lambda pair: pair[0])]
 
 
-def bad_cases(engine: LocalEngine, world: World, cfg: Config, session: Session, name: str) -> list[BadCase]:
+def bad_cases(
+    agent: Agent, cfg: Config, session: Session, name: str, rater: Rater, material: Material
+) -> list[BadCase]:
     """The system's own reply to every agent turn of each bad case, in its recorded context."""
-    mine = held_out(cfg, cfg.eval.n_badcases)
-    rows = [world.rows("badcases", i) for i in mine]
+    mine = material.numbers("badcases")[rank() :: world_size()]
+    rows = {k: material.row("badcases", k) for k in mine}
     turns = [
-        (k, i)
-        for k, row in enumerate(rows)
-        for i, m in enumerate(row["messages"])
-        if m["role"] == "assistant"
+        (k, i) for k, row in rows.items() for i, m in enumerate(row["messages"]) if m["role"] == "assistant"
     ]
-    contexts = [engine.backbone.fmt.context_ids(rows[k]["messages"][:i]) for k, i in turns]
-    with session.progress(f"{name}: bad cases", len(contexts)) as advance:
-        done = [0]
-
-        def count(_: int, __: Any) -> None:
-            done[0] += 1
-            advance(done[0], len(contexts))
-
-        replies = engine.generate(contexts, seed=cfg.eval.seed, on_done=count)
+    talks = [Talk(rows[k]["messages"][:i], rows[k]["scenario"], _BADCASE + 1000 * k + i) for k, i in turns]
+    with session.progress(f"{name}: bad cases", len(talks)) as advance:
+        said = agent.answer(talks, cfg.eval.seed, advance)
     by_row: dict[int, list[str]] = {}
-    for (k, _), reply in zip(turns, replies, strict=True):
+    for (k, _), reply in zip(turns, said, strict=True):
         by_row.setdefault(k, []).append(reply.text)
-    rated = [(row, by_row.get(k, [])) for k, row in enumerate(rows)]
-    return in_order(mine, [BadCase.of(row, texts, world.rate_badcase(row, texts)) for row, texts in rated])
+    return in_order([(k, rater.bad_case(row, by_row.get(k, []))) for k, row in rows.items()])
+
+
+def replies(
+    agent: Agent, cfg: Config, session: Session, name: str, rater: Rater, material: Material
+) -> list[ReplyCase]:
+    """`eval.trials` replies to each recorded context, beside the gold reply there."""
+    mine = material.numbers("replies")[rank() :: world_size()]
+    rows = {k: material.row("replies", k) for k in mine}
+    made: list[tuple[int, ReplyCase]] = []
+    with session.progress(f"{name}: replies", len(rows) * cfg.eval.trials) as advance:
+
+        def count(done: int, total: int) -> None:
+            advance(len(made) + done, total)
+
+        for trial in range(cfg.eval.trials):
+            talks = [
+                Talk(row["prompt"], row["scenario"], _REPLY + _TRIAL * trial + k) for k, row in rows.items()
+            ]
+            said = agent.answer(talks, cfg.eval.seed + trial, count)
+            made += [
+                (_TRIAL * trial + k, rater.reply(row, reply.text, k, trial))
+                for (k, row), reply in zip(rows.items(), said, strict=True)
+            ]
+    return in_order(made)

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import repo_cli
+from repo_cli.config.checks import SYSTEM_FILES
 from repo_cli.config.compose import compose, to_yaml
 from repo_cli.config.schema import Config
 from repo_cli.errors import UserError
@@ -79,7 +80,9 @@ def step_key(cfg: Config) -> str:
         cfg.rm.path,
         cfg.judge.path,
     ]
-    stamps = [stamp(Path(path)) for path in [*given, *map(str, cfg.eval.systems.values())] if path]
+    systems = [str(what).removeprefix(SYSTEM_FILES) for what in cfg.eval.systems.values()]
+    own = [*given, cfg.eval.path, cfg.eval.badcases_path, *systems]
+    stamps = [stamp(Path(path)) for path in own if path]
     return hashlib.sha256("\n".join([text, *stamps, code_hash(cfg.stage)]).encode()).hexdigest()[:20]
 
 

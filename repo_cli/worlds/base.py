@@ -52,6 +52,17 @@ class DialogueRating:
 
 
 @dataclass
+class ReplyRating:
+    """The hidden rating of one reply to a recorded context. `abilities` are what the context calls for: "empathy" (the
+    partner has just voiced a worry), "hotel_type" (a reason is due, and one that fits the house would help), and
+    "little_information" (a reason is due, and the brief holds next to nothing to make one of)."""
+
+    rating: float
+    violations: list[tuple[str, int]]
+    abilities: tuple[str, ...] = ()
+
+
+@dataclass
 class BadCaseRating:
     """Whether the replies of an agent mend a planted defect (domain.md section 9, method 3)."""
 
@@ -70,6 +81,14 @@ class Counterpart(Protocol):
 
     def reply(self, history: list[Message]) -> PartnerTurn:
         """The partner's next turn; `history` ends with the agent's latest message."""
+
+
+@runtime_checkable
+class Speaker(Protocol):
+    """An agent of the world's own, for one dialogue."""
+
+    def reply(self, history: list[Message]) -> str:
+        """Its next reply; `history` need not be its own work so far."""
 
 
 @runtime_checkable
@@ -93,6 +112,10 @@ class World(Protocol):
     ) -> DialogueRating: ...
 
     def rate_badcase(self, row: dict[str, Any], replies: list[str]) -> BadCaseRating: ...
+
+    def rate_reply(self, history: list[Message], reply: str, scenario: Scenario) -> ReplyRating: ...
+
+    def agent(self, name: str, scenario: Scenario, seed: int) -> Speaker: ...
 
 
 def make_outcome(deal: bool, price: float | None, reason: str, turns: int) -> Outcome:

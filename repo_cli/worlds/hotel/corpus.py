@@ -11,8 +11,9 @@
 | dev_prompts | the same from the development split                                                         |
 | online      | opening contexts of the test split, for whole evaluation dialogues                          |
 | badcases    | test dialogues of about five agent turns with marked defects                                |
+| replies     | test dialogues so far, with what a good scripted agent says there as `reference`            |
 
-Rows for training carry the public scenario; prompts, online and badcases keep the hidden part, which the
+Rows for training carry the public scenario; prompts, online, badcases and replies keep the hidden part, which the
 counterpart and the oracle of an evaluation read and no reward does.
 """
 
@@ -25,7 +26,7 @@ from typing import Any
 
 from repo_cli.worlds.base import World
 from repo_cli.worlds.hotel import agent_bad, annotator, defects, garble, rubric_labels
-from repo_cli.worlds.hotel.policy_scripts import ScriptedAgent
+from repo_cli.worlds.hotel.policy_scripts import MIXES, ScriptedAgent
 from repo_cli.worlds.hotel.selfplay import (
     Cut,
     Play,
@@ -38,7 +39,7 @@ Row = dict[str, Any]
 
 SIZES: dict[str, int] = {
     "base": 6000, "mixed": 4000, "gold": 2000, "pairs": 4000, "judge": 4000, "prompts": 4000, "dev_prompts": 400, "online": 30,
-    "badcases": 45,
+    "badcases": 45, "replies": 150,
 }  # fmt: skip
 # Rows of the corpora of contexts take this many states of one dialogue, drawn with these weights.
 SHARED = 3
@@ -57,7 +58,7 @@ NOTES = {
     "zh": ["你的资料怎么说？", "念一下你的备注。", "这间房你知道什么？", "资料说一下。"],
 }
 # Each corpus draws its scenarios from a stretch of its own, so that no two share one.
-_SPLITS = {"dev_prompts": "dev", "online": "test", "badcases": "test"}
+_SPLITS = {"dev_prompts": "dev", "online": "test", "badcases": "test", "replies": "test"}
 _STRETCH = 1_000_000
 _OFFSETS = {
     "base": 5,
@@ -69,6 +70,7 @@ _OFFSETS = {
     "dev_prompts": 0,
     "online": 0,
     "badcases": 1,
+    "replies": 2,
 }
 
 
@@ -141,6 +143,21 @@ def _context(corpus: str, index: int, world: World) -> tuple[Play, Cut]:
 def _prompts(corpus: str, index: int, world: World, rng: random.Random) -> Row:
     played, cut = _context(corpus, index, world)
     return {"prompt": played.messages[: cut.length], "scenario": played.scenario, "tags": [cut.tag]}
+
+
+def _replies(corpus: str, index: int, world: World, rng: random.Random) -> Row:
+    """A context with a gold reply: what the scripted agent of the corpus `gold` says there. One context a dialogue,
+    so that the rows are independent."""
+    played, order = _shared(corpus, index, world)  # type: ignore[arg-type]  # hashed by identity
+    cut = order[rng.randrange(min(SHARED, len(order)))]
+    quality = rng.choices(("excellent", "scripted"), MIXES["gold"][:2])[0]
+    return {
+        "id": f"{played.scenario['id']}@{cut.length}",
+        "prompt": played.messages[: cut.length],
+        "reference": agent_at(played, cut, rng, "gold").word(cut.plan, quality),
+        "scenario": played.scenario,
+        "tags": [cut.tag],
+    }
 
 
 def _candidate(played: Play, cut: Cut, kind: str, rng: random.Random) -> tuple[str, str]:
@@ -265,5 +282,5 @@ def _badcases(corpus: str, index: int, world: World, rng: random.Random) -> Row:
 
 _MAKERS: dict[str, Callable[[str, int, World, random.Random], Row]] = {
     "base": _base, "mixed": _dialogue, "gold": _dialogue, "pairs": _pairs, "judge": _judge, "prompts": _prompts,
-    "dev_prompts": _prompts, "online": _online, "badcases": _badcases,
+    "dev_prompts": _prompts, "replies": _replies, "online": _online, "badcases": _badcases,
 }  # fmt: skip

@@ -9,9 +9,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from repo_cli.worlds.base import BadCaseRating, DialogueRating, Message, Outcome, Scenario, TurnRating
+from repo_cli.worlds.base import (
+    BadCaseRating,
+    DialogueRating,
+    Message,
+    Outcome,
+    ReplyRating,
+    Scenario,
+    TurnRating,
+)
 from repo_cli.worlds.hotel import oracle_defects as defects_of
-from repo_cli.worlds.hotel.oracle_rate import HARD, TurnResult, rate_turn
+from repo_cli.worlds.hotel.oracle_rate import HARD, REASONING, TurnResult, rate_turn
 from repo_cli.worlds.hotel.oracle_read import PartnerReading, read_partner, read_reply
 from repo_cli.worlds.hotel.oracle_state import State
 
@@ -60,6 +68,29 @@ def rate_badcase(row: dict[str, Any], replies: list[str]) -> BadCaseRating:
     worst = min((r.rating for r in results), default=1.0)
     return BadCaseRating(
         fixed=fixed, clean=clean, severe_unresolved=severe, rating=round(0.7 * mean + 0.3 * worst, 2)
+    )
+
+
+def rate_reply(history: list[Message], reply: str, scenario: Scenario) -> ReplyRating:
+    """The rating of `reply` after `history`, and which abilities that moment calls for."""
+    state = State.start(scenario)
+    partner: PartnerReading | None = None
+    need = "open"
+    for message in history:
+        if message["role"] == "user":
+            partner, need = _hear(message["content"], scenario, state)
+        elif message["role"] == "assistant":
+            state.speak(read_reply(message["content"], _names(scenario)), need)
+    result = rate_turn(read_reply(reply, _names(scenario)), partner, state, need)
+    facts = [fact.get("type") for fact in scenario.get("facts") or []]
+    little = len(facts) <= 1 and "competitor_price" not in facts
+    called = {
+        "empathy": partner is not None and bool(partner.concerns),
+        "hotel_type": need in REASONING,
+        "little_information": need in REASONING and little,
+    }
+    return ReplyRating(
+        result.rating, list(result.breaches), tuple(name for name, due in called.items() if due)
     )
 
 

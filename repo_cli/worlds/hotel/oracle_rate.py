@@ -31,7 +31,8 @@ _CLOSING = frozenset(
         "handover",
     )
 )
-_REASONING = frozenset(
+#: Moments in which a reason or an option is due.
+REASONING = frozenset(
     (
         "objection",
         "refusal",
@@ -204,7 +205,7 @@ def _merit(m: Moment) -> float:
     if stuffed:
         concern = 0.0
     own_class = str((state.scenario.get("hotel") or {}).get("class", ""))
-    fitted = 0.55 if _class_key(own_class) in reply.classes and not stuffed and m.need in _REASONING else 0.0
+    fitted = 0.55 if _class_key(own_class) in reply.classes and not stuffed and m.need in REASONING else 0.0
     score = min(1.2, concern + fitted)
     if m.need in _CLOSING:
         score = 0.6 * concern
@@ -216,7 +217,7 @@ def _merit(m: Moment) -> float:
         )
         score += 0.15 * m.has("next_step")
     else:
-        score += 0.3 * m.evidence + 0.3 * (m.has("option") and m.need in _REASONING)
+        score += 0.3 * m.evidence + 0.3 * (m.has("option") and m.need in REASONING)
         score += 0.3 if m.has("choice") else 0.15 * m.has("open_question")
         complete = (
             bool(m.asked)
@@ -289,7 +290,7 @@ def _skills(m: Moment, result: TurnResult) -> dict[str, float | None]:
     )
     scope = 1.0 if result.hard else 4.0 - 1.5 * bool(kinds & {"ignored", "misread"})
     negotiation: float | None = None
-    if m.need in _REASONING or m.need in ("offer_in", "net", "conditional"):
+    if m.need in REASONING or m.need in ("offer_in", "net", "conditional"):
         negotiation = (
             1.0
             + 3.2 * result.fit

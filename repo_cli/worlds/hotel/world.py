@@ -11,7 +11,16 @@ from functools import cached_property
 from typing import Any
 
 from repo_cli.errors import UserError, nearest
-from repo_cli.worlds.base import BadCaseRating, Counterpart, DialogueRating, Message, Outcome, Scenario
+from repo_cli.worlds.base import (
+    BadCaseRating,
+    Counterpart,
+    DialogueRating,
+    Message,
+    Outcome,
+    ReplyRating,
+    Scenario,
+    Speaker,
+)
 from repo_cli.worlds.hotel import scenario as scenarios
 
 
@@ -58,3 +67,13 @@ class HotelWorld:
     def rate_badcase(self, row: dict[str, Any], replies: list[str]) -> BadCaseRating:
         """Whether `replies` mend the defects planted in a bad-case row; evaluation only."""
         return importlib.import_module("repo_cli.worlds.hotel.oracle").rate_badcase(row, replies)
+
+    def rate_reply(self, history: list[Message], reply: str, scenario: Scenario) -> ReplyRating:
+        """The hidden rating of one reply to a context; evaluation only."""
+        return importlib.import_module("repo_cli.worlds.hotel.oracle").rate_reply(history, reply, scenario)
+
+    def agent(self, name: str, scenario: Scenario, seed: int) -> Speaker:
+        """An agent of the world's own for one dialogue: "intent" (the baseline), or a mix of scripted qualities."""
+        from repo_cli.worlds.hotel.agents import make_agent
+
+        return make_agent(name, scenario, seed)

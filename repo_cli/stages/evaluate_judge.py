@@ -1,0 +1,88 @@
+"""A language model as rater: `eval.rater=judge`, with the judge of the configuration (judge=local judge.path=...).
+
+Each reply is scored by the rubric; its rating is the weighted mean of the criteria on a 1-5 scale, and a gate
+criterion at its lowest score holds it at 2 and counts as a hard violation. What a judge does not see is left open:
+whether the end was right, and whether a bad case's defect is gone.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from repo_cli.config.schema import Config
+from repo_cli.evaluation.result import HARD, SKILLS
+from repo_cli.models.backbone import Backbone
+from repo_cli.rewards.judge import Judge, LocalJudge
+from repo_cli.rewards.rubric import normalise_judge
+from repo_cli.stages.session import Session
+from repo_cli.worlds.base import ReplyRating, TurnRating
+
+
+@dataclass
+class JudgedDialogue:
+    """As worlds.base.DialogueRating, with the end left open."""
+
+    rating: float
+    turns: list[TurnRating]
+    skills: dict[str, int]
+    violations: list[tuple[int, str, int]] = field(default_factory=list)
+    correct_end: bool | None = None
+
+
+class JudgeRater:
+    """Rates as a world does, from what the judge says. A reply without a score is not rated (nan), never a number."""
+
+    def __init__(self, judge: Judge) -> None:
+        self.judge, self.rubric = judge, judge.rubric
+
+    @classmethod
+    def open(cls, cfg: Config, session: Session) -> JudgeRater:
+        """The judge of the configuration, on a base of its own: it must not share adapters with what it rates."""
+        backbone = Backbone.load(cfg, session.device, parent=cfg.judge.path)
+        return cls(LocalJudge.open(cfg, backbone))
+
+    def rate(self, messages: list[dict[str, Any]], scenario: dict[str, Any], outcome: Any) -> JudgedDialogue:
+        """A finished dialogue, reply by reply; its rating is the mean of theirs."""
+        agent = [i for i, m in enumerate(messages) if m["role"] == "assistant"]
+        given = self._scores([(messages[:i], messages[i]["content"]) for i in agent], scenario)
+        turns = [self._turn(number, scores) for number, scores in enumerate(given)]
+        rated = [t.rating for t in turns if not math.isnan(t.rating)]
+        breaches = [(t.index, kind, severity) for t in turns for kind, severity in t.violations]
+        skills = {} if not rated else {s: int(self._sound(s, given) and not breaches) for s in SKILLS}
+        return JudgedDialogue(sum(rated) / len(rated) if rated else math.nan, turns, skills, breaches)
+
+    def rate_reply(self, history: list[dict[str, Any]], reply: str, scenario: dict[str, Any]) -> ReplyRating:
+        """One reply to a recorded context."""
+        turn = (
+            self._turn(0, self._scores([(history, reply)], scenario)[0]) if reply else TurnRating(0, math.nan)
+        )
+        return ReplyRating(turn.rating, turn.violations)
+
+    def rate_badcase(self, row: dict[str, Any], replies: list[str]) -> None:
+        """A rubric does not say whether a marked defect is gone."""
+        return None
+
+    def _scores(
+        self, turns: list[tuple[list[dict[str, Any]], str]], scenario: dict[str, Any]
+    ) -> list[dict[str, float | None]]:
+        public = {k: v for k, v in scenario.items() if k != "hotel_hidden"}
+        items = [{"scenario": public, "history": history, "reply": reply} for history, reply in turns]
+        return [s.criteria if s.outcome == "ok" else {} for s in self.judge.score(items)]
+
+    def _turn(self, number: int, scores: dict[str, float | None]) -> TurnRating:
+        mean = normalise_judge(scores, self.rubric)
+        broken = [
+            (f"gate {c.name}", HARD)
+            for c in self.rubric.criteria.values()
+            if c.gate and (score := scores.get(c.id)) is not None and score < self.rubric.low + 0.5
+        ]
+        return TurnRating(number, math.nan if mean is None else 3.0 + 2.0 * mean, broken)
+
+    def _sound(self, skill: str, given: list[dict[str, float | None]]) -> bool:
+        """Every score of the skill's criteria in the upper half of the scale (3 of 5)."""
+        middle = (self.rubric.low + self.rubric.high) / 2
+        names = [c.id for c in self.rubric.criteria.values() if c.skill == skill]
+        found = [score for scores in given for n in names if (score := scores.get(n)) is not None]
+        return all(score >= middle for score in found)
