@@ -1,15 +1,39 @@
-"""Checks of what a reply brings about: they read the partner's answer to it.
+"""Checks of what a reply brings about: whether it answers the partner, and what the partner answers to it.
 
-They apply only where there is an answer (`rl.partner`): in a run on recorded prompts alone, nobody answers. The answer
+Those that read the partner's answer apply only where there is an answer (`rl.partner`): in a run on recorded prompts alone, nobody answers. The answer
 is what the partner said and whether it ended the talk; its hidden mind is never read.
 """
 
 from __future__ import annotations
 
+import re
+
 from repo_cli.rewards.rule_check_base import check
-from repo_cli.rewards.rule_reading import Finding, Reading
+from repo_cli.rewards.rule_reading import CLEAR, Finding, Reading
 
 ENDS = ("hangup", "optout", "refused")
+_ASKS_FIGURE = re.compile(
+    r"(?i)\b(?:what|which) (?:figure|price|rate|number|amount)\b|\bhow (?:much|low)\b|\b(?:down|lower|reduce it) to what\b"
+    r"|\bwhat (?:do|would|did) you (?:propose|suggest|have in mind|want|think)\b|\bwhat would it be\b"
+    r"|\bwhat(?:'s| is) your (?:idea|offer|proposal|price|number)\b|\bname (?:a|your) (?:price|figure)\b"
+    r"|\bwhat are you (?:thinking|asking|proposing)\b|多少|什么价|啥价|(?:说|报|开)个价|你们?的?(?:想法|建议|意思)"
+)
+
+
+@check(finds="success")
+def names_figure_when_asked(r: Reading) -> Finding | None:
+    """The partner asked for the figure, and the reply names one between `floor_ask` and `acceptable_price`.
+
+    Does not apply once a price is agreed, the asks are spent, or the partner has said its last word.
+    """
+    state = r.at.state
+    last = r.at.partner_turns[-1] if r.at.partner_turns else ""
+    spent = state.asks >= (r.at.maybe("max_asks") or 3) or state.refusals >= 2 or state.hard_refusal
+    if not _ASKS_FIGURE.search(last) or state.agreed_price is not None or state.opted_out or spent:
+        return None
+    low, high = r.at.number("floor_ask"), r.at.number("acceptable_price")
+    named = next((a for a in r.plain_amounts if low - 0.01 <= a.value <= high + 0.01), None)
+    return r.found(named.span, f"names {named.value:g}") if named else CLEAR
 
 
 @check(finds="success")
