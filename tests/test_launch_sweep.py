@@ -54,7 +54,7 @@ def test_hydras_sweep_syntax() -> None:
     ]  # fmt: skip
     assert expand(["algorithm=choice(repo,grpo)"], PLACES)[1] == [["algorithm=repo"], ["algorithm=grpo"]]
     assert expand(["seed=range(1,10,4)"], PLACES)[1] == [["seed=1"], ["seed=5"], ["seed=9"]]
-    assert expand(["engine=glob(zero[23])"], PLACES)[1] == [["engine=zero2"], ["engine=zero3"]]
+    assert expand(["engine=glob(zero*,exclude=zero1)"], PLACES)[1] == [[f"engine=zero{n}"] for n in (0, 2, 3)]
     assert expand(["lora.targets=[a,b],[c]"], PLACES)[1] == [["lora.targets=[a,b]"], ["lora.targets=[c]"]]
     assert expand(["seed=1,2", "name='a,b'", "data.path=a=b"], PLACES)[0] == ["name='a,b'", "data.path=a=b"]
     for text, words in (

@@ -136,8 +136,13 @@ def carry_out(sweep: Sweep) -> None:
 
     cfg = sweep.config(sweep.jobs[0])
     if cfg.launch.kind == "slurm":
-        from repo_cli.launch.slurm import submit
+        from repo_cli.errors import UserError
+        from repo_cli.launch.slurm import still_queued, submit
 
+        if number := still_queued(sweep.path):
+            raise UserError(
+                f"{sweep.path}: job {number} is still in the queue", hint=f"wait, or scancel {number}"
+            )
         left = [
             one.index for one in sweep.jobs if status(sweep.folder(one))["state"] not in ("done", "running")
         ]

@@ -28,6 +28,8 @@ def run_job(path: Path, index: int | None = None) -> Path:
         UserError: DIR is neither a run nor a sweep with that job. Else as the stage does.
     """
     if index is None and not (path / PLAN).is_file():
+        if not (path / "config.yaml").is_file():
+            raise UserError(f"{path}: neither a run directory nor a sweep")
         return _recorded(path, path)
     sweep = load_sweep(path)
     if index is None or not 0 <= index < len(sweep.jobs):

@@ -80,6 +80,16 @@ def submit(cfg: Config, path: Path, indices: Sequence[int] | None = None) -> str
     return f"submitted: job {number}\n  directory: {path}\n  output: {out}\n  state: squeue -j {number}"
 
 
+def still_queued(path: Path) -> str | None:
+    """The number of the last submitted job while Slurm still has it waiting or running; None otherwise."""
+    file = path / "slurm" / "submitted.txt"
+    if not file.is_file() or not shutil.which("squeue"):
+        return None
+    number = file.read_text(encoding="utf-8").splitlines()[-1].split()[0]
+    done = subprocess.run(["squeue", "-h", "-j", number], capture_output=True, text=True, check=False)
+    return number if done.returncode == 0 and done.stdout.strip() else None
+
+
 def _sbatch_there() -> None:
     if not shutil.which("sbatch"):
         raise UserError(

@@ -102,6 +102,11 @@ def status(folder: Path) -> dict[str, Any]:
             return state | {"state": "lost", "message": "its process is gone"}
         except PermissionError:
             pass
+    if state["state"] == "running" and state.get("slurm") and shutil.which("squeue"):
+        asked = ["squeue", "-h", "-j", str(state["slurm"])]
+        done = subprocess.run(asked, capture_output=True, text=True, check=False)
+        if not done.stdout.strip() and (done.returncode == 0 or "Invalid job id" in done.stderr):
+            return state | {"state": "lost", "message": f"Slurm's job {state['slurm']} is gone"}
     return state
 
 

@@ -242,7 +242,8 @@ class Session:
         self._bar.__exit__(None, None, None)
 
     def _rest(self) -> None:
-        """No signs of life are expected from here on."""
+        """No signs of life are expected from here on, and there is no step to leave."""
+        self._updates_before = -1
         if self._heart is not None:
             self._heart.stop()
             self._heart = None
