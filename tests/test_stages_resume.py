@@ -148,10 +148,14 @@ def test_what_differs_is_said_or_refused(
     with pytest.raises(UserError, match="its content has changed"):
         go("sft", stopped.runs, *stopped.given, "resume=auto")
     capsys.readouterr()
-    final = resume(run, "sft.max_steps=7", "force=true", "tracker.log_every=1", "name=other")
+    final = resume(run, "sft.max_steps=7", "force=true", "tracker.rollouts_keep=3", "name=other")
     said = capsys.readouterr().out
     assert "changed: sft.max_steps: 6 -> 7" in said and "changed, forced: data.path" in said
-    assert "name" not in said and len(metrics(final)) == 7
+    assert (
+        "changed, harmless: tracker.rollouts_keep: 16 -> 3" in said
+        and "name" not in said
+        and len(metrics(final)) == 7
+    )
 
 
 def test_the_same_data_in_another_place_is_the_same_data(

@@ -31,6 +31,8 @@ REFUSED = (
 #: Files that a run is made of: their contents count, not where they lie.
 FILES = ("data.path", "data.val_path", "policy.path", "policy.parent", "rm.path", "judge.path")
 RECORD = "inputs.json"
+SILENT = ("resume", "force", "name", "runs_dir", "cache_dir")  # said by the command itself
+_SAID = {"harmless": "changed, harmless", "allowed": "changed", "refused": "changed, forced"}
 _BLOCK = 1 << 22
 
 
@@ -93,8 +95,8 @@ def tell_differences(
             hint="start a new run, or --force to go on all the same",
         )
     for difference in found:
-        if difference.kind != "harmless":
-            say(f"changed{', forced' if difference.kind == 'refused' else ''}: {difference}")
+        if difference.key not in SILENT:
+            say(f"{_SAID[difference.kind]}: {difference}")
 
 
 def write_record(cfg: Config, run: Path) -> None:
