@@ -123,45 +123,38 @@ def given(tmp_path: Path) -> list[str]:
 def test_a_failed_job_does_not_stop_the_others_and_is_tried_again(
     given: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Two at a time; the middle one finds a broken row, which is then mended."""
+    """The first one finds a broken row, which is then mended."""
     bad, good = tmp_path / "bad.jsonl", tmp_path / "data.jsonl"
     bad.write_text(good.read_text() + "{broken\n")
-    code = run(
-        "sft",
-        "-m",
-        f"data.path={good},{bad}",
-        "optim.lr=0.01,0.02",
-        "sft.max_steps=2",
-        "sweep.jobs=2",
-        *given,
-    )
+    code = run("sft", "-m", f"data.path={bad},{good}", "sft.max_steps=2", "sweep.jobs=2", *given)
     said = capsys.readouterr()
-    assert code == 1 and "2 done, 2 failed of 4 jobs" in said.err and "repo sweep resume" in said.err
+    assert code == 1 and "1 done, 1 failed of 2 jobs" in said.err and "repo sweep resume" in said.err
     assert "Traceback" not in said.err
     sweep = load_sweep(tmp_path / "sweep")
-    assert [status(sweep.folder(job))["state"] for job in sweep.jobs] == ["done", "done", "failed", "failed"]
-    assert "bad.jsonl:21" in read_state(sweep.folder(sweep.jobs[2]))["message"]
-    assert re.match(r"000_data\.path=.*,optim\.lr=0\.01$", sweep.jobs[0].name)
+    places = [sweep.folder(job) for job in sweep.jobs]
+    assert [status(place)["state"] for place in places] == ["failed", "done"]
+    assert "bad.jsonl:21" in read_state(places[0])["message"]
+    assert re.match(r"000_data\.path=.*bad\.jsonl$", sweep.jobs[0].name)
     assert run("sweep", "status", str(sweep.path)) == 0
     said = capsys.readouterr()
-    assert "2 done, 2 failed" in said.out and "broken JSON" in said.out or "bad.jsonl" in said.out
+    assert "1 done, 1 failed" in said.out and "bad.jsonl:21" in said.out
 
     bad.write_text(good.read_text())
-    before = (sweep.folder(sweep.jobs[0]) / "metrics.jsonl").read_bytes()
+    before = (places[1] / "metrics.jsonl").read_bytes()
     assert run("sweep", "resume", str(sweep.path)) == 0
-    assert [read_state(sweep.folder(job)).get("tried") for job in sweep.jobs] == [1, 1, 2, 2]
-    assert (sweep.folder(sweep.jobs[0]) / "metrics.jsonl").read_bytes() == before
-    losses = [metrics(sweep.folder(job))[-1]["sft/loss"] for job in sweep.jobs]
-    assert losses[0] == losses[2] and losses[1] == losses[3] != losses[0]  # the same data, by its content
+    assert [read_state(place).get("tried") for place in places] == [2, 1]
+    assert (places[1] / "metrics.jsonl").read_bytes() == before
+    assert metrics(places[0]) == metrics(places[1])  # the same data under another name
 
     capsys.readouterr()
     page, table = tmp_path / "out" / "sweep.html", tmp_path / "out" / "sweep.csv"
     asked = ("--sort", "sft/loss", "--ascending", "--csv", str(table), "--html", str(page))
     assert run("sweep", "table", str(sweep.path), *asked) == 0
     rows = list(csv.DictReader(io.StringIO(table.read_text())))
-    means = [float(row["sft/loss"]) for row in rows]
-    assert len(rows) == 4 and means == sorted(means) and {row["optim.lr"] for row in rows} == {"0.01", "0.02"}
-    assert "optim.lr=0.02" in page.read_text() and "val/loss" in page.read_text()
+    losses = [row["sft/loss"] for row in metrics(places[0])]
+    assert [float(row["sft/loss"]) for row in rows] == pytest.approx([sum(losses) / 2] * 2, rel=1e-5)
+    assert {row["data.path"] for row in rows} == {str(bad), str(good)}
+    assert "bad.jsonl" in page.read_text() and "val/loss" in page.read_text()
     assert run("sweep", "table", str(sweep.path), "--sort", "reward/totl") == 2
     assert "sft/loss" in capsys.readouterr().err
     assert run("sft", "-m", "seed=1,2", *given) == 2
@@ -172,7 +165,7 @@ def test_an_interrupted_sweep_goes_on_where_it_was(given: list[str], tmp_path: P
     command = [sys.executable, "-m", "repo_cli.cli"]
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     process = subprocess.Popen(
-        [*command, "sft", "-m", "seed=0,1", "sft.max_steps=300", *given],
+        [*command, "sft", "-m", "seed=0,1", "sft.max_steps=150", *given],
         env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     end = time.monotonic() + 90
@@ -189,13 +182,13 @@ def test_an_interrupted_sweep_goes_on_where_it_was(given: list[str], tmp_path: P
     states = [read_state(sweep.folder(job)) for job in sweep.jobs]
     assert [s["state"] for s in states] == ["stopped", "waiting"] and states[0]["code"] == 75
     done = len(metrics(sweep.folder(sweep.jobs[0])))
-    assert done < 300
+    assert done < 150
     again = subprocess.run(
         [*command, "sweep", "resume", str(sweep.path)], env=env, capture_output=True, text=True
     )
     assert again.returncode == 0, again.stderr
     for job in sweep.jobs:
-        assert [row["step"] for row in metrics(sweep.folder(job))] == list(range(1, 301))
+        assert [row["step"] for row in metrics(sweep.folder(job))] == list(range(1, 151))
     assert f"resumed after step {done}" in (sweep.folder(sweep.jobs[0]) / "output.txt").read_text()
 
 
