@@ -28,15 +28,21 @@ def sweep_status(path: Dir) -> None:
     from repo_cli.launch.sweep_run import counts, status, tell_counts
 
     sweep = load_sweep(path)
-    table = Table("job", "overrides", "state", "tried", "said", "directory", show_edge=False)
+    table = Table("job", "state", "tried", show_edge=False)
+    for name in ("overrides", "directory"):
+        table.add_column(name, overflow="fold")
+    said = []
     for job in sweep.jobs:
         state = status(sweep.folder(job))
-        cells = [str(job.index), " ".join(job.overrides), state["state"], str(state.get("tried", 0))]
-        cells += [str(state.get("message") or "")[:120], f"jobs/{job.name}"]
+        cells = [str(job.index), state["state"], str(state.get("tried", 0)), " ".join(job.overrides)]
+        cells.append(f"jobs/{job.name}")
+        if state["state"] != "done" and state.get("message"):
+            said.append(f"job {job.index} {state['state']}: {state['message']}")
         table.add_row(*(Text(cell) for cell in cells))
     console = Console(highlight=False, soft_wrap=True)
     console.print(table)
-    console.print(Text(tell_counts(counts(sweep))))
+    for line in [*said, tell_counts(counts(sweep))]:
+        console.print(Text(line))
 
 
 @app.command(
@@ -69,7 +75,7 @@ def sweep_table(
     rows, shown = arranged(results(sweep, last), sort, wanted, ascending)
     table = Table(show_edge=False, title=f"means of the last {last} steps", title_justify="left")
     for number, name in enumerate(header(shown)):
-        table.add_column(Text(name), justify="left" if number in (1, 2) else "right")
+        table.add_column(Text(name), justify="left" if number in (1, 2) else "right", overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in cells(row, shown)))
     Console(highlight=False, soft_wrap=True).print(table)

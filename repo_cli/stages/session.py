@@ -19,7 +19,6 @@ import faulthandler
 import gc
 import io
 import logging
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -31,22 +30,20 @@ import torch
 from rich.console import Console
 
 from repo_cli.config.schema import Config
-from repo_cli.errors import Stopped, UserError, nearest
+from repo_cli.errors import Stopped, UserError
 from repo_cli.models.backbone import Backbone
 from repo_cli.models.hashing import hash_model_dir
 from repo_cli.models.manifest import write_manifest
 from repo_cli.quiet import quiet_libraries, route_logs
+from repo_cli.stages.going_on import checkpoint_to_resume, score_of
 from repo_cli.training import distributed
 from repo_cli.training.checkpoint import (
-    check_checkpoint,
     latest_complete,
-    latest_whole,
     load_rng,
     read_state,
     save_checkpoint,
     save_rng,
     step_of,
-    thread_count,
     write_state,
 )
 from repo_cli.training.engine import NonFiniteLoss, TrainEngine
@@ -97,7 +94,7 @@ class Session:
             self._given = Path(distributed.broadcast_object(made))
         self.run = RunDir(self._given)
         self.path = self.run.path
-        self._resumed, notes = self._checkpoint_to_resume()
+        self._resumed, notes = checkpoint_to_resume(self.cfg, self.run, self.is_main)
         start = step_of(self._resumed) if self._resumed else None
         self.tracker = Tracker(self.run, self.cfg, active=self.is_main, from_step=start)
         self._handler = self.run.log_handler() if self.is_main else logging.NullHandler()
@@ -140,45 +137,6 @@ class Session:
         route_logs(None)
         log.handlers = []
         self._handler.close()
-
-    def _checkpoint_to_resume(self) -> tuple[Path | None, list[str]]:
-        """The checkpoint to go on from, and what is to be said about it: the one that `resume` names, or the newest
-        whole one of this run. All ranks call; rank 0 looks."""
-        if not self.cfg.resume:
-            return None, []
-        found: list[Any] = [None, []]
-
-        def look() -> None:
-            if self.is_main:
-                found[0] = self._look_for_checkpoint(found[1])
-
-        distributed.agreed(look)
-        place, notes = distributed.broadcast_object(found)
-        return place, notes + self._same_threads(place)
-
-    def _look_for_checkpoint(self, notes: list[str]) -> Path:
-        named = Path(str(self.cfg.resume)).expanduser()
-        if step_of(named) >= 0:
-            check_checkpoint(named)
-            return named
-        found = latest_whole(self.run.checkpoints, notes.append)
-        if found is None:
-            why = f" ({notes[0]})" if notes else ""
-            raise UserError(f"resume={self.cfg.resume}: no whole checkpoint in {self.run.checkpoints}{why}")
-        return found
-
-    def _same_threads(self, checkpoint: Path) -> list[str]:
-        """Bits depend on the number of CPU threads: the checkpoint's is taken where the configuration has none."""
-        before, now = thread_count(checkpoint), torch.get_num_threads()
-        if before is None or before == now:
-            return []
-        if self.cfg.engine.threads is None and before <= (os.cpu_count() or 1):
-            torch.set_num_threads(before)
-            return []
-        return [
-            f"{checkpoint.name} was made with {before} CPU threads and this run has {now}: the results will not be "
-            f"the same to the last bit (engine.threads={before} makes them so)"
-        ]
 
     # -- roles and engines -----------------------------------------------------------------------------------
 
@@ -321,29 +279,18 @@ class Session:
             )
 
         tracker = self.cfg.tracker
+        score, problem = score_of(tracker, self.last_metrics)
+        if problem and not self._told_best:
+            self._told_best = True
+            self.alarm(problem)
         return save_checkpoint(
             self.run.checkpoints,
             step,
             write,
             tracker.keep_checkpoints,
-            score=self._score(),
+            score=score,
             keep_best=tracker.best_is if tracker.keep_best else None,
         )
-
-    def _score(self) -> float | None:
-        """The last step's value of the metric that tracker.keep_best names."""
-        name = self.cfg.tracker.keep_best
-        if name is None or not self.last_metrics:
-            return None
-        if name not in self.last_metrics and not self._told_best:
-            self._told_best = True
-            guess = nearest(name, self.last_metrics)
-            self.alarm(
-                f"tracker.keep_best={name}: step has no such metric"
-                + (f"; did you mean {guess}?" if guess else "")
-            )
-        value = self.last_metrics.get(name)
-        return None if value is None else float(value)
 
     def _restore(self) -> int:
         assert self._resumed is not None
