@@ -165,7 +165,7 @@ def test_an_interrupted_sweep_goes_on_where_it_was(given: list[str], tmp_path: P
     command = [sys.executable, "-m", "repo_cli.cli"]
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     process = subprocess.Popen(
-        [*command, "sft", "-m", "seed=0,1", "sft.max_steps=150", *given],
+        [*command, "sft", "-m", "seed=0,1", "sft.max_steps=60", *given],
         env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     end = time.monotonic() + 90
@@ -182,13 +182,13 @@ def test_an_interrupted_sweep_goes_on_where_it_was(given: list[str], tmp_path: P
     states = [read_state(sweep.folder(job)) for job in sweep.jobs]
     assert [s["state"] for s in states] == ["stopped", "waiting"] and states[0]["code"] == 75
     done = len(metrics(sweep.folder(sweep.jobs[0])))
-    assert done < 150
+    assert done < 60
     again = subprocess.run(
         [*command, "sweep", "resume", str(sweep.path)], env=env, capture_output=True, text=True
     )
     assert again.returncode == 0, again.stderr
     for job in sweep.jobs:
-        assert [row["step"] for row in metrics(sweep.folder(job))] == list(range(1, 151))
+        assert [row["step"] for row in metrics(sweep.folder(job))] == list(range(1, 61))
     assert f"resumed after step {done}" in (sweep.folder(sweep.jobs[0]) / "output.txt").read_text()
 
 
