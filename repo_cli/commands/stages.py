@@ -94,9 +94,10 @@ def dpo(
     resume: Resume = None,
     config_dir: ConfigDir = None,
     multirun: Multirun = False,
+    force: Force = False,
 ) -> None:
     """Train the policy on preference pairs directly, measured from the policy it starts from."""
-    start("dpo", overrides, dry_run, resume, config_dir, multirun)
+    start("dpo", overrides, dry_run, resume, config_dir, multirun, force)
 
 
 def train_rm(

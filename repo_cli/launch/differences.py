@@ -26,7 +26,7 @@ HARMLESS = (
 REFUSED = (
     "stage", "seed", "policy", "lora", "data", "world", "rm", "critic.init", "critic.lora_r", "algorithm.name",
     "judge.path", "judge.kind", "engine.zero_stage", "engine.precision", "sft.batch_size", "train_rm.batch_size",
-    "rl.batch_size", "sft.max_messages", "algorithm.group_size",
+    "dpo.batch_size", "rl.batch_size", "sft.max_messages", "algorithm.group_size",
 )  # fmt: skip
 #: Files that a run is made of: their contents count, not where they lie.
 FILES = ("data.path", "data.val_path", "policy.path", "policy.parent", "rm.path", "judge.path")
