@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from repo_cli import __version__
-from repo_cli.commands import ab, config, data, ratings, report, reward, rules, stages
+from repo_cli.commands import ab, config, data, ratings, report, reward, rules, stages, sweep
 from repo_cli.commands.options import examples
 from repo_cli.errors import Stopped, UserError
 
@@ -43,6 +43,7 @@ def root(
 
 
 stages.register(app)
+sweep.register(app)
 report.register(app)
 ab.register(app)
 app.add_typer(data.app, name="data", rich_help_panel="Data and rules")

@@ -46,10 +46,10 @@ def test_help_names_the_commands_and_not_the_unbuilt(capsys: pytest.CaptureFixtu
     text = capsys.readouterr().out
     for name in (
         "pipeline", "sft", "dpo", "train-rm", "rl", "eval", "report", "ab", "ratings", "data", "rules", "reward",
-        "config",
+        "config", "sweep",
     ):  # fmt: skip
         assert f" {name} " in text
-    for name in ("chat", "doctor", "sweep"):
+    for name in ("chat", "doctor"):
         assert f" {name} " not in text
         assert run(name) == 2, "its name stays free"
     for name in STAGES:
@@ -126,7 +126,14 @@ def test_dry_run_without_torch() -> None:
         (("rl", "judge=local", "rm.path=."), ["judge.path"]),
         (("sft", "data.path=no/such.jsonl"), ["data.path=no/such.jsonl", "no such file"]),
         (("sft", "data.path=no/such.jsonl", "--dry-run"), ["data.path=no/such.jsonl", "no such file"]),
-        (("sft", "-m", "lora.r=8,16"), ["multirun"]),
+        (("sft", "-m", "lora.r=8"), ["no override has several values"]),
+        (("sft", "-m", "lora.r=8,-1"), ["job 1 (lora.r=-1)", "out of range"]),
+        (("sft", "-m", "optim.lr=interval(0,1)"), ["interval"]),
+        (("sft", "-m", "lora.r=8,16", "--resume", "auto"), ["repo sweep resume"]),
+        (("sweep", "status", "no/such"), ["no/such", "not a sweep"]),
+        (("sweep", "table", "no/such"), ["no/such", "not a sweep"]),
+        (("sweep", "resume", "no/such"), ["no/such", "not a sweep"]),
+        (("job", "no/such"), ["no/such"]),
         (("sft", "--resume", "/no/where"), ["resume=/no/where"]),
         (("sft", "--config-dir", "/no/where"), ["--config-dir", "/no/where"]),
         (("pipeline",), ["pipeline.steps", "+experiment=demo"]),

@@ -18,8 +18,10 @@ from training_kit import small_config
 from repo_cli.errors import UserError
 from repo_cli.models.manifest import find_final, read_manifest, write_manifest
 from repo_cli.training.checkpoint import (
+    best_complete,
     check_checkpoint,
     latest_complete,
+    latest_whole,
     load_rng,
     read_state,
     save_checkpoint,
@@ -147,6 +149,37 @@ def test_an_error_while_writing_leaves_the_last_good_one(tmp_path: Path) -> None
         save_checkpoint(tmp_path, 1, broken)
     assert [p.name for p in tmp_path.iterdir()] == ["step-000001"]
     assert (tmp_path / "step-000001" / "data.txt").read_text() == "good"
+
+
+def test_a_kill_between_two_renames_loses_nothing(tmp_path: Path) -> None:
+    """The old try at the same step has its second name already, the new one is not in place yet."""
+    said: list[str] = []
+    save_checkpoint(tmp_path, 1, put("good"))
+    (tmp_path / "step-000001").rename(tmp_path / ".step-000001.old")
+    (tmp_path / ".step-000001.tmp").mkdir()
+    found = latest_whole(tmp_path, said.append)
+    assert found is not None and (found / "data.txt").read_text() == "good" and not said
+    assert [p.name for p in tmp_path.iterdir()] == ["step-000001"]
+
+
+@pytest.mark.parametrize(
+    "marker", ["[]", "{}", "null", '{"step": 2, "files": 3}', '{"step": 2, "files": {"a": 1}}']
+)
+def test_a_marker_that_is_none_is_named(tmp_path: Path, marker: str) -> None:
+    said: list[str] = []
+    save_checkpoint(tmp_path, 1, put("good"), score=float("nan"))
+    (tmp_path / "step-000002").mkdir()
+    (tmp_path / "step-000002" / "a").write_text("x")
+    (tmp_path / "step-000002" / "COMPLETE").write_text(marker)
+    assert latest_whole(tmp_path, said.append) == tmp_path / "step-000001" == latest_complete(tmp_path)
+    assert len(said) == 1 and "step-000002" in said[0]
+
+
+def test_the_best_is_kept_beside_the_newest(tmp_path: Path) -> None:
+    for step, score in enumerate([0.1, 0.9, None, 0.9, 0.2, 0.3], start=1):
+        save_checkpoint(tmp_path, step, put(str(step)), keep_last=1, score=score, keep_best="max")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["step-000004", "step-000006"]
+    assert best_complete(tmp_path, "min") == tmp_path / "step-000006"
 
 
 @pytest.mark.parametrize("writer", ["plain", "torch", "safetensors"])

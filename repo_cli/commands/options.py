@@ -22,6 +22,10 @@ Resume = Annotated[
     str | None,
     typer.Option("--resume", metavar="auto|PATH", help="Go on from the newest checkpoint, or from this one."),
 ]
+Force = Annotated[
+    bool,
+    typer.Option("--force", help="Resume although base or data differ; a pipeline: run done steps again."),
+]
 ConfigDir = Annotated[
     Path | None, typer.Option("--config-dir", metavar="DIR", help="Your own groups, options and experiments.")
 ]

@@ -29,6 +29,13 @@ def show_plan(cfg: Config, overrides: list[str], config_dir: Path | None = None)
         console.print(_steps(cfg, overrides, config_dir))
     else:
         console.print(_one(cfg))
+    if cfg.launch.kind == "slurm":
+        from repo_cli.launch.slurm import batch_file
+
+        run = Path(cfg.runs_dir) / cfg.stage / cfg.name / "<time>-<id>"
+        console.print(
+            "the batch file:", Syntax(batch_file(cfg, run), "bash", background_color="default"), sep="\n"
+        )
     lacking = missing_inputs(cfg)
     for problem in lacking:
         if problem.given:
@@ -78,7 +85,7 @@ def describe(cfg: Config) -> list[tuple[str, str]]:
         ("run directory", f"{cfg.runs_dir}/{cfg.stage}/{cfg.name}/<time>-<id>/"),
         (
             "processes",
-            f"{cfg.launch.nproc} on this machine, ZeRO stage {cfg.engine.zero_stage}, {cfg.engine.device}",
+            f"{_where(cfg)}, ZeRO stage {cfg.engine.zero_stage}, {cfg.engine.device}",
         ),
         ("base", f"{policy.name} ({base})"),
         ("starts from", policy.parent or "the base alone"),
@@ -122,6 +129,13 @@ def _penalty(cfg: Config) -> str:
         return "none, and no reference model"
     whose = "the policy it starts from" if algorithm.kl_reference == "start" else "the base alone"
     return f"{algorithm.kl_coef:g} x {algorithm.kl_estimator} in the {algorithm.kl_in}, against {whose}"
+
+
+def _where(cfg: Config) -> str:
+    if cfg.launch.kind == "slurm":
+        nodes = cfg.slurm.nodes
+        return f"{nodes * cfg.launch.nproc} under Slurm ({nodes} node{'s' if nodes > 1 else ''} of {cfg.launch.nproc})"
+    return f"{cfg.launch.nproc} on this machine"
 
 
 def _steps(cfg: Config, overrides: list[str], config_dir: Path | None) -> Table:

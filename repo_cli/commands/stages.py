@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from repo_cli.commands.options import ConfigDir, DryRun, Multirun, Overrides, Resume, examples
+from repo_cli.commands.options import ConfigDir, DryRun, Force, Multirun, Overrides, Resume, examples
 
 if TYPE_CHECKING:
     from repo_cli.config import Config
@@ -72,9 +72,10 @@ def pipeline(
     resume: Resume = None,
     config_dir: ConfigDir = None,
     multirun: Multirun = False,
+    force: Force = False,
 ) -> None:
     """Run the steps of an experiment in turn, each handed the results of those before it."""
-    start("pipeline", overrides, dry_run, resume, config_dir, multirun)
+    start("pipeline", overrides, dry_run, resume, config_dir, multirun, force)
 
 
 def sft(
@@ -83,9 +84,10 @@ def sft(
     resume: Resume = None,
     config_dir: ConfigDir = None,
     multirun: Multirun = False,
+    force: Force = False,
 ) -> None:
     """Fine-tune on dialogues: an adapter, or every weight."""
-    start("sft", overrides, dry_run, resume, config_dir, multirun)
+    start("sft", overrides, dry_run, resume, config_dir, multirun, force)
 
 
 def dpo(
@@ -94,9 +96,10 @@ def dpo(
     resume: Resume = None,
     config_dir: ConfigDir = None,
     multirun: Multirun = False,
+    force: Force = False,
 ) -> None:
     """Train the policy on preference pairs directly, measured from the policy it starts from."""
-    start("dpo", overrides, dry_run, resume, config_dir, multirun)
+    start("dpo", overrides, dry_run, resume, config_dir, multirun, force)
 
 
 def train_rm(
@@ -105,9 +108,10 @@ def train_rm(
     resume: Resume = None,
     config_dir: ConfigDir = None,
     multirun: Multirun = False,
+    force: Force = False,
 ) -> None:
     """Train a reward model on preference pairs and calibrate it."""
-    start("train_rm", overrides, dry_run, resume, config_dir, multirun)
+    start("train_rm", overrides, dry_run, resume, config_dir, multirun, force)
 
 
 def rl(
@@ -116,9 +120,10 @@ def rl(
     resume: Resume = None,
     config_dir: ConfigDir = None,
     multirun: Multirun = False,
+    force: Force = False,
 ) -> None:
     """Train the policy on rewarded replies: REPO, PPO or GRPO (also `repo repo-rl`)."""
-    start("rl", overrides, dry_run, resume, config_dir, multirun)
+    start("rl", overrides, dry_run, resume, config_dir, multirun, force)
 
 
 def evaluate(
@@ -127,9 +132,10 @@ def evaluate(
     resume: Resume = None,
     config_dir: ConfigDir = None,
     multirun: Multirun = False,
+    force: Force = False,
 ) -> None:
     """Rate agents in whole dialogues on held-out scenarios, and on bad cases."""
-    start("eval", overrides, dry_run, resume, config_dir, multirun)
+    start("eval", overrides, dry_run, resume, config_dir, multirun, force)
 
 
 def start(
@@ -139,6 +145,7 @@ def start(
     resume: str | None = None,
     config_dir: Path | None = None,
     multirun: bool = False,
+    force: bool = False,
 ) -> None:
     """Composes the configuration and runs the stage, or shows what would be run.
 
@@ -150,16 +157,27 @@ def start(
     from repo_cli.errors import UserError
     from repo_cli.training.signals import StopFlag
 
-    if multirun:
-        raise UserError("-m/--multirun is not there yet", hint="run the command once for each value")
     texts = list(overrides or [])
+    if multirun:
+        if resume is not None:
+            raise UserError("--resume does not go with -m", hint="repo sweep resume DIR goes on with a sweep")
+        from repo_cli.commands.sweep import start_sweep
+
+        return start_sweep(stage, texts + (["force=true"] if force else []), config_dir, dry_run)
     if resume is not None:
         texts.append(override_text("resume", resume))
+    if force:
+        texts.append("force=true")
     cfg = compose(stage, texts, config_dir)
     if dry_run:
         from repo_cli.commands.plan import show_plan
 
         show_plan(cfg, texts, config_dir)
+        return
+    if cfg.launch.kind == "slurm":
+        from repo_cli.launch.slurm import submit_stage
+
+        typer.echo(submit_stage(cfg, texts, config_dir))
         return
     with StopFlag(at_once=True):  # until the stage has its own
         product = _run(stage, cfg, texts, config_dir)

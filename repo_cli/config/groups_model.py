@@ -128,10 +128,52 @@ class OptimConfig:
 
 @dataclass
 class LaunchConfig:
-    kind: str = key("local", "where the ranks run", choices=("local",))
-    nproc: int = key(1, "ranks on this machine", lo=1)
+    kind: str = key("local", "where the ranks run", choices=("local", "slurm"))
+    nproc: int = key(1, "ranks on a machine", lo=1)
     master_port: int = key(0, "port where the ranks meet; 0 = a free one", lo=0, hi=65535)
     timeout_s: int = key(1800, "seconds that a rank waits for the others", lo=1)
+    heartbeat_s: int = key(
+        900, "seconds without progress on any rank after which the hung one is named; 0 = off", lo=0
+    )
+    stop_s: int = key(120, "seconds that a run may take to save after a signal", lo=1)
+
+
+@dataclass
+class SlurmConfig:
+    """What the batch file of launch=slurm says."""
+
+    partition: str | None = key(None, "--partition")
+    account: str | None = key(None, "--account")
+    qos: str | None = key(None, "--qos")
+    time: str | None = key("24:00:00", "--time, the wall clock of one job")
+    nodes: int = key(1, "machines; each runs launch.nproc ranks", lo=1)
+    gpus_per_node: int | None = key(None, "--gpus-per-node; null = as many as ranks, 0 = none", lo=0)
+    cpus_per_rank: int = key(8, "--cpus-per-task", lo=1)
+    mem: str | None = key(None, "--mem of a node (0 = all of it)")
+    signal_s: int = key(300, "seconds before the wall clock at which the run is told to save", lo=0)
+    requeue: bool = key(True, "after that warning, or a preemption, the job queues again and goes on")
+    max_restarts: int = key(100, "how often it may", lo=0)
+    at_once: int = key(4, "sweeps: jobs of the array that run at the same time", lo=1)
+    modules: list[str] = key([], "module load ...")
+    setup: list[str] = key([], "shell lines before the run")
+    env: dict[str, Any] = key({}, "environment variables (no secrets: the file can be read)", free=True)
+    container: str | None = key(None, "image for the ranks; null = none")
+    container_command: str = key(
+        "apptainer exec --nv {image}", "what runs a command in it; {image} is the container"
+    )
+    offline: bool = key(True, "libraries do not ask a hub: compute nodes often have no network")
+    sbatch: list[str] = key([], "further #SBATCH options, such as --constraint=a100")
+    srun: list[str] = key([], "further options of srun, such as --mpi=none")
+    python: str | None = key(None, "interpreter on the nodes; null = the one that submits")
+
+
+@dataclass
+class SweepConfig:
+    """Sweeps: -m on a stage."""
+
+    jobs: int = key(1, "jobs at the same time on this machine", lo=1)
+    path: str | None = key(None, "the sweep's directory; null = runs_dir/sweeps/<stage>/<name>/<time>-<id>")
+    retries: int = key(0, "how often a job that failed is tried again by itself", lo=0)
 
 
 @dataclass
@@ -142,3 +184,8 @@ class TrackerConfig:
     rollouts_keep: int = key(16, "replies in one rollout table", lo=0)
     checkpoint_every: int = key(0, "steps between two checkpoints; 0 = only at the end", lo=0)
     keep_checkpoints: int = key(2, "newest checkpoints that are kept", lo=1)
+    keep_best: str | None = key(None, "metric whose best checkpoint is kept as well; null = none")
+    best_is: str = key("max", "which value of it is the best", choices=("max", "min"))
+    services: list[str] = key([], "services that get the metrics too", choices=("wandb", "mlflow", "trackio"))
+    project: str = key("repo", "project or experiment there")
+    offline: bool = key(True, "keep their files in the run directory, send nothing")

@@ -21,6 +21,7 @@ OPEN_MAPPINGS = (
     "eval.systems",
     "policy.template_kwargs",
     "pipeline.steps",
+    "slurm.env",
 )  # entries may be added without `+`
 
 

@@ -18,6 +18,8 @@ from repo_cli.config.groups_model import (
     PolicyBuild,
     PolicyConfig,
     RolloutConfig,
+    SlurmConfig,
+    SweepConfig,
     TrackerConfig,
 )
 from repo_cli.config.groups_reward import (
@@ -56,7 +58,7 @@ class Config:
     resume: str | None = key(
         None, "null, auto (newest run of this stage and name), or a run or checkpoint directory"
     )
-    force: bool = key(False, "pipeline: run steps again that are already done")
+    force: bool = key(False, "pipeline: run done steps again; resume: go on although base or data differ")
     policy: PolicyConfig = section(PolicyConfig)
     critic: CriticConfig = section(CriticConfig)
     lora: LoraConfig = section(LoraConfig)
@@ -72,6 +74,8 @@ class Config:
     engine: EngineConfig = section(EngineConfig)
     optim: OptimConfig = section(OptimConfig)
     launch: LaunchConfig = section(LaunchConfig)
+    slurm: SlurmConfig = section(SlurmConfig)
+    sweep: SweepConfig = section(SweepConfig)
     tracker: TrackerConfig = section(TrackerConfig)
     world: WorldConfig = section(WorldConfig)
     sft: SftConfig = section(SftConfig)
@@ -107,6 +111,8 @@ __all__ = [
     "SftConfig",
     "SopConfig",
     "STAGES",
+    "SlurmConfig",
+    "SweepConfig",
     "TrackerConfig",
     "TrainRmConfig",
     "WeightsConfig",

@@ -2,7 +2,7 @@
 
 The launching process makes the run directory and freezes the configuration there; ranks read that file. Rank 0
 keeps the terminal; the others write to `logs/rank-N.log`. When a rank fails, the rest are ended, and the failure
-that came first is the one reported.
+that came first is the one reported. When none makes progress any more, the one that hangs is named.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +26,9 @@ from repo_cli.errors import Stopped, UserError
 from repo_cli.launch.failures import Failure, RankFailed, first, mendable, write_traceback
 from repo_cli.launch.ports import free_port
 from repo_cli.launch.resume import prepare
+from repo_cli.launch.slurm_env import adopt
+from repo_cli.launch.stopping import STOP_SLACK_S, passed_on
+from repo_cli.launch.watch import Watch, raise_hang
 
 MODULES = {
     "sft": "repo_cli.stages.sft",
@@ -35,7 +38,6 @@ MODULES = {
     "eval": "repo_cli.stages.evaluate",
 }
 GRACE_S = 5.0  # how long the other ranks may take to end by themselves after one has failed
-STOP_GRACE_S = 120.0  # how long ranks may take to save after a signal
 
 
 def launch(stage: str, cfg: Config, run_dir: Path | None = None, overrides: Sequence[str] = ()) -> Path:
@@ -50,10 +52,15 @@ def launch(stage: str, cfg: Config, run_dir: Path | None = None, overrides: Sequ
     Raises:
         UserError, Stopped: as the stage raised them. RankFailed: a rank died of something else.
     """
+    adopt()  # a task of somebody's srun
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and "RANK" in os.environ:
         return _join(stage, cfg, overrides)
     if run_dir is None:
         cfg, run_dir = prepare(cfg, overrides)
+    if cfg.launch.kind == "slurm":
+        from repo_cli.launch.slurm import run_srun
+
+        return run_srun(stage, cfg, run_dir)
     if cfg.launch.nproc == 1:
         return run_stage(stage, cfg, run_dir)
     return run_ranks(stage, cfg, run_dir)
@@ -113,6 +120,10 @@ class Rank:
             why += " (out of memory?)" if -code == signal.SIGKILL else ""
         else:
             why = f"ended with exit code {code}"
+        if code == Stopped.exit_code:
+            return Failure(
+                self.index, code, "ended at launch.stop_s; the last checkpoint stands", time=time.time()
+            )
         return Failure(self.index, 1, why, None, _tail(self.log), time.time())
 
 
@@ -120,11 +131,12 @@ def run_ranks(stage: str, cfg: Config, run_dir: Path) -> Path:
     """Starts `launch.nproc` ranks, waits for them, and raises what the first failing one reported."""
     port = free_port(cfg.launch.master_port)
     ranks: list[Rank] = []
-    with _forward_signals(ranks) as asked:
+    watch = Watch(run_dir, cfg.launch.nproc, cfg.launch.heartbeat_s, lambda number: _tell(ranks, number))
+    with passed_on(lambda number: _tell(ranks, number)) as asked:
         try:
             for index in range(cfg.launch.nproc):
                 ranks.append(_start(index, stage, cfg, run_dir, port))
-            failed = _wait(ranks, asked)
+            failed = _wait(ranks, asked, watch, cfg.launch.stop_s)
         finally:
             for rank in ranks:
                 _kill(rank)
@@ -185,8 +197,9 @@ def _start(index: int, stage: str, cfg: Config, run_dir: Path, port: int) -> Ran
     return rank
 
 
-def _wait(ranks: list[Rank], asked: list[float]) -> set[int]:
+def _wait(ranks: list[Rank], asked: list[float], watch: Watch, stop_s: float) -> set[int]:
     """Until every rank has ended; returns those that ended badly by themselves (not those we ended)."""
+    stop_s += STOP_SLACK_S
     failed: set[int] = set()
     deadline: float | None = None
     while True:
@@ -196,37 +209,22 @@ def _wait(ranks: list[Rank], asked: list[float]) -> set[int]:
             return failed
         now = time.monotonic()
         if failed and deadline is None:
-            deadline = now + (STOP_GRACE_S if asked else GRACE_S)
+            deadline = now + (stop_s if asked else GRACE_S)
         if asked and deadline is None:
-            deadline = asked[0] + STOP_GRACE_S
+            deadline = asked[0] + stop_s
         if deadline is not None and now > deadline:
             if not failed:
                 failed = {rank.index for rank in running}
             return failed
+        if not failed and (hang := watch.look()):
+            raise_hang(hang, watch.run_dir)
         time.sleep(0.05)
 
 
-@contextlib.contextmanager
-def _forward_signals(ranks: list[Rank]) -> Iterator[list[float]]:
-    """Passes SIGTERM, SIGINT and SIGUSR1 on to the ranks; yields the times at which that happened."""
-    asked: list[float] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-
-    def forward(number: int, _frame: object) -> None:
-        asked.append(time.monotonic())
-        for rank in ranks:
-            with contextlib.suppress(ProcessLookupError):
-                rank.process.send_signal(number)
-
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
-    before = {number: signal.signal(number, forward) for number in numbers}
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _tell(ranks: list[Rank], number: int) -> None:
+    for rank in ranks:
+        with contextlib.suppress(ProcessLookupError):
+            rank.process.send_signal(number)
 
 
 def _kill(rank: Rank) -> None:

@@ -1,8 +1,9 @@
 """Which run `resume` means, and with which configuration it goes on. No torch.
 
 resume=auto    the same command again: the newest unfinished run of this stage and name whose configuration is
-               the same; a fresh start, with a word, where there is none
+               the same; a fresh start, with a word on what differs, where there is none
 resume=PATH    that run with its own frozen configuration; single keys typed now win (rl.steps=200)
+What differs from the run is said, or refused (`launch/differences.py`).
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ from repo_cli.config.checks import check
 from repo_cli.config.compose import conf_dir
 from repo_cli.config.overrides import Places, assign, parse
 from repo_cli.errors import UserError
+from repo_cli.launch.differences import differences, tell_differences, write_record
 from repo_cli.training.rundir import RunDir, disk_errors, find_run
 
 #: What may differ between a run and the command that resumes it with resume=auto.
-NOT_THE_TASK = ("resume", "name", "runs_dir", "cache_dir", "force", "tracker", "launch", "pipeline")
+NOT_THE_TASK = (
+    "resume", "name", "runs_dir", "cache_dir", "force", "tracker", "launch", "slurm", "sweep", "pipeline",
+)  # fmt: skip
 
 
 def prepare(cfg: Config, overrides: Sequence[str]) -> tuple[Config, Path]:
@@ -36,21 +40,46 @@ def prepare(cfg: Config, overrides: Sequence[str]) -> tuple[Config, Path]:
         _start_is_possible(cfg)
         if cfg.resume:
             print(
-                "resume=auto: no unfinished run with this configuration, so this is a fresh start", flush=True
+                f"resume=auto: no unfinished run with this configuration, so this is a fresh start{_nearly(cfg)}",
+                flush=True,
             )
             cfg = dataclasses.replace(cfg, resume=None)
-        return cfg, RunDir.create(cfg, overrides).path
+        return cfg, new_run(cfg, overrides)
+    frozen = load_frozen(run.path)
     if cfg.resume == "auto":
         going = dataclasses.replace(
-            load_frozen(run.path), resume="auto", launch=cfg.launch, tracker=cfg.tracker
+            frozen, resume="auto", launch=cfg.launch, slurm=cfg.slurm, tracker=cfg.tracker
         )
     else:
         going = its_own(run, cfg, overrides)
+    tell_differences(differences(frozen, going, run.path), run.path, cfg.force)
     _start_is_possible(going)
     print(f"resuming {run.path}", flush=True)
     with disk_errors(run.path):
         save_frozen(going, run.config)
     return going, run.path
+
+
+def new_run(cfg: Config, overrides: Sequence[str], path: Path | None = None) -> Path:
+    """A new run directory (at `path`, or one of its own) that notes the configuration and the files it is made of."""
+    made = RunDir.create(cfg, overrides, path).path
+    with disk_errors(made):
+        write_record(cfg, made)
+    return made
+
+
+def _nearly(cfg: Config) -> str:
+    """What keeps the newest unfinished run from being the one; '' where there is none."""
+    run = find_run(cfg)
+    if run is None:
+        return ""
+    try:
+        found = differences(load_frozen(run.path), cfg, run.path)
+    except UserError:
+        return ""
+    keys = [str(difference) for difference in found if difference.kind != "harmless"]
+    more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
+    return f"; {run.path} differs in {'; '.join(keys[:3])}{more}" if keys else ""
 
 
 def _start_is_possible(cfg: Config) -> None:
@@ -84,6 +113,6 @@ def its_own(run: RunDir, cfg: Config, overrides: Sequence[str]) -> Config:
             )
         assign(tree, override)
     going: Config = from_dict(Config, tree)
-    going.resume = cfg.resume
+    going.resume, going.force = cfg.resume, cfg.force
     check(going)
     return going

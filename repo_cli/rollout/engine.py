@@ -18,6 +18,7 @@ from repo_cli.errors import UserError
 from repo_cli.models.backbone import Backbone
 from repo_cli.rollout.agents import Talk
 from repo_cli.rollout.cache import roomy_cache
+from repo_cli.training.heartbeat import beat
 
 COMPACT_BELOW = 0.75  # rows that have ended leave the batch once fewer than this share of its rows still run
 
@@ -112,6 +113,7 @@ class LocalEngine:
         running = torch.ones(len(rows), dtype=torch.bool, device=device)
         cache = roomy_cache(self.backbone.base.config, self.cfg.max_new_tokens, self.backbone.autocast_dtype)
         for emitted in range(1, self.cfg.max_new_tokens + 1):
+            beat("generate")
             logits = self.backbone.base(
                 input_ids=ids,
                 attention_mask=attention,

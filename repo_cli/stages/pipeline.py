@@ -29,7 +29,7 @@ ROOMS = {
     "rl": ("",),
     "eval": ("",),
 }
-NOT_INPUTS = ("runs_dir", "cache_dir", "resume", "force", "name", "tracker", "pipeline")
+NOT_INPUTS = ("runs_dir", "cache_dir", "resume", "force", "name", "tracker", "pipeline", "slurm", "sweep")
 #: Parts of the configuration that a stage does not read: changing a rule does not pre-train the base again.
 _SCORES = ("judge", "rubric", "reward", "rules", "sop")
 NOT_READ = {

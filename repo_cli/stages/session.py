@@ -7,15 +7,19 @@
         return session.finish(backbone, role, kind="adapter")
 
 Random numbers are seeded anew for each step from (seed, step, rank), so a resumed run draws what the undisturbed one
-would have drawn. A signal ends the stage at once while there is nothing to save (loading, evaluation); from the first
-step on the running step is finished and saved first.
+would have drawn. A signal ends the stage at once while there is nothing to save (loading, evaluation). From the first
+step on the ranks agree at the next safe place (a phase, a micro-batch): a step that has changed no weight yet is left
+and the state before it saved; one that has is finished first. `launch.stop_s` bounds the time that may take.
 """
 
 from __future__ import annotations
 
+import copy
+import faulthandler
 import gc
 import io
 import logging
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,9 +35,9 @@ from repo_cli.models.backbone import Backbone
 from repo_cli.models.hashing import hash_model_dir
 from repo_cli.models.manifest import write_manifest
 from repo_cli.quiet import quiet_libraries, route_logs
+from repo_cli.stages.going_on import checkpoint_to_resume, score_of
 from repo_cli.training import distributed
 from repo_cli.training.checkpoint import (
-    check_checkpoint,
     latest_complete,
     load_rng,
     read_state,
@@ -43,6 +47,7 @@ from repo_cli.training.checkpoint import (
     write_state,
 )
 from repo_cli.training.engine import NonFiniteLoss, TrainEngine
+from repo_cli.training.heartbeat import Heartbeat, beat
 from repo_cli.training.memory import give_back, peak_gib
 from repo_cli.training.progress import StepProgress
 from repo_cli.training.rundir import RunDir
@@ -54,6 +59,10 @@ log = logging.getLogger("repo")
 
 #: Which metric stands beside the progress bar, by stage.
 SHOWN = {"sft": "loss", "dpo": "accuracy", "train_rm": "accuracy", "rl": "reward/total"}
+
+
+class LeftStep(Stopped):
+    """A signal came before the running step changed anything: the state before it is what gets saved."""
 
 
 class Session:
@@ -68,7 +77,11 @@ class Session:
         self._kept: dict[str, Any] = {}
         self._seconds: dict[str, float] = {}
         self._bar: StepProgress | None = None
-        self._stop = StopFlag(at_once=True)
+        self._step = self._updates_before = 0
+        self._kept_before: dict[str, Any] = {}
+        self._heart: Heartbeat | None = None
+        self._told_best = False
+        self._stop = StopFlag(at_once=True, limit_s=cfg.launch.stop_s, at_limit=self._out_of_time)
 
     # -- coming and going ------------------------------------------------------------------------------------
 
@@ -81,20 +94,36 @@ class Session:
             self._given = Path(distributed.broadcast_object(made))
         self.run = RunDir(self._given)
         self.path = self.run.path
-        self._resumed = self._checkpoint_to_resume()
+        self._resumed, notes = checkpoint_to_resume(self.cfg, self.run, self.is_main)
         start = step_of(self._resumed) if self._resumed else None
         self.tracker = Tracker(self.run, self.cfg, active=self.is_main, from_step=start)
         self._handler = self.run.log_handler() if self.is_main else logging.NullHandler()
         route_logs(self._handler)
         log.handlers, log.propagate = [self._handler], False
         log.setLevel(logging.INFO)
+        for note in notes:
+            self.alarm(note)
         torch.manual_seed(self.cfg.seed)
         self._stop.__enter__()
         self._stop.check()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        try:
+            if isinstance(error, LeftStep):
+                self.save(self._step, kept=self._kept_before)
+        finally:
+            self._close(kind, error, trace)
+        if isinstance(error, NonFiniteLoss):
+            kept = latest_complete(self.run.checkpoints)
+            raise UserError(
+                f"step {self._step + 1}: {error}; nothing was updated in it",
+                hint=f"last good checkpoint: {kept or 'none'}; lower the learning rate, or look at the data",
+            ) from error
+
+    def _close(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
         self._stop.__exit__(kind, error, trace)
+        self._rest()
         self.tracker.close()
         for engine in self._engines.values():
             engine.close()
@@ -108,23 +137,6 @@ class Session:
         route_logs(None)
         log.handlers = []
         self._handler.close()
-        if isinstance(error, NonFiniteLoss):
-            kept = latest_complete(self.run.checkpoints)
-            raise UserError(
-                f"step {self._step + 1}: {error}; nothing was updated in it",
-                hint=f"last good checkpoint: {kept or 'none'}; lower the learning rate, or look at the data",
-            ) from error
-
-    def _checkpoint_to_resume(self) -> Path | None:
-        """The checkpoint to go on from: the one that `resume` names, or the newest whole one of this run."""
-        if not self.cfg.resume:
-            return None
-        named = Path(self.cfg.resume).expanduser()
-        found = named if step_of(named) >= 0 else latest_complete(self.run.checkpoints)
-        if found is None:
-            raise UserError(f"resume={self.cfg.resume}: no complete checkpoint in {self.run.checkpoints}")
-        check_checkpoint(found)
-        return found
 
     # -- roles and engines -----------------------------------------------------------------------------------
 
@@ -159,6 +171,7 @@ class Session:
     ) -> TrainEngine:
         """The training engine of a role; its whole state is part of every checkpoint."""
         engine = TrainEngine(backbone, role, self.cfg, lr, total_steps=total_steps, dropout=dropout)
+        engine.between = self.safe_place
         self._engines[role] = engine
         return engine
 
@@ -175,11 +188,52 @@ class Session:
         self._stop.at_once = False  # from here on the step is finished first, and saved
         self._bar = StepProgress(self.stage, total, done=first, active=self.is_main)
         self._bar.__enter__()
+        if distributed.world_size() > 1 and self.cfg.launch.heartbeat_s:
+            self._heart = Heartbeat(self.path, distributed.rank()).start()
         for self._step in range(first, total):
             torch.manual_seed(self.step_seed(self._step))
             self._seconds, self._began = {}, time.perf_counter()
+            self._updates_before = self._updates()
+            self._kept_before = copy.deepcopy({name: thing.state() for name, thing in self._kept.items()})
             yield self._step
+        self._rest()
         self._bar.__exit__(None, None, None)
+
+    def _rest(self) -> None:
+        """No signs of life are expected from here on, and there is no step to leave."""
+        self._updates_before = -1
+        if self._heart is not None:
+            self._heart.stop()
+            self._heart = None
+
+    def _updates(self) -> int:
+        return sum(engine.updates for engine in self._engines.values())
+
+    def safe_place(self) -> None:
+        """All ranks pass here equally often; after a signal they leave the step together, if it changed nothing yet."""
+        beat(f"step {self._step + 1}", lockstep=True)
+        if self._bar is None or self._updates() != self._updates_before:
+            return
+        if self._stop.agreed():
+            raise LeftStep(self._stopped_text(self._step))
+
+    def _stopped_text(self, done: int) -> str:
+        return (
+            f"stopped by {self._stop.signal or 'a signal'} after step {done}; go on with --resume {self.path}"
+        )
+
+    def _out_of_time(self) -> int:
+        """The exit code of a run that is not at a safe place when `launch.stop_s` are over."""
+        kept = latest_complete(self.run.checkpoints)
+        text = (
+            f"no safe place to stop within launch.stop_s={self.cfg.launch.stop_s} s, so nothing was saved now"
+        )
+        print(f"stopped: {text}; last checkpoint: {kept or 'none'}", file=sys.stderr, flush=True)
+        with open(self.run.log_file, "a", encoding="utf-8") as file:
+            file.write(text + "\n")
+            file.flush()
+            faulthandler.dump_traceback(file, all_threads=True)
+        return Stopped.exit_code if kept else 1
 
     def end_step(
         self, step: int, stats: dict[str, float], rollouts: list[dict[str, Any]] | None = None
@@ -200,24 +254,43 @@ class Session:
         assert self._bar is not None, "end_step outside of steps()"
         self._bar.advance(1, **({key: stats[key]} if key in stats else {}))
         every = self.cfg.tracker.checkpoint_every
+        beat(f"end of step {done}", lockstep=True)
         asked = self._stop.agreed()
         if asked or (every and done % every == 0):
             self.save(done)
         if asked:
-            who = self._stop.signal or "a signal"
-            raise Stopped(f"stopped by {who} after step {done}; go on with --resume {self.path}")
+            raise Stopped(self._stopped_text(done))
 
-    def save(self, step: int) -> Path:
-        """A complete checkpoint: every engine's exact state, random numbers, the step."""
+    def save(self, step: int, kept: dict[str, Any] | None = None) -> Path:
+        """A complete checkpoint: every engine's exact state, random numbers, the step, and what `keep` named.
+
+        kept: those states where they are not what they are now (the step that is left has changed them).
+        """
+        kept = {name: thing.state() for name, thing in self._kept.items()} if kept is None else kept
 
         def write(folder: Path) -> None:
-            for role, engine in self._engines.items():
-                engine.save(folder / role)
+            for role, engine in self._engines.items():  # all ranks stop at the first that one could not write
+                distributed.agreed(lambda engine=engine, role=role: engine.save(folder / role))  # type: ignore[misc]
+                beat("save", lockstep=True)
             save_rng(folder)
-            kept = {name: thing.state() for name, thing in self._kept.items()}
-            write_state(folder, {"step": step, "stage": self.stage, "seed": self.cfg.seed, "kept": kept})
+            state = {"step": step, "stage": self.stage, "seed": self.cfg.seed, "kept": kept}
+            write_state(
+                folder, state | {"threads": torch.get_num_threads(), "ranks": distributed.world_size()}
+            )
 
-        return save_checkpoint(self.run.checkpoints, step, write, self.cfg.tracker.keep_checkpoints)
+        tracker = self.cfg.tracker
+        score, problem = score_of(tracker, self.last_metrics)
+        if problem and not self._told_best:
+            self._told_best = True
+            self.alarm(problem)
+        return save_checkpoint(
+            self.run.checkpoints,
+            step,
+            write,
+            tracker.keep_checkpoints,
+            score=score,
+            keep_best=tracker.best_is if tracker.keep_best else None,
+        )
 
     def _restore(self) -> int:
         assert self._resumed is not None
@@ -245,6 +318,7 @@ class Session:
     @contextmanager
     def timer(self, name: str) -> Iterator[None]:
         """Adds to `timing/<name>_s` of the running step."""
+        self.safe_place()
         began = time.perf_counter()
         yield
         self._seconds[name] = self._seconds.get(name, 0.0) + time.perf_counter() - began
@@ -257,7 +331,13 @@ class Session:
     def progress(self, label: str, total: int) -> Iterator[Callable[[int, int], None]]:
         """A progress bar for long work outside the training loop; call with (done, total)."""
         with StepProgress(label, total, active=self.is_main) as bar:
-            yield lambda done, _total: bar.advance(done - bar.done) if done > bar.done else None
+
+            def advance(done: int, _total: int) -> None:
+                beat(label)
+                if done > bar.done:
+                    bar.advance(done - bar.done)
+
+            yield advance
 
     def note(self, text: str) -> None:
         """A line for people: terminal and log."""

@@ -1,12 +1,15 @@
 """Checkpoints that are either complete or not there: written aside, marked last, then moved into place.
 
-`checkpoints/step-000100/` counts only with its `COMPLETE` file, which lists every other file's size and hash.
+`checkpoints/step-000100/` counts only with its `COMPLETE` file, which lists every other file's size and hash, and
+the value of the metric that decides which one is the best (`tracker.keep_best`). A kill at any moment leaves the
+checkpoints before as they were: what was being written keeps a name that starts with a dot.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import random
 import shutil
 from collections.abc import Callable
@@ -25,9 +28,18 @@ def step_of(path: Path) -> int:
     return int(name[5:]) if name.startswith("step-") and name[5:].isdigit() else -1
 
 
-def save_checkpoint(folder: Path, step: int, write: Callable[[Path], None], keep_last: int = 2) -> Path:
+def save_checkpoint(
+    folder: Path,
+    step: int,
+    write: Callable[[Path], None],
+    keep_last: int = 2,
+    score: float | None = None,
+    keep_best: str | None = None,
+) -> Path:
     """All ranks call. `write(directory)` is called on every rank and puts its files there.
 
+    score: how good this one is, written into its marker. keep_best: max or min = the one with the best score is
+    kept beside the `keep_last` newest; None = only those.
     Raises UserError (on every rank) when the disk is full or not writable; the checkpoints before stay as
     they are.
     """
@@ -51,14 +63,17 @@ def save_checkpoint(folder: Path, step: int, write: Callable[[Path], None], keep
             raise
 
     def begin() -> None:
-        shutil.rmtree(fresh, ignore_errors=True)
+        _tidy(folder)
         fresh.mkdir(parents=True)
 
     def finish() -> None:
         files = {p.relative_to(fresh).as_posix(): _entry(p) for p in sorted(fresh.rglob("*")) if p.is_file()}
         fsync_tree(fresh)
         marker = fresh / MARKER
-        marker.write_text(json.dumps({"step": step, "files": files}, indent=1) + "\n", encoding="utf-8")
+        note: dict[str, Any] = {"step": step}
+        if score is not None and math.isfinite(score):
+            note["score"] = score
+        marker.write_text(json.dumps(note | {"files": files}, indent=1) + "\n", encoding="utf-8")
         fsync_path(marker)
         fsync_path(fresh)
         aside = folder / f".step-{step:06d}.old"
@@ -68,7 +83,7 @@ def save_checkpoint(folder: Path, step: int, write: Callable[[Path], None], keep
         fresh.rename(target)
         fsync_path(folder)
         shutil.rmtree(aside, ignore_errors=True)
-        _prune(folder, keep_last)
+        _prune(folder, keep_last, keep_best)
 
     everywhere(begin, main_only=True)
     everywhere(lambda: write(fresh), main_only=False)
@@ -84,11 +99,36 @@ def _entry(path: Path) -> dict[str, Any]:
     return {"size": path.stat().st_size, "sha256": digest.hexdigest()}
 
 
-def _prune(folder: Path, keep_last: int) -> None:
+def _tidy(folder: Path) -> None:
+    """Removes what a kill left half-written; brings back a checkpoint that it left under its second name."""
+    for aside in folder.glob(".step-*.old"):
+        target = folder / aside.name[1:].removesuffix(".old")
+        if target.exists():
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            aside.rename(target)
+    for half in folder.glob(".step-*.tmp"):
+        shutil.rmtree(half, ignore_errors=True)
+
+
+def _prune(folder: Path, keep_last: int, keep_best: str | None) -> None:
     complete = sorted((p for p in folder.glob("step-*") if (p / MARKER).is_file()), key=step_of)
+    best = best_complete(folder, keep_best) if keep_best else None
     for path in complete[:-keep_last]:
-        (path / MARKER).unlink()  # first, so that a half-deleted one never counts
-        shutil.rmtree(path, ignore_errors=True)
+        if path != best:
+            (path / MARKER).unlink()  # first, so that a half-deleted one never counts
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def best_complete(folder: Path, sense: str = "max") -> Path | None:
+    """The complete checkpoint with the highest (sense=max) or lowest (min) score; the later one of equals."""
+    sign = 1.0 if sense == "max" else -1.0
+    scored = []
+    for path in folder.glob("step-*"):
+        note = _note(path)
+        if note is not None and isinstance(note.get("score"), int | float):
+            scored.append((sign * note["score"], step_of(path), path))
+    return max(scored)[2] if scored else None
 
 
 def latest_complete(folder: Path) -> Path | None:
@@ -99,11 +139,37 @@ def latest_complete(folder: Path) -> Path | None:
     return None
 
 
+def latest_whole(folder: Path, say: Callable[[str], None]) -> Path | None:
+    """The newest checkpoint whose files have the hashes that its marker lists.
+
+    `say` is given a sentence about each damaged one that is passed over. None: there is no whole one.
+    """
+    _tidy(folder)
+    for path in sorted(folder.glob("step-*"), key=step_of, reverse=True):
+        if step_of(path) < 0:
+            continue
+        try:
+            check_checkpoint(path)
+        except UserError as error:
+            say(f"passed over: {error.message}")
+        else:
+            return path
+    return None
+
+
+def _note(path: Path) -> dict[str, Any] | None:
+    try:
+        note = json.loads((path / MARKER).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return note if isinstance(note, dict) else None
+
+
 def _looks_whole(path: Path) -> bool:
     try:
-        files = json.loads((path / MARKER).read_text(encoding="utf-8"))["files"]
+        files = (_note(path) or {})["files"]
         return all((path / name).stat().st_size == entry["size"] for name, entry in files.items())
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, KeyError, TypeError, AttributeError):
         return False
 
 
@@ -112,7 +178,7 @@ def check_checkpoint(path: Path) -> int:
     if not (path / MARKER).is_file():
         raise UserError(
             f"{path}: no {MARKER} file, so this checkpoint was never finished",
-            hint="--resume auto takes the last finished one",
+            hint="resume with the run's directory takes its last whole one",
         )
     try:
         note = json.loads((path / MARKER).read_text(encoding="utf-8"))
@@ -120,12 +186,12 @@ def check_checkpoint(path: Path) -> int:
             if _entry(path / name) != entry:
                 raise UserError(
                     f"{path / name}: differs from what was saved",
-                    hint="the file is damaged; remove this checkpoint",
+                    hint="the file is damaged; resume with the run's directory takes the one before it",
                 )
         return int(note["step"])
     except FileNotFoundError as error:
         raise UserError(f"{error.filename}: missing from the checkpoint") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path / MARKER}: cannot be read ({error})") from error
 
 
@@ -195,3 +261,9 @@ def read_state(folder: Path) -> dict[str, Any]:
         raise UserError(f"{folder}: no state.json in this checkpoint")
     state: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return state
+
+
+def thread_count(folder: Path) -> int | None:
+    """CPU threads of the run that wrote this checkpoint: bits differ between thread counts. None = not noted."""
+    found = read_state(folder).get("threads")
+    return found if isinstance(found, int) else None

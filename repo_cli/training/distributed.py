@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import os
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -134,6 +135,16 @@ def broadcast_object(thing: Any, source: int = 0) -> Any:
     box = [thing]
     dist.broadcast_object_list(box, src=source)
     return box[0]
+
+
+def agreed(action: Callable[[], None]) -> None:
+    """Every rank does its part of a work, and all raise when any of them failed in it."""
+    problem: Exception | None = None
+    try:
+        action()
+    except Exception as error:
+        problem = error
+    same_error(problem)
 
 
 def same_error(error: Exception | None) -> None:

@@ -93,6 +93,8 @@ class TrainEngine:
         self.warmup_steps = cfg.optim.warmup_steps if warmup_steps is None else warmup_steps
         self.stage, self.bf16 = cfg.engine.zero_stage, cfg.engine.precision == "bf16"
         self.updates = 0
+        #: called on all ranks before each micro-batch; may raise to leave the step (nothing is updated then)
+        self.between: Callable[[], None] = lambda: None
         deepspeed = prepare()
         group.init(cfg)
         if self.bf16:
@@ -156,6 +158,7 @@ class TrainEngine:
             self.backbone.set_mode(training=True, dropout=self.dropout)
         try:
             for index in range(rounds):
+                self.between()
                 mine = index < len(todo)
                 self.engine.set_gradient_accumulation_boundary(index == rounds - 1)
                 loss = self.engine(loss_fn if mine else None, todo[index] if mine else None)

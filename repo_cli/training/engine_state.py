@@ -35,7 +35,11 @@ def _describe(train: Any) -> dict[str, Any]:
 
 
 def save(train: Any, folder: Path) -> None:
-    """All ranks call. Frozen parameters are not saved: the configuration names the base."""
+    """All ranks call. Frozen parameters are not saved: the configuration names the base.
+
+    Ends without a barrier: a rank whose disk is full raises, and the others must not wait for it here
+    (`distributed.agreed` around the call tells them).
+    """
     from safetensors.torch import save_file
 
     main = group.is_main()
@@ -60,13 +64,13 @@ def save(train: Any, folder: Path) -> None:
     if main:
         note = _describe(train) | {"updates": train.updates, "threads": torch.get_num_threads()}
         (folder / "engine.json").write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
-    group.barrier()
 
 
 def load(train: Any, folder: Path) -> None:
     """All ranks call, on an engine made with the same configuration."""
     from safetensors.torch import load_file
 
+    group.barrier()  # a share that another rank is still writing
     note = _check(train, folder)
     state = load_file(str(folder / "model.safetensors"))
     named = train.backbone.named_trainable(train.role)

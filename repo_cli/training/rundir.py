@@ -51,16 +51,19 @@ class RunDir:
         self.final = self.path / "final"
 
     @classmethod
-    def create(cls, cfg: Any, overrides: Iterable[str] = ()) -> RunDir:
-        """A new directory with the frozen configuration. Raises UserError when it cannot be made."""
+    def create(cls, cfg: Any, overrides: Iterable[str] = (), path: Path | None = None) -> RunDir:
+        """A new directory with the frozen configuration, at `path` or under a name of its own.
+
+        Raises UserError when it cannot be made.
+        """
         from repo_cli.config.compose import save_frozen
 
         if not cfg.name or cfg.name.startswith(".") or any(c in cfg.name for c in "/\\\0"):
             raise UserError(f"name={cfg.name!r} cannot be the name of a directory")
-        parent = Path(cfg.runs_dir).expanduser() / cfg.stage / cfg.name
+        parent = path.parent if path else Path(cfg.runs_dir).expanduser() / cfg.stage / cfg.name
         with disk_errors(parent):
             parent.mkdir(parents=True, exist_ok=True)
-            path = parent / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+            path = path or parent / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
             path.mkdir()  # not exist_ok: a run never shares its directory
             save_frozen(cfg, path / "config.yaml")
             (path / "overrides.txt").write_text("".join(f"{o}\n" for o in overrides), encoding="utf-8")

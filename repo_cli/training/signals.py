@@ -1,4 +1,4 @@
-"""A polite end: the first signal asks the loop to stop after its step, the second ends at once.
+"""A polite end: the first signal asks the loop to stop at its next safe place, the second ends at once.
 
 Where there is nothing to save (data and models being loaded, an evaluation), `at_once` makes the first signal
 raise Stopped right there.
@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
 from repo_cli.errors import Stopped
 
+ECHO_S = 5.0
 SIGNALS = ("SIGTERM", "SIGINT", "SIGUSR1")
 
 
@@ -20,13 +24,23 @@ class StopFlag:
     """`with StopFlag() as stop:` ... `if stop.agreed(): save a checkpoint; raise Stopped`.
 
     at_once: raise Stopped from the handler itself; may be changed at any time.
+    limit_s, at_limit: how long the polite end may take; after that `at_limit()` gives the exit code with which the
+    process ends there and then (None = no limit).
 
     SIGTERM (a scheduler's end), SIGINT (Ctrl-C) and SIGUSR1 (a scheduler's warning before the end) set it.
     """
 
-    def __init__(self, at_once: bool = False) -> None:
+    def __init__(
+        self,
+        at_once: bool = False,
+        limit_s: float | None = None,
+        at_limit: Callable[[], int] = lambda: 1,
+    ) -> None:
         self.signal: str | None = None
         self.at_once = at_once
+        self.limit_s, self.at_limit = limit_s, at_limit
+        self._since = 0.0
+        self._timer: threading.Timer | None = None
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> StopFlag:
@@ -42,13 +56,23 @@ class StopFlag:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.signal is not None:
+            if "SLURM_JOB_ID" in os.environ and time.monotonic() - self._since < ECHO_S:
+                return  # the same notice by another way: from slurmd, and through srun
             # Not sys.exit: the loop may be inside a C++ call or a collective that will never come back.
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
             return
         self.signal = signal.Signals(number).name
+        self._since = time.monotonic()
+        if self.limit_s is not None:
+            self._timer = threading.Timer(self.limit_s, self._too_late)
+            self._timer.daemon = True
+            self._timer.start()
         if self.at_once:
             self.check()
+
+    def _too_late(self) -> None:
+        os._exit(self.at_limit())
 
     def check(self) -> None:
         """Raise Stopped if this rank has been asked to stop; for work of which nothing is kept."""
@@ -69,5 +93,7 @@ class StopFlag:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         for number, handler in self._before.items():
             signal.signal(number, handler)

@@ -1,7 +1,11 @@
-"""What a run writes down: metrics.jsonl (always), TensorBoard, tables of replies, alarms. Rank 0 only."""
+"""What a run writes down: metrics.jsonl (always), TensorBoard, tables of replies, alarms. Rank 0 only.
+
+Weights & Biases, MLflow and trackio (`tracker.services`) get the same numbers: training/services.py.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import math
@@ -12,8 +16,11 @@ from typing import Any
 
 from repo_cli.training.disk import disk_errors
 from repo_cli.training.rundir import RunDir
+from repo_cli.training.services import Outlet, check_installed
 
 log = logging.getLogger("repo")
+#: Parts of the configuration that a service's table of settings does without.
+LONG = ("rules.rules", "rubric.criteria", "sop.stages", "pipeline.steps")
 
 
 class Tracker:
@@ -26,6 +33,10 @@ class Tracker:
     def __init__(self, run: RunDir, cfg: Any, active: bool = True, from_step: int | None = None) -> None:
         self.run, self.cfg, self.active = run, cfg, active
         self._board: Any = None
+        self._outlets: list[Outlet] | None = None
+        self._from_step = from_step
+        if active:
+            check_installed(cfg.tracker.services)
         if active and from_step is not None:
             _cut(run.metrics, from_step)
 
@@ -42,6 +53,8 @@ class Tracker:
             for key, number in numbers.items():
                 if isinstance(number, (int, float)):
                     board.add_scalar(key, number, step)
+        for outlet in self._services():
+            outlet.log(step, numbers)
 
     def rollouts(self, step: int, rows: Iterable[Mapping[str, Any]]) -> None:
         """A table of replies with all their scores, the first rollouts_keep: rollouts/step-000100.jsonl."""
@@ -67,13 +80,45 @@ class Tracker:
         if self._board is None and self.cfg.tracker.tensorboard:
             from torch.utils.tensorboard import SummaryWriter
 
-            self._board = SummaryWriter(str(self.run.path / "tensorboard"))
+            # a resumed run takes the points of later steps out of what the board shows
+            purge = None if self._from_step is None else self._from_step + 1
+            self._board = SummaryWriter(str(self.run.path / "tensorboard"), purge_step=purge)
         return self._board
+
+    def _services(self) -> list[Outlet]:
+        if self._outlets is None:
+            settings = flat(dataclasses.asdict(self.cfg)) if self.cfg.tracker.services else {}
+            self._outlets = [
+                Outlet(name, self.run.path, self.cfg, settings) for name in self.cfg.tracker.services
+            ]
+            if self._outlets and self._from_step:  # logged, but a kill came before they were sent
+                for row in read_metrics(self.run.metrics):
+                    if row["step"] <= self._from_step:
+                        for outlet in self._outlets:
+                            outlet.log(
+                                row["step"], {k: v for k, v in row.items() if k not in ("step", "time")}
+                            )
+        return self._outlets
 
     def close(self) -> None:
         if self._board is not None:
             self._board.close()
             self._board = None
+        for outlet in self._outlets or []:
+            outlet.close()
+        self._outlets = None
+
+
+def flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Dotted keys of nested mappings, without the long free-form parts."""
+    out: dict[str, Any] = {}
+    for name, value in data.items():
+        if isinstance(value, Mapping):
+            if f"{prefix}{name}" not in LONG:
+                out |= flat(value, f"{prefix}{name}.")
+        else:
+            out[f"{prefix}{name}"] = value
+    return out
 
 
 def _plain(value: Any) -> Any:

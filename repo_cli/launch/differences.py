@@ -1,0 +1,166 @@
+"""What differs between a run and the command that resumes it: harmless, allowed, or refused. No torch.
+
+harmless  where and how it runs and what is written down: `tracker`, `launch`, `slurm`, paths of our own
+allowed   the course from here on: more steps, learning rates, weights of rewards; said, since bits may differ
+refused   what the state in the checkpoint was made of: base, adapters, data (by the files' hashes), seed, method;
+          `--force` goes on all the same
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from repo_cli.config import Config
+from repo_cli.errors import UserError
+
+HARMLESS = (
+    "name", "runs_dir", "cache_dir", "resume", "force", "tracker", "launch", "slurm", "sweep", "pipeline",
+    "eval", "engine.threads", "rl.eval_every", "rl.eval_n",
+)  # fmt: skip
+REFUSED = (
+    "stage", "seed", "policy", "lora", "data", "world", "rm", "critic.init", "critic.lora_r", "algorithm.name",
+    "judge.path", "judge.kind", "engine.zero_stage", "engine.precision", "sft.batch_size", "train_rm.batch_size",
+    "dpo.batch_size", "rl.batch_size", "sft.max_messages", "algorithm.group_size",
+)  # fmt: skip
+#: Files that a run is made of: their contents count, not where they lie.
+FILES = ("data.path", "data.val_path", "policy.path", "policy.parent", "rm.path", "judge.path")
+RECORD = "inputs.json"
+SILENT = ("resume", "force", "name", "runs_dir", "cache_dir")  # said by the command itself
+_SAID = {"harmless": "changed, harmless", "allowed": "changed", "refused": "changed, forced"}
+_BLOCK = 1 << 22
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One key that is not what it was."""
+
+    key: str
+    before: Any
+    now: Any
+    kind: str  # harmless | allowed | refused
+    why: str = ""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.key}: {_short(self.before)} -> {_short(self.now)}{f' ({self.why})' if self.why else ''}"
+        )
+
+
+def differences(before: Config, now: Config, run: Path) -> list[Difference]:
+    """Every key that differs, and every input file whose content is not what the run started with."""
+    then = record(run)
+    found = []
+    was, new = _flat(before), _flat(now)
+    for key in sorted(was.keys() | new.keys()):
+        old, value = was.get(key), new.get(key)
+        if old == value:
+            continue
+        if key in FILES and then.get(key) and then[key] == content(value):
+            found.append(Difference(key, old, value, "allowed", "the same content in another place"))
+        else:
+            found.append(Difference(key, old, value, _kind(key)))
+    changed = {difference.key for difference in found}
+    for key, hashed in then.items():
+        path = new.get(key)
+        if (
+            key not in changed and path and content(path) not in ("", hashed)
+        ):  # a missing one is told elsewhere
+            found.append(
+                Difference(key, path, path, "refused", "its content has changed since the run started")
+            )
+    return found
+
+
+def tell_differences(
+    found: list[Difference], run: Path, force: bool, say: Callable[[str], None] = print
+) -> None:
+    """Says what differs.
+
+    Raises:
+        UserError: something that the checkpoint was made of differs, and `force` is off.
+    """
+    refused = [difference for difference in found if difference.kind == "refused"]
+    if refused and not force:
+        more = (
+            f" (and {len(refused) - 1} more: {', '.join(d.key for d in refused[1:4])})" if refused[1:] else ""
+        )
+        raise UserError(
+            f"{run} cannot go on with {refused[0]}{more}: its checkpoint was made with the former",
+            hint="start a new run, or --force to go on all the same",
+        )
+    for difference in found:
+        if difference.key not in SILENT:
+            say(f"{_SAID[difference.kind]}: {difference}")
+
+
+def write_record(cfg: Config, run: Path) -> None:
+    """Notes the hashes of the files that the run is made of in its inputs.json."""
+    (run / RECORD).write_text(json.dumps(inputs(cfg), indent=1) + "\n", encoding="utf-8")
+
+
+def record(run: Path) -> dict[str, str]:
+    """What `write_record` noted; empty where there is none."""
+    try:
+        data = json.loads((run / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {str(k): str(v) for k, v in data.items()} if isinstance(data, dict) else {}
+
+
+def inputs(cfg: Config) -> dict[str, str]:
+    """Hash by key of each file or directory that the configuration names and that lies on this disk."""
+    flat = _flat(cfg)
+    return {key: hashed for key in FILES if (value := flat.get(key)) and (hashed := content(value))}
+
+
+def content(value: Any) -> str:
+    """A hash of what lies at a path; '' for anything that is not on the disk (world:..., a hub name).
+
+    Of a product its manifest (which lists its files' hashes); of another directory the names and sizes.
+    """
+    path = Path(str(value)).expanduser()
+    digest = hashlib.sha256()
+    if path.is_dir():
+        for manifest in (path / "manifest.json", path / "final" / "manifest.json"):
+            if manifest.is_file():
+                return content(manifest)
+        for file in sorted(p for p in path.rglob("*") if p.is_file()):
+            digest.update(f"{file.relative_to(path).as_posix()} {file.stat().st_size}\n".encode())
+        return digest.hexdigest()
+    if not path.is_file():
+        return ""
+    with open(path, "rb") as handle:
+        while block := handle.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _kind(key: str) -> str:
+    def under(names: tuple[str, ...]) -> bool:
+        return any(key == name or key.startswith(name + ".") for name in names)
+
+    return "harmless" if under(HARMLESS) else "refused" if under(REFUSED) else "allowed"
+
+
+def _flat(cfg: Config) -> dict[str, Any]:
+    return dict(_leaves(dataclasses.asdict(cfg)))
+
+
+def _leaves(data: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in data.items():
+        dotted = f"{prefix}{name}"
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, dotted + ".")
+        else:
+            yield dotted, value
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,104 @@
+"""Finds the rank that hangs while the others wait for it, from the signs of life in the run directory. No torch."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from repo_cli.launch.failures import RankFailed, write_traceback
+from repo_cli.training.heartbeat import beat_file, stack_file
+
+LOOK_EVERY_S = 1.0
+STACKS_S = 1.5  # how long the ranks may take to write their stacks
+#: A rank whose stack shows these near its top is waiting for the others, not hanging.
+WAITING = re.compile(r"torch/distributed/|deepspeed/(?:comm|utils/torch)/?")
+TOP = 12  # frames
+
+
+@dataclass(frozen=True)
+class Beat:
+    """What a rank last said: how far it is, where, and when (seconds since the epoch)."""
+
+    rank: int
+    mark: int
+    at: str
+    time: float
+
+
+@dataclass(frozen=True)
+class Hang:
+    """The ranks that hang (all of them where none stands out), for how long, and the stacks for the log."""
+
+    ranks: list[int]
+    message: str
+    stacks: str
+
+
+class Watch:
+    """`look()` now and then; a Hang when no rank made progress for `limit_s` (0: never)."""
+
+    def __init__(self, run_dir: Path, ranks: int, limit_s: float, ask: Callable[[int], None]) -> None:
+        """ask(signal): sends it to every rank."""
+        self.run_dir, self.ranks, self.limit_s, self.ask = run_dir, ranks, limit_s, ask
+        self._looked = 0.0
+        for rank in range(ranks):
+            beat_file(run_dir, rank).unlink(missing_ok=True)
+
+    def look(self) -> Hang | None:
+        now = time.monotonic()
+        if not self.limit_s or now - self._looked < LOOK_EVERY_S:
+            return None
+        self._looked = now
+        beats = [beat for rank in range(self.ranks) if (beat := read_beat(self.run_dir, rank))]
+        # before all have begun and once the first has ended there is nothing to compare
+        if len(beats) < self.ranks or time.time() - max(beat.time for beat in beats) < self.limit_s:
+            return None
+        self.ask(signal.SIGUSR2)
+        time.sleep(STACKS_S)
+        stacks = {beat.rank: _stack(self.run_dir, beat.rank) for beat in beats}
+        return name_the_hung(beats, stacks, time.time())
+
+
+def raise_hang(hang: Hang, run_dir: Path) -> None:
+    """Stacks to the log, the hung rank in front; then the failure that names it."""
+    write_traceback(run_dir / "log.txt", hang.stacks)
+    error = RankFailed(hang.message, hang.stacks)
+    error.add_note(f"where each rank stood: {run_dir / 'log.txt'}")
+    raise error
+
+
+def read_beat(run_dir: Path, rank: int) -> Beat | None:
+    try:
+        data = json.loads(beat_file(run_dir, rank).read_text(encoding="utf-8"))
+        return Beat(rank, int(data["mark"]), str(data["at"]), float(data["time"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def name_the_hung(beats: list[Beat], stacks: dict[int, str], now: float) -> Hang:
+    """The ranks that do not wait for others; among equals those that came least far."""
+    suspects = [beat for beat in beats if not WAITING.search(_top(stacks.get(beat.rank, "")))] or beats
+    least = min(beat.mark for beat in suspects)
+    hung = [beat for beat in suspects if beat.mark == least]
+    names = " and ".join(str(beat.rank) for beat in hung)
+    seconds = now - max(beat.time for beat in beats)
+    what = "ranks" if len(hung) > 1 else "rank"
+    message = f"{what} {names} made no progress for {seconds:.0f} s (last seen at: {hung[0].at})"
+    order = [beat.rank for beat in hung] + [beat.rank for beat in beats if beat not in hung]
+    text = "\n".join(f"--- rank {rank}, where it stood ---\n{stacks.get(rank, '')}" for rank in order)
+    return Hang([beat.rank for beat in hung], message, text)
+
+
+def _stack(run_dir: Path, rank: int) -> str:
+    file = stack_file(run_dir, rank)
+    return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+
+
+def _top(stack: str) -> str:
+    """The innermost frames of the main thread, which faulthandler writes last."""
+    return "\n".join(stack.strip().split("\n\n")[-1].splitlines()[: TOP + 1])

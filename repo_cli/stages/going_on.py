@@ -1,0 +1,74 @@
+"""Which checkpoint a resumed stage goes on from, with how many threads, and how good the one being written is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from repo_cli.config.schema import Config, TrackerConfig
+from repo_cli.errors import UserError, nearest
+from repo_cli.training import distributed
+from repo_cli.training.checkpoint import check_checkpoint, latest_whole, step_of, thread_count
+from repo_cli.training.rundir import RunDir
+
+
+def checkpoint_to_resume(cfg: Config, run: RunDir, is_main: bool) -> tuple[Path | None, list[str]]:
+    """The checkpoint to go on from, and what is to be said about it: the one that `resume` names, or the newest
+    whole one of this run. All ranks call; rank 0 looks.
+
+    Raises:
+        UserError: on every rank, when there is none.
+    """
+    if not cfg.resume:
+        return None, []
+    found: list[Any] = [None, []]
+
+    def look() -> None:
+        if is_main:
+            found[0] = _look(cfg.resume or "", run, found[1])
+
+    distributed.agreed(look)
+    place, notes = distributed.broadcast_object(found)
+    return place, notes + _same_threads(cfg, place)
+
+
+def _look(resume: str, run: RunDir, notes: list[str]) -> Path:
+    named = Path(resume).expanduser()
+    if step_of(named) >= 0:
+        check_checkpoint(named)
+        return named
+    found = latest_whole(run.checkpoints, notes.append)
+    if found is None:
+        why = f" ({notes[0]})" if notes else ""
+        raise UserError(f"resume={resume}: no whole checkpoint in {run.checkpoints}{why}")
+    return found
+
+
+def _same_threads(cfg: Config, checkpoint: Path) -> list[str]:
+    """Bits depend on the number of CPU threads: the checkpoint's is taken where the configuration has none."""
+    before, now = thread_count(checkpoint), torch.get_num_threads()
+    if before is None or before == now:
+        return []
+    if cfg.engine.threads is None and before <= (os.cpu_count() or 1):
+        torch.set_num_threads(before)
+        return []
+    return [
+        f"{checkpoint.name} was made with {before} CPU threads and this run has {now}: the results will not be "
+        f"the same to the last bit (engine.threads={before} makes them so)"
+    ]
+
+
+def score_of(tracker: TrackerConfig, metrics: Mapping[str, float]) -> tuple[float | None, str | None]:
+    """(the value of the metric that tracker.keep_best names, what is wrong with that name)."""
+    name = tracker.keep_best
+    if name is None or not metrics:
+        return None, None
+    if name not in metrics:
+        guess = nearest(name, metrics)
+        hint = f"; did you mean {guess}?" if guess else ""
+        return None, f"tracker.keep_best={name}: step has no such metric{hint}"
+    return float(metrics[name]), None
