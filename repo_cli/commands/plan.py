@@ -100,7 +100,7 @@ def describe(cfg: Config) -> list[tuple[str, str]]:
         lines += [
             ("method", f"{cfg.algorithm.name} on reward.combine={cfg.reward.combine}"),
             ("reward model", f"{cfg.rm.path} ({cfg.rm.scale})"),
-            ("judge", cfg.judge.kind if cfg.judge.kind == "none" else f"{cfg.judge.kind}: {cfg.judge.path}"),
+            ("judge", judge_line(cfg)),
             ("rules", f"{cfg.rules.name}: {len(cfg.rules.rules)} rules"),
             ("steps", f"{cfg.rl.steps} of {cfg.rl.batch_size} replies"),
         ]
@@ -109,6 +109,13 @@ def describe(cfg: Config) -> list[tuple[str, str]]:
         until = f", at most {part.max_steps} steps" if part.max_steps else ""
         lines.append(("steps", f"{part.epochs} epochs of batches of {part.batch_size}{until}"))
     return lines
+
+
+def judge_line(cfg: Config) -> str:
+    """Which judge, in a few words."""
+    judge = cfg.judge
+    where = {"none": "", "local": f": {judge.path}", "openai": f": {judge.api.model} at {judge.api.url}"}
+    return judge.kind + where[judge.kind]
 
 
 def _steps(cfg: Config, overrides: list[str], config_dir: Path | None) -> Table:

@@ -21,6 +21,7 @@ from repo_cli.config.groups_model import (
     TrackerConfig,
 )
 from repo_cli.config.groups_reward import (
+    JudgeApiConfig,
     JudgeConfig,
     RewardConfig,
     RmConfig,
@@ -86,6 +87,7 @@ __all__ = [
     "DataConfig",
     "EngineConfig",
     "EvalConfig",
+    "JudgeApiConfig",
     "JudgeConfig",
     "LaunchConfig",
     "LoraConfig",
