@@ -24,7 +24,9 @@ class JudgeApiConfig:
 
     url: str | None = key(None, "base address of the endpoint, such as http://127.0.0.1:8000/v1")
     model: str | None = key(None, "name of the model as the endpoint knows it")
-    key_env: str | None = key(None, "environment variable that holds the key; the key itself is never written")
+    key_env: str | None = key(
+        None, "environment variable that holds the key; the key itself is never written"
+    )
     temperature: float = key(0.0, "sampling temperature of the judge", lo=0)
     max_tokens: int = key(2048, "longest answer in tokens", lo=1)
     top_logprobs: int = key(20, "likeliest tokens asked for at each place (judge.scoring=labels)", lo=1)
@@ -40,7 +42,7 @@ class JudgeApiConfig:
     backoff_s: float = key(0.5, "first pause before a further try; doubled each time", above=0)
     backoff_max_s: float = key(30.0, "longest such pause", above=0)
     deadline_s: float = key(300.0, "seconds that a step waits for the judge in all", above=0)
-    give_up_after: int = key(20, "requests lost in a row after which the rest of a step is not asked", lo=1)
+    give_up_after: int = key(20, "questions lost in a row after which the rest of a step is not asked", lo=1)
     cache: bool = key(True, "keep answers in cache_dir, for the same question of any later run")
     price_in: float = key(0.0, "money for a million prompt tokens", lo=0)
     price_out: float = key(0.0, "money for a million answer tokens", lo=0)

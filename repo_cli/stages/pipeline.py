@@ -30,12 +30,22 @@ ROOMS = {
 NOT_INPUTS = (
     *("runs_dir", "cache_dir", "resume", "force", "name", "tracker", "pipeline"),
     # how fast a judge elsewhere is asked does not change what it says
-    *(f"judge.api.{name}" for name in ("concurrency", "rpm", "tpm", "backoff_s", "backoff_max_s", "cache", "key_env")),
+    *(
+        f"judge.api.{name}"
+        for name in ("concurrency", "rpm", "tpm", "backoff_s", "backoff_max_s", "cache", "key_env")
+    ),
 )
 #: What training a judge of one's own reads of `judge` is its prompt and its length.
-_ASKING = tuple(
-    f"judge.{name}"
-    for name in ("kind", "path", "weight", "on_missing", "max_failed", "failed_window", "scoring", "mode", "redact", "api")
+_ASKING = (
+    *(
+        "judge.kind",
+        "judge.path",
+        "judge.weight",
+        "judge.on_missing",
+        "judge.max_failed",
+        "judge.failed_window",
+    ),
+    *("judge.scoring", "judge.mode", "judge.redact", "judge.api"),
 )
 #: Parts of the configuration that a stage does not read: changing a rule does not pre-train the base again.
 NOT_READ = {

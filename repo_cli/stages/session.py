@@ -26,7 +26,7 @@ import torch
 from rich.console import Console
 
 from repo_cli.config.schema import Config
-from repo_cli.errors import Stopped, UserError
+from repo_cli.errors import SavedStop, Stopped, UserError
 from repo_cli.models.backbone import Backbone
 from repo_cli.models.hashing import hash_model_dir
 from repo_cli.models.manifest import write_manifest
@@ -68,6 +68,7 @@ class Session:
         self._kept: dict[str, Any] = {}
         self._seconds: dict[str, float] = {}
         self._bar: StepProgress | None = None
+        self._step = -1  # the running step of the loop; -1 outside of it
         self._stop = StopFlag(at_once=True)
 
     # -- coming and going ------------------------------------------------------------------------------------
@@ -95,6 +96,7 @@ class Session:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
         self._stop.__exit__(kind, error, trace)
+        saved = self.save(self._step) if isinstance(error, SavedStop) and self._step >= 0 else None
         self.tracker.close()
         for engine in self._engines.values():
             engine.close()
@@ -103,11 +105,16 @@ class Session:
         give_back(every_s=0.0)
         if self._bar is not None:
             self._bar.__exit__(kind, error, trace)
-        if isinstance(error, NonFiniteLoss):
+        if isinstance(error, NonFiniteLoss | SavedStop):
             log.error(str(error))
         route_logs(None)
         log.handlers = []
         self._handler.close()
+        if isinstance(error, SavedStop) and saved is not None:
+            raise UserError(
+                f"step {self._step + 1}: {error.message}",
+                hint=f"{error.hint}; all that was trained is in {saved}; go on with --resume {self.path}",
+            ) from error
         if isinstance(error, NonFiniteLoss):
             kept = latest_complete(self.run.checkpoints)
             raise UserError(
