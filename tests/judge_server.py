@@ -26,6 +26,7 @@ class FakeEndpoint:
         self.names, self.faults, self.options = list(names), dict(faults or {}), options
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self.times: list[float] = []  # when each request came
         self.most_at_once = self._at_once = 0
         self._lock = threading.Lock()
         self._due = dict.fromkeys(self.faults, 0.0)
@@ -69,7 +70,8 @@ class FakeEndpoint:
             self.headers.append(dict(handler.headers))
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)
-            fault = self._fault()
+            fault = "500" if len(self.bodies) > self.options.get("dies_after", math.inf) else self._fault()
+            self.times.append(time.monotonic())
         time.sleep(self.options.get("takes_s", 0.0))
         with self._lock:
             self._at_once -= 1
