@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from repo_cli import __version__
-from repo_cli.commands import config, data, report, rules, stages
+from repo_cli.commands import config, data, judge, report, rules, stages
 from repo_cli.commands.options import examples
 from repo_cli.errors import Stopped, UserError
 
@@ -46,6 +46,7 @@ stages.register(app)
 report.register(app)
 app.add_typer(data.app, name="data", rich_help_panel="Data and rules")
 app.add_typer(rules.app, name="rules", rich_help_panel="Data and rules")
+app.add_typer(judge.app, name="judge", rich_help_panel="Data and rules")
 app.add_typer(config.app, name="config", rich_help_panel="Configuration")
 
 

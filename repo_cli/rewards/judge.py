@@ -80,9 +80,10 @@ class LocalJudge:
     ) -> None:
         self.backbone, self.role, self.rubric, self.sop = backbone, role, Rubric.of(rubric), sop
         self.style, self.batch_tokens, self.min_mass = style, batch_tokens, min_mass
+        self.template_kwargs, self.max_length = dict(template_kwargs or {}), max_length
         self.names = list(self.rubric.criteria)
         longest = "\n".join(f"{name}: {self.rubric.high}" for name in self.names)
-        self.fmt = ChatFormat(backbone.tokenizer, dict(template_kwargs or {}), max_length)
+        self.fmt = ChatFormat(backbone.tokenizer, self.template_kwargs, max_length)
         self.fmt.reply_room = len(self.fmt.reply_ids(longest)) + 2
         # a tokenizer may join "-" and the line break after it, so the last criterion has a form of its own
         self.form = label_form(self.fmt, self.rubric, f"{self.names[0]}:", f"\n{self.names[-1]}:")
@@ -113,6 +114,20 @@ class LocalJudge:
             max_length=cfg.judge.max_length,
             batch_tokens=cfg.judge.batch_tokens,
             template_kwargs=cfg.policy.template_kwargs,
+        )
+
+    def with_rubric(self, rubric: Rubric) -> LocalJudge:
+        """The same model asked by another rubric."""
+        return LocalJudge(
+            self.backbone,
+            self.role,
+            rubric,
+            self.sop,
+            style=self.style,
+            max_length=self.max_length,
+            batch_tokens=self.batch_tokens,
+            template_kwargs=self.template_kwargs,
+            min_mass=self.min_mass,
         )
 
     def context(self, item: Mapping[str, Any]) -> list[int] | None:

@@ -214,7 +214,7 @@ def _expected(place: Place, lead: str, rubric: Rubric, criterion: Criterion) -> 
     """(expected score, mass on the labels) at one place; a label counts with any spaces around it."""
     weights = dict.fromkeys(rubric.labels, 0.0)
     lead = lead.strip()
-    for token, logprob in place.top or ((place.token, 0.0),):
+    for token, logprob in dict(place.top).items():  # a server may list the sampled token twice
         bare = token.strip()
         if bare.startswith(lead) and bare[len(lead) :].strip() in weights and logprob <= 1e-3:
             weights[bare[len(lead) :].strip()] += math.exp(min(0.0, logprob))

@@ -45,15 +45,12 @@ class RemoteJudge:
     def __init__(
         self, cfg: JudgeConfig, rubric: Any, sop: Any = None, cache_dir: Path | None = None, ranks: int = 1
     ) -> None:
-        self.cfg, self.rubric, self.sop = cfg, Rubric.of(rubric), sop
+        self.cfg, self.sop = cfg, sop
+        self.set_rubric(Rubric.of(rubric))
         self.client = Client(cfg.api, 1.0 / ranks)
         self.cache = (
             AnswerCache(cache_dir / "judge" / "answers.sqlite") if cfg.api.cache and cache_dir else None
         )
-        self.names = list(self.rubric.criteria)
-        self._version = hashlib.sha256(
-            json.dumps(asdict(self.rubric), sort_keys=True, ensure_ascii=False).encode()
-        ).hexdigest()
         self._formats = {"auto": ["json_schema", "json_object", "text"]}.get(
             cfg.api.response_format, [cfg.api.response_format]
         )
@@ -65,6 +62,14 @@ class RemoteJudge:
     def open(cls, cfg: Any, ranks: int = 1) -> RemoteJudge:
         """The judge of a run's configuration."""
         return cls(cfg.judge, cfg.rubric, cfg.sop, Path(cfg.cache_dir).expanduser(), ranks)
+
+    def set_rubric(self, rubric: Rubric) -> None:
+        """Ask by another rubric from now on."""
+        self.rubric, self.names = rubric, list(rubric.criteria)
+        text = json.dumps(
+            list(asdict(rubric).items()), ensure_ascii=False
+        )  # the order of the criteria counts too
+        self._version = hashlib.sha256(text.encode()).hexdigest()
 
     # -- handing in and collecting ------------------------------------------------------------------------------
 
