@@ -13,11 +13,11 @@ from typing import Any
 
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _PHONES = (
+    re.compile(r"(?<![\d.])\d{4}[ -]\d{4}[ -]\d{4}(?:[ -]\d{1,4})*(?!\d)"),  # a card's number
     re.compile(r"(?<![\d.])\+\d{1,3}(?:[ -]?\(?\d{1,5}\)?){2,5}(?!\d)"),  # +44 20 7946 0958
     re.compile(r"(?<!\d)1[3-9]\d[ -]?\d{4}[ -]?\d{4}(?!\d)"),  # a Chinese mobile
     re.compile(r"(?<!\d)\(?0\d{2,3}\)?[ -]?\d{3,4}[ -]?\d{4}(?!\d)"),  # an area code and a land line
     re.compile(r"(?<!\d)\(?[2-9]\d{2}\)?[ .-]\d{3}[ .-]\d{4}(?!\d)"),  # 555-010-1234, 400 123 4567
-    re.compile(r"(?<![\d.])\d{4}[ -]\d{4}[ -]\d{4}(?:[ -]\d{1,4})*(?!\d)"),  # a card's number
     re.compile(r"(?<![\d.,])\d{9,}(?![\d,]|\.\d)"),  # any long bare number
 )
 
