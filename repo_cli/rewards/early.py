@@ -42,10 +42,13 @@ class Pending:
 
 
 class Early:
-    """Takes replies one by one (from any thread), and gives the results of a whole batch."""
+    """Takes replies one by one (from any thread), and gives the results of a whole batch.
 
-    def __init__(self, rules: RuleSet | None, judge: RemoteJudge | None) -> None:
-        self.rules, self.judge = rules, judge
+    rules_wait: rules begin with the whole batch only, since they read the partner's answer to each reply too.
+    """
+
+    def __init__(self, rules: RuleSet | None, judge: RemoteJudge | None, rules_wait: bool = False) -> None:
+        self.rules, self.judge, self.rules_wait = rules, judge, rules_wait
         self._taken: dict[int, tuple[Item, Future[RuleResult] | None, Future[JudgeScore] | None]] = {}
         self._waiting: list[tuple[Item, Future[RuleResult]]] = []
         self._lock = threading.Lock()
@@ -53,7 +56,8 @@ class Early:
 
     def take(self, index: int, item: Item) -> None:
         """Begin with reply number `index` {scenario, history, reply}."""
-        self._taken[index] = (item, self._rule(item), self.judge.submit(item) if self.judge else None)
+        ruled = None if self.rules_wait else self._rule(item)
+        self._taken[index] = (item, ruled, self.judge.submit(item) if self.judge else None)
 
     def collect(self, items: Sequence[Item]) -> Pending:
         """The work on a whole batch; what was not taken before is begun now."""
@@ -64,6 +68,8 @@ class Early:
             before, ruled, judged = taken.get(index, (None, None, None))
             if before is None or any(before[k] != item[k] for k in ("reply", "history", "scenario")):
                 ruled = judged = None
+            elif before.get("answer") != item.get("answer"):
+                ruled = None
             if self.rules is not None:
                 found = ruled or self._rule(item)
                 assert found is not None

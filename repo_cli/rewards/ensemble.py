@@ -56,7 +56,11 @@ class Ensemble:
             self.judge = LocalJudge.open(cfg, backbone)
         if judge is None and "judge" in reads and cfg.judge.kind == "openai":
             self.judge = RemoteJudge.open(cfg, ranks=world_size())
-        self.early = Early(self.rules, self.judge if isinstance(self.judge, RemoteJudge) else None)
+        self.early = Early(
+            self.rules,
+            self.judge if isinstance(self.judge, RemoteJudge) else None,
+            rules_wait=cfg.rl.partner != "none",
+        )
         self.watch = JudgeWatch(cfg.judge)
         self.rubric: Rubric | None = self.judge.rubric if self.judge is not None else None
         weights = cfg.reward.weights

@@ -28,6 +28,7 @@ from repo_cli.rewards.judge_parse import Read, Unreadable, read_json, read_label
 from repo_cli.rewards.judge_prompt import FAILED, JudgeScore, Message, answer_form, judge_prompt, plain_line
 from repo_cli.rewards.redact import redacted
 from repo_cli.rewards.rubric import Rubric
+from repo_cli.rewards.rule_reading import HIDDEN
 
 log = logging.getLogger("repo")
 ALONE_TOKENS = 4  # of an answer that is one label
@@ -293,7 +294,8 @@ class RemoteJudge:
         if not quotes:
             return
         said = [str(m.get("content", "")) for m in item["history"]] + [item["reply"]]
-        source = flat(" ".join(said) + json.dumps(item.get("scenario") or {}, ensure_ascii=False))
+        facts = {key: value for key, value in (item.get("scenario") or {}).items() if key != HIDDEN}
+        source = flat(" ".join(said) + json.dumps(facts, ensure_ascii=False))
         self.client.spend.quotes += len(quotes)
         self.client.spend.quotes_found += sum(flat(q) in source for q in quotes)
 
