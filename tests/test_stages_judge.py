@@ -13,11 +13,14 @@ import pytest
 import torch
 from judge_server import FakeEndpoint
 from safetensors.torch import load_file
-from stages_kit import config, go, metrics
+from stages_kit import config, go, metrics, write
 
 from repo_cli.errors import UserError
 from repo_cli.models.backbone import Backbone
 from repo_cli.rewards.ensemble import Ensemble
+from repo_cli.rewards.judge import LocalJudge
+from repo_cli.rewards.judge_prompt import judge_prompt
+from repo_cli.rewards.judge_writing import WritingJudge
 from repo_cli.rollout import LocalEngine
 from repo_cli.stages.experience import collect
 from repo_cli.training.checkpoint import latest_complete
@@ -119,3 +122,48 @@ def test_a_dead_endpoint_at_the_start_and_a_missing_key(line: SimpleNamespace, t
             go("rl", tmp_path / "a", *given(line, server, "rl.steps=1"))
         with pytest.raises(UserError, match="JUDGE_KEY.*judge.api.key_env"):
             go("rl", tmp_path / "b", *given(line, server, "rl.steps=1", "judge.api.key_env=JUDGE_KEY"))
+
+
+def test_a_judge_on_this_machine_that_writes_its_reasons(line: SimpleNamespace, tmp_path: Path) -> None:
+    """A small model is taught two answers by heart, and one broken one: what it writes is read as an endpoint's is."""
+    rubric = {
+        "name": "r",
+        "scale": [1, 5],
+        "criteria": {"R1": {"name": "facts"}, "R4": {"applies_when": "asked"}},
+    }
+    answers = {
+        "yes yes": '{"R1": {"reason": "ok", "score": 5}, "R4": {"reason": "", "score": null}}',
+        "no no": '{"R1": {"reason": "bad", "score": 1}, "R4": {"reason": "no", "score": 2}}',
+        "7 7": '{"R1": {"score": 7}, "R4": {"score": 7}}',
+    }
+    rows = [
+        {
+            "messages": [
+                *judge_prompt(rubric, None, {}, [], reply, form="json"),
+                {"role": "assistant", "content": said},
+            ]
+        }
+        for reply, said in answers.items()
+    ] * 16
+    data = write(tmp_path / "judge.jsonl", rows)
+    given = ("policy.max_length=1200", "judge.max_length=1200", "judge.api.max_tokens=90")
+    made = go("sft", tmp_path, f"data.path={data}", f"policy.parent={line.base}", "policy.train=full", "sft.epochs=40",
+              "sft.batch_size=12", "sft.max_steps=90", "optim.lr=0.01", "data.val_fraction=0", "engine.micro_tokens=20000", *given)  # fmt: skip
+    cfg = config(
+        "rl",
+        tmp_path,
+        "judge=local",
+        f"judge.path={made}",
+        f"policy.parent={made}",
+        "judge.scoring=json",
+        *given,
+    )
+    cfg.rubric.criteria, cfg.sop.stages = rubric["criteria"], {}
+    judge = LocalJudge.open(cfg, Backbone.load(cfg))
+    assert isinstance(judge, WritingJudge)
+    got = judge.score(
+        [{"scenario": {}, "history": [], "reply": reply} for reply in [*answers, "word " * 2000]]
+    )
+    assert [s.outcome for s in got] == ["ok", "ok", "unparsable", "too_long"], got
+    assert got[0].criteria == {"R1": 5.0, "R4": None} and got[1].criteria == {"R1": 1.0, "R4": 2.0}
+    assert got[1].reasons == {"R1": "bad", "R4": "no"} and set(got[2].criteria.values()) == {None}

@@ -158,11 +158,11 @@ def _check_reward(cfg: Config) -> None:
 
 def _check_judge(cfg: Config) -> None:
     judge, api = cfg.judge, cfg.judge.api
-    if judge.kind == "local" and (judge.scoring, judge.mode) != ("labels", "together"):
+    if judge.kind == "local" and (judge.scoring, judge.mode) == ("labels", "each"):
         raise _clash(
-            f"judge.scoring={judge.scoring} judge.mode={judge.mode} with judge.kind=local: a judge on this machine "
-            "reads labels, all criteria in one answer",
-            "serve the model (vLLM) and ask it with judge=openai",
+            "judge.mode=each with judge.kind=local judge.scoring=labels: a judge on this machine reads the labels of "
+            "all criteria in one pass",
+            "judge.mode=together, or judge.scoring=json",
         )
     if judge.prompt == "compact" and (judge.scoring, judge.mode) != ("labels", "together"):
         raise _clash(

@@ -90,9 +90,9 @@ class LocalJudge:
         self.last_form = label_form(self.fmt, self.rubric, f"{self.names[-1]}:", "")
 
     @classmethod
-    def open(cls, cfg: Any, backbone: Backbone) -> LocalJudge:
+    def open(cls, cfg: Any, backbone: Backbone) -> Judge:
         """The judge of the configuration: `judge.path` is an adapter on the run's base, or a causal model of
-        its own."""
+        its own. With judge.scoring=json it writes its answers out (judge_writing.py)."""
         path, own = cfg.judge.path, backbone
         role: str | None = "judge"
         if not path:
@@ -105,6 +105,10 @@ class LocalJudge:
                 backbone.add_role("judge", init_from=path)
         else:
             own, role = _own_backbone(cfg, backbone), None
+        if cfg.judge.scoring == "json":
+            from repo_cli.rewards.judge_writing import WritingJudge
+
+            return WritingJudge(own, role, cfg.rubric, cfg.sop, cfg.judge, cfg.policy.template_kwargs)
         return cls(
             own,
             role,

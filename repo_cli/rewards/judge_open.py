@@ -9,6 +9,7 @@ from repo_cli.config.checks import judge_inputs
 from repo_cli.errors import UserError
 from repo_cli.rewards.judge import Judge, LocalJudge
 from repo_cli.rewards.judge_remote import RemoteJudge
+from repo_cli.rewards.judge_writing import WritingJudge
 from repo_cli.rewards.rubric import Rubric
 
 DAY_S = 86_400.0
@@ -48,7 +49,7 @@ def judge_maker(cfg: Any) -> Callable[[Rubric | None], Judge]:
             other = RemoteJudge.open(cfg)
             other.set_rubric(rubric)
             return other
-        assert isinstance(first, LocalJudge)
+        assert isinstance(first, LocalJudge | WritingJudge)
         return first.with_rubric(rubric)
 
     return make
