@@ -167,3 +167,27 @@ def test_a_judge_on_this_machine_that_writes_its_reasons(line: SimpleNamespace, 
     assert [s.outcome for s in got] == ["ok", "ok", "unparsable", "too_long"], got
     assert got[0].criteria == {"R1": 5.0, "R4": None} and got[1].criteria == {"R1": 1.0, "R4": 2.0}
     assert got[1].reasons == {"R1": "bad", "R4": "no"} and set(got[2].criteria.values()) == {None}
+
+
+def test_two_ranks_share_the_judge_and_stop_together(line: SimpleNamespace, tmp_path: Path) -> None:
+    more = (
+        "rl.steps=3",
+        "judge.failed_window=6",
+        "judge.api.retries=0",
+        "launch.nproc=2",
+        "judge.api.concurrency=2",
+    )
+    with FakeEndpoint(NAMES, dies_after=6) as server:
+        with pytest.raises(UserError) as caught:
+            go("rl", tmp_path, *given(line, server, *more))
+        assert server.most_at_once <= 2
+    assert "step 2: the judge failed on 6 of the last 6 replies (6 transport)" in str(caught.value)
+    (run,) = (tmp_path / "rl" / "run").iterdir()
+    kept = latest_complete(run / "checkpoints")
+    assert kept is not None and kept.name == "step-000001"
+    (first,) = metrics(run)
+    assert (
+        first["judge/requests"] == 6
+        and first["judge/fail_rate"] == 0.0
+        and first["judge/cache_hit_rate"] == 0.0
+    )
