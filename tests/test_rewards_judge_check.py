@@ -169,3 +169,19 @@ def test_both_languages_ship_the_twelve_criteria() -> None:
         assert ours["question"] != theirs["question"]
     gates = [name for name, c in en["criteria"].items() if c.get("gate")]
     assert gates == ["R1", "R2", "R3", "R11"]
+
+
+def test_what_a_step_depends_on() -> None:
+    """How fast a judge is asked changes no product; what it is asked changes RL, and no training of a judge's base."""
+    from repo_cli.config import compose
+    from repo_cli.stages.pipeline import step_key
+
+    def keys(*more: str) -> tuple[str, str]:
+        given = ("judge=openai", "judge.api.url=http://x/v1", "judge.api.model=m", "rules=none", *more)
+        rl, sft = (step_key(compose(stage, given)) for stage in ("rl", "sft"))
+        return rl, sft
+
+    plain = keys()
+    assert keys("judge.api.rpm=5", "judge.api.concurrency=2", "judge.api.cache=false") == plain
+    hot = keys("judge.api.temperature=1")
+    assert hot[0] != plain[0] and hot[1] == plain[1]

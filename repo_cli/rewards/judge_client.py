@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import json
+import logging
 import math
 import os
 import random
@@ -131,6 +132,8 @@ class Client:
             limits=httpx2.Limits(max_connections=at_once, max_keepalive_connections=at_once),
         )
         self._errors = httpx2.HTTPError
+        for name in ("httpx2", "httpcore2"):  # a line for each request would drown the log
+            logging.getLogger(name).setLevel(logging.WARNING)
         self._address = api.url.rstrip("/") + "/chat/completions"
 
     async def close(self) -> None:
