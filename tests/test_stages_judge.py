@@ -148,7 +148,7 @@ def test_a_judge_on_this_machine_that_writes_its_reasons(line: SimpleNamespace, 
     data = write(tmp_path / "judge.jsonl", rows)
     given = ("policy.max_length=1200", "judge.max_length=1200", "judge.api.max_tokens=90")
     made = go("sft", tmp_path, f"data.path={data}", f"policy.parent={line.base}", "policy.train=full", "sft.epochs=40",
-              "sft.batch_size=12", "sft.max_steps=90", "optim.lr=0.01", "data.val_fraction=0", "engine.micro_tokens=20000", *given)  # fmt: skip
+              "sft.batch_size=6", "sft.max_steps=80", "optim.lr=0.01", "data.val_fraction=0", "engine.micro_tokens=20000", *given)  # fmt: skip
     cfg = config(
         "rl",
         tmp_path,
