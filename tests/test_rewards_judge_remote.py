@@ -194,10 +194,10 @@ def test_unreadable_answers_at_any_share_are_counted_exactly(share: float) -> No
 def test_a_slow_server_costs_no_more_than_the_deadline() -> None:
     with FakeEndpoint(NAMES, {"slow": 0.5}, slow_s=20.0) as server:
         began = time.monotonic()
-        got = judge(server, api_deadline_s=0.6, api_timeout_s=30.0).score(many(8))
-        assert time.monotonic() - began < 10.0  # the server would take 20
+        got = judge(server, api_deadline_s=3.0, api_timeout_s=30.0).score(many(8))
+        assert time.monotonic() - began < 15.0  # the server would take 20
         assert sorted(s.outcome for s in got) == ["ok"] * 4 + ["transport"] * 4
-        assert "0.6 s" in next(s.detail for s in got if s.failed)
+        assert "within 3 s" in next(s.detail for s in got if s.failed)
 
 
 def test_a_request_has_its_own_time_limit() -> None:
