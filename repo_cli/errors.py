@@ -24,6 +24,11 @@ class UserError(Exception):
         return f"{self.message}\n  {self.hint}" if self.hint else self.message
 
 
+class SavedStop(UserError):
+    """Something that the user can mend makes it useless to train on. All ranks raise it at the same place of the
+    training loop; the session saves a checkpoint first, and says so."""
+
+
 class Stopped(Exception):
     """A signal asked for the end; exit code 75. saved: a complete checkpoint lies on disk (False: there was nothing
     to save yet)."""

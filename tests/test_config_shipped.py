@@ -34,7 +34,7 @@ def test_the_entries_are_the_stages() -> None:
 @pytest.mark.parametrize("stage", entries())
 def test_every_entry_composes_and_lists_every_group(stage: str) -> None:
     options = [f"{group}={PLACES.options(group)[-1]}" for group in PLACES.groups() if group != "experiment"]
-    cfg = compose(stage, [*options, "policy=tiny", *LIGHT])
+    cfg = compose(stage, [*options, "policy=tiny", "judge=none", *LIGHT])  # the last rubric is none
     assert (cfg.stage, cfg.rules.name, cfg.sop.name) == (stage, "none", "none")
 
 
@@ -46,7 +46,7 @@ def test_every_option_composes(turn: int) -> None:
     chosen = {group: PLACES.options(group)[turn % len(PLACES.options(group))] for group in PLACES.groups()}
     del chosen["experiment"]
     if chosen["judge"] != "none" or "judge" in chosen["reward"]:
-        chosen |= {"judge": "local", "rubric": "hotel"}
+        chosen |= {"judge": chosen["judge"] if chosen["judge"] != "none" else "local", "rubric": "hotel"}
     chosen["rules"] = "hotel_guardrails" if "rules" in chosen["reward"] else "none"
     cfg = compose("rl", [f"{group}={name}" for group, name in chosen.items()])
     for group, name in chosen.items():
@@ -54,7 +54,9 @@ def test_every_option_composes(turn: int) -> None:
         made = dataclasses.asdict(getattr(cfg, group))
         for key, value in given.items():
             if (group, key) != ("data", "path"):  # the stage names its own default
-                assert made[key] == value, f"{group}/{name}.yaml: {key}"
+                # a group inside a group may leave keys to the schema (judge.api of a judge on this machine)
+                said = {k: made[key][k] for k in value} if isinstance(value, dict) else made[key]
+                assert said == value, f"{group}/{name}.yaml: {key}"
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)

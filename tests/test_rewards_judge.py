@@ -70,7 +70,7 @@ def backbone() -> Backbone:
 
 @pytest.fixture(scope="module", params=["full", "compact"])
 def judge(backbone: Backbone, request: Any) -> LocalJudge:
-    return LocalJudge(backbone, None, RUBRIC, style=request.param, max_length=900, min_mass=0.0)
+    return LocalJudge(backbone, None, RUBRIC, style=request.param, max_length=1500, min_mass=0.0)
 
 
 def slow_score(judge: LocalJudge, item: dict[str, Any]) -> dict[str, float | None]:
@@ -179,7 +179,7 @@ def test_label_probabilities_by_hand() -> None:
 def test_batches_do_not_matter(judge: LocalJudge) -> None:
     together = judge.score(ITEMS)
     small = LocalJudge(
-        judge.backbone, None, RUBRIC, style=judge.style, max_length=900, batch_tokens=1, min_mass=0.0
+        judge.backbone, None, RUBRIC, style=judge.style, max_length=1500, batch_tokens=1, min_mass=0.0
     )
     for a, b in zip(together, small.score(ITEMS), strict=True):
         for name in judge.names:
@@ -237,10 +237,10 @@ def test_not_applicable_is_none(backbone: Backbone, monkeypatch: Any) -> None:
 
 def test_a_prompt_that_does_not_fit_loses_old_turns_then_is_not_scored(backbone: Backbone) -> None:
     long = [{"role": "user", "content": "word " * 60}, {"role": "assistant", "content": "answer " * 60}] * 3
-    judge = LocalJudge(backbone, None, RUBRIC, style="full", max_length=700, min_mass=0.0)
+    judge = LocalJudge(backbone, None, RUBRIC, style="full", max_length=1300, min_mass=0.0)
     item = {"scenario": SCENARIO, "history": long + HISTORY, "reply": "ok"}
     ids = judge.context(item)
-    assert ids is not None and len(ids) <= 700
+    assert ids is not None and len(ids) <= 1300
     assert judge.backbone.tokenizer.decode(ids).count("partner:") < 4
     score = judge.score([{**item, "reply": "far too long " * 400}, ITEMS[0]])
     assert score[0].outcome == "too_long" and set(score[0].criteria.values()) == {None}

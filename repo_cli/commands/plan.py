@@ -109,7 +109,7 @@ def describe(cfg: Config) -> list[tuple[str, str]]:
             ("method", f"{cfg.algorithm.name} on reward.combine={cfg.reward.combine}"),
             ("KL penalty", _penalty(cfg)),
             ("reward model", f"{cfg.rm.path} ({cfg.rm.scale})"),
-            ("judge", cfg.judge.kind if cfg.judge.kind == "none" else f"{cfg.judge.kind}: {cfg.judge.path}"),
+            ("judge", judge_line(cfg)),
             ("rules", f"{cfg.rules.name}: {len(cfg.rules.rules)} rules"),
             ("steps", f"{cfg.rl.steps} of {cfg.rl.batch_size} replies"),
         ]
@@ -136,6 +136,13 @@ def _where(cfg: Config) -> str:
         nodes = cfg.slurm.nodes
         return f"{nodes * cfg.launch.nproc} under Slurm ({nodes} node{'s' if nodes > 1 else ''} of {cfg.launch.nproc})"
     return f"{cfg.launch.nproc} on this machine"
+
+
+def judge_line(cfg: Config) -> str:
+    """Which judge, in a few words."""
+    judge = cfg.judge
+    where = {"none": "", "local": f": {judge.path}", "openai": f": {judge.api.model} at {judge.api.url}"}
+    return judge.kind + where[judge.kind]
 
 
 def _steps(cfg: Config, overrides: list[str], config_dir: Path | None) -> Table:

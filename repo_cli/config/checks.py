@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,7 @@ def _check_reward(cfg: Config) -> None:
             f"judge.kind={cfg.judge.kind} with rubric={cfg.rubric.name}: a judge needs criteria",
             "set rubric=hotel, or judge=none",
         )
+    _check_judge(cfg)
     if cfg.stage != "rl":
         return
     needs = NEEDS[cfg.reward.combine]
@@ -196,6 +198,35 @@ def _check_reward(cfg: Config) -> None:
         raise _clash(
             "reward.weights are all 0: every reply would get the same reward", "give one of them a weight"
         )
+
+
+def _check_judge(cfg: Config) -> None:
+    judge, api = cfg.judge, cfg.judge.api
+    if judge.kind == "local" and (judge.scoring, judge.mode) == ("labels", "each"):
+        raise _clash(
+            "judge.mode=each with judge.kind=local judge.scoring=labels: a judge on this machine reads the labels of "
+            "all criteria in one pass",
+            "judge.mode=together, or judge.scoring=json",
+        )
+    if judge.prompt == "compact" and (judge.scoring, judge.mode) != ("labels", "together"):
+        raise _clash(
+            f"judge.prompt=compact with judge.scoring={judge.scoring} judge.mode={judge.mode}: that wording is for a "
+            "small judge trained on it, which answers with labels",
+            "judge.scoring=labels judge.mode=together, or judge.prompt=full",
+        )
+    if api.url and not re.fullmatch(r"https?://[^\s@/]+(/[^\s@]*)?", api.url):
+        raise _clash(
+            "judge.api.url is not a plain http address without user or password",
+            "such as http://127.0.0.1:8000/v1; a key is read from the variable that judge.api.key_env names",
+        )
+    if api.key_env and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", api.key_env):
+        raise _clash(
+            "judge.api.key_env is not the name of an environment variable",
+            "give the variable's name, never the key: what stands here is written into the run directory",
+        )
+    for name in ("messages", "model", "stream", "n", "api_key"):
+        if name in api.body:
+            raise _clash(f"judge.api.body.{name} cannot be set there", "body is for what the server adds")
 
 
 def _check_training(cfg: Config) -> None:
@@ -319,7 +350,7 @@ def missing_inputs(cfg: Config) -> list[MissingInput]:
     if cfg.stage == "rl":
         _rl_inputs(found, cfg)
     if cfg.stage == "eval" and cfg.eval.rater == "judge":
-        _judge_input(found, cfg)
+        found += judge_inputs(cfg)
     return found
 
 
@@ -335,10 +366,29 @@ def _rl_inputs(found: list[MissingInput], cfg: Config) -> None:
         found.append(
             MissingInput(f"rm.path is null, and {why} needs a reward model", hint="make one: repo train-rm")
         )
-    _judge_input(found, cfg)
+    found += judge_inputs(cfg)
 
 
-def _judge_input(found: list[MissingInput], cfg: Config) -> None:
+def judge_inputs(cfg: Config) -> list[MissingInput]:
+    """What the judge still lacks before it can be asked."""
+    found: list[MissingInput] = []
+    api = cfg.judge.api
+    if cfg.judge.kind == "openai":
+        for name, what in (("url", "an endpoint"), ("model", "a model's name")):
+            if not getattr(api, name):
+                found.append(
+                    MissingInput(
+                        f"judge.api.{name} is null, and judge.kind=openai needs {what}",
+                        hint="judge.api.url=http://127.0.0.1:8000/v1 judge.api.model=NAME; or judge=none",
+                    )
+                )
+        if api.key_env and not os.environ.get(api.key_env):
+            found.append(
+                MissingInput(
+                    f"the environment variable {api.key_env}, which judge.api.key_env names, is not set",
+                    hint=f"export {api.key_env}=..., or judge.api.key_env=null for an endpoint without a key",
+                )
+            )
     if cfg.judge.kind == "local":
         if cfg.judge.path:
             _path(found, "judge.path", cfg.judge.path, hub=True)
@@ -349,6 +399,7 @@ def _judge_input(found: list[MissingInput], cfg: Config) -> None:
                     hint="judge.path=a final/ directory, a model directory or a hub name; or judge=none",
                 )
             )
+    return found
 
 
 def _data(found: list[MissingInput], dotted: str, value: str | None) -> None:

@@ -119,8 +119,13 @@ def load_frozen(path: str | Path) -> Config:
 
 
 def to_yaml(cfg: Config, without: Sequence[str] = ()) -> str:
-    """The configuration as YAML, keys in the schema's order; `without` leaves out top-level keys."""
+    """The configuration as YAML, keys in the schema's order; `without` leaves out keys, dotted ones too."""
     data = {name: value for name, value in dataclasses.asdict(cfg).items() if name not in without}
+    for dotted in without:
+        node, (*parents, last) = data, dotted.split(".")
+        for part in parents:
+            node = node.get(part, {})
+        node.pop(last, None)
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
 
 

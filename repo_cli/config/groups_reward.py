@@ -19,14 +19,54 @@ class RmConfig:
 
 
 @dataclass
+class JudgeApiConfig:
+    """An OpenAI-compatible endpoint, and how it is asked. Limits and budgets hold for all ranks together."""
+
+    url: str | None = key(None, "base address of the endpoint, such as http://127.0.0.1:8000/v1")
+    model: str | None = key(None, "name of the model as the endpoint knows it")
+    key_env: str | None = key(
+        None, "environment variable that holds the key; the key itself is never written"
+    )
+    temperature: float = key(0.0, "sampling temperature of the judge", lo=0)
+    max_tokens: int = key(2048, "longest answer in tokens", lo=1)
+    top_logprobs: int = key(20, "likeliest tokens asked for at each place (judge.scoring=labels)", lo=1)
+    response_format: str = key(
+        "auto", "how json is asked for", choices=("auto", "json_schema", "json_object", "text")
+    )
+    body: dict[str, Any] = key({}, "further fields of the request, as the server knows them", free=True)
+    concurrency: int = key(16, "requests on their way at once", lo=1)
+    rpm: float | None = key(None, "requests a minute; null = no limit", above=0)
+    tpm: float | None = key(None, "tokens a minute, prompt and answer; null = no limit", above=0)
+    timeout_s: float = key(60.0, "seconds for one request", above=0)
+    retries: int = key(4, "further tries of a request that failed in transport", lo=0)
+    backoff_s: float = key(0.5, "first pause before a further try; doubled each time", above=0)
+    backoff_max_s: float = key(30.0, "longest such pause", above=0)
+    deadline_s: float = key(300.0, "seconds that a step waits for the judge in all", above=0)
+    give_up_after: int = key(20, "questions lost in a row after which the rest of a step is not asked", lo=1)
+    cache: bool = key(True, "keep answers in cache_dir, for the same question of any later run")
+    price_in: float = key(0.0, "money for a million prompt tokens", lo=0)
+    price_out: float = key(0.0, "money for a million answer tokens", lo=0)
+    budget: float | None = key(None, "money that a run may spend; null = no limit", lo=0)
+    budget_tokens: float | None = key(None, "tokens that a run may use; null = no limit", lo=0)
+
+
+@dataclass
 class JudgeConfig:
-    kind: str = key("none", "which judge", choices=("none", "local"))
+    kind: str = key("none", "which judge", choices=("none", "local", "openai"))
     path: str | None = key(None, "final/ of an adapter on the same base, or any causal model")
     weight: float = key(1.0, "multiplies the judge's mean criterion", lo=0)
     on_missing: str = key("drop_row", "a reply without a judge score", choices=("drop_row", "rules_only"))
+    max_failed: float | None = key(
+        0.5, "share of replies not scored that stops the run with a checkpoint", above=0, hi=1
+    )
+    failed_window: int = key(32, "least number of replies that this share is taken over", lo=1)
     prompt: str = key("full", "wording of the judge's prompt", choices=("full", "compact"))
+    scoring: str = key("labels", "how a score is read", choices=("labels", "json"))
+    mode: str = key("together", "criteria in one request", choices=("together", "each"))
+    redact: bool = key(False, "mask phones, e-mails and the scenario's names before text leaves this machine")
     batch_tokens: int = key(16384, "padded tokens judged at once", lo=1)
     max_length: int = key(4096, "longest judge prompt in tokens", lo=16)
+    api: JudgeApiConfig = section(JudgeApiConfig)
 
 
 @dataclass

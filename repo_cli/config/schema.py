@@ -23,6 +23,7 @@ from repo_cli.config.groups_model import (
     TrackerConfig,
 )
 from repo_cli.config.groups_reward import (
+    JudgeApiConfig,
     JudgeConfig,
     RewardConfig,
     RmConfig,
@@ -95,6 +96,7 @@ __all__ = [
     "EndpointConfig",
     "EngineConfig",
     "EvalConfig",
+    "JudgeApiConfig",
     "JudgeConfig",
     "LaunchConfig",
     "LoraConfig",

@@ -2,13 +2,13 @@
 number.
 
 The rules run in a thread of their own while the reward model and the judge use the device. A judge elsewhere
-takes the place of the local one by having the same `score` (judge.Judge).
+takes the place of the local one by having the same `score` (judge.Judge). Rules and a judge elsewhere need no
+device: `take` hands them each reply while others are still being generated (early.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import torch
@@ -17,14 +17,18 @@ from torch import Tensor
 from repo_cli.errors import UserError
 from repo_cli.models.backbone import Backbone
 from repo_cli.rewards.combine import COMBINERS, READS, Mix, Moments
+from repo_cli.rewards.early import Early
 from repo_cli.rewards.enhancement import apply_veto, correction
 from repo_cli.rewards.judge import Judge, LocalJudge
+from repo_cli.rewards.judge_prompt import FAILED, ITS_OWN_DOING, JudgeScore
+from repo_cli.rewards.judge_remote import RemoteJudge
+from repo_cli.rewards.judge_watch import JudgeWatch, judge_spending
 from repo_cli.rewards.reward_model import RewardModel
 from repo_cli.rewards.rubric import Rubric, normalise_judge
 from repo_cli.rewards.rules import RuleSet
 from repo_cli.rewards.scores import RewardParts, missing
 from repo_cli.rewards.shares import contributions, corrections, opposed
-from repo_cli.training.distributed import all_max, all_sum
+from repo_cli.training.distributed import all_max, all_sum, world_size
 
 MUTED = 0.1  # |R_rm| below this leaves judge and rules almost without effect
 
@@ -51,6 +55,14 @@ class Ensemble:
         self.judge: Judge | None = judge
         if judge is None and "judge" in reads and cfg.judge.kind == "local":
             self.judge = LocalJudge.open(cfg, backbone)
+        if judge is None and "judge" in reads and cfg.judge.kind == "openai":
+            self.judge = RemoteJudge.open(cfg, ranks=world_size())
+        self.early = Early(
+            self.rules,
+            self.judge if isinstance(self.judge, RemoteJudge) else None,
+            rules_wait=cfg.rl.partner != "none",
+        )
+        self.watch = JudgeWatch(cfg.judge)
         self.rubric: Rubric | None = self.judge.rubric if self.judge is not None else None
         weights = cfg.reward.weights
         self.mix = Mix(
@@ -67,21 +79,24 @@ class Ensemble:
         """
         batch = len(items)
         parts = RewardParts(missing(batch), missing(batch), missing(batch))
-        with ThreadPoolExecutor(max_workers=1) as thread:
-            # torch's grad mode and autocast are per thread, and the rules use neither
-            running = thread.submit(self.rules.score_many, items) if self.rules is not None else None
-            if self.rm is not None and batch:
-                parts.rm = self.rm.score([item["sample"] for item in items], self.cfg.rm.batch_tokens)
-            if self.judge is not None and self.rubric is not None:
-                self._judge(parts, items)
-            if running is not None:
-                parts.rule_results = running.result()
-                parts.rules = torch.tensor([r.total for r in parts.rule_results], dtype=torch.float32)
+        early = self.early.collect(items)
+        # torch's grad mode and autocast are per thread, and the rules use neither
+        if self.rm is not None and batch:
+            parts.rm = self.rm.score([item["sample"] for item in items], self.cfg.rm.batch_tokens)
+        if self.judge is not None and self.rubric is not None:
+            self._judge(parts, early.judged() if early.judging else self.judge.score(items))
+        if self.rules is not None:
+            parts.rule_results = early.ruled()
+            parts.rules = torch.tensor([r.total for r in parts.rule_results], dtype=torch.float32)
         return parts
 
-    def _judge(self, parts: RewardParts, items: Sequence[Mapping[str, Any]]) -> None:
-        assert self.judge is not None and self.rubric is not None
-        scores = self.judge.score(items)
+    def take(self, index: int, item: Mapping[str, Any]) -> None:
+        """A reply {scenario, history, reply} that `score` will be asked about, as number `index`: rules and a judge
+        elsewhere begin with it at once."""
+        self.early.take(index, item)
+
+    def _judge(self, parts: RewardParts, scores: list[JudgeScore]) -> None:
+        assert self.rubric is not None
         nan = float("nan")
         for name in self.rubric.criteria:
             found = [s.criteria.get(name) if s.outcome == "ok" else None for s in scores]
@@ -93,13 +108,18 @@ class Ensemble:
         parts.judge = torch.tensor([nan if m is None else weight * m for m in means], dtype=torch.float32)
         parts.judge_outcomes = [s.outcome for s in scores]
         parts.judge_mass = torch.tensor([s.mass for s in scores], dtype=torch.float32)
+        parts.judge_reasons = [s.reasons for s in scores]
+        self.watch.note(scores)
 
     def total(self, parts: RewardParts) -> tuple[Tensor, Tensor, dict[str, float]]:
         """One number a reply.
 
         Returns (total `[batch]`, keep `[batch]` bool, stats over all ranks). `keep` is False for a reply
-        that takes no part in the update: the judge failed on it and `judge.on_missing` is drop_row, or
-        nothing that the combination reads was scored. Its total is 0 and means nothing.
+        that takes no part in the update: the judge failed on it and `judge.on_missing` is drop_row (or the
+        failure may be the reply's own doing), or nothing that the combination reads was scored. Its total is 0
+        and means nothing.
+
+        Raises SavedStop, on all ranks, when the judge fails on too many replies (`judge.max_failed`).
         """
         reward = self.cfg.reward
         mix = self.mix
@@ -110,6 +130,10 @@ class Ensemble:
         keep = ~total.isnan()
         if self.judge is not None and self.cfg.judge.on_missing == "drop_row":
             keep &= ~parts.judge.isnan()
+        if self.judge is not None:
+            own = [outcome in ITS_OWN_DOING for outcome in parts.judge_outcomes] or [False] * len(parts)
+            keep &= ~torch.tensor(own, dtype=torch.bool)
+            self.watch.check()
         total = torch.where(keep, total, torch.zeros_like(total))
         return total, keep, self._stats(parts, total, keep, mix)
 
@@ -124,7 +148,13 @@ class Ensemble:
             table.mean("reward/rm_muted_frac", (parts.rm.abs() < MUTED).float())
         if self.judge is not None:
             table.spread("reward/judge", parts.judge)
-            table.mean("judge/fail_rate", torch.tensor([float(o != "ok") for o in parts.judge_outcomes]))
+            outcomes = parts.judge_outcomes
+            table.ratio("judge/fail_rate", float(sum(o in FAILED for o in outcomes)), float(len(outcomes)))
+            for kind in ("not_applicable", *FAILED):
+                table.ratio(f"judge/outcome/{kind}", float(outcomes.count(kind)), float(len(outcomes)))
+            if isinstance(self.judge, RemoteJudge):
+                for name, (used, of) in judge_spending(self.judge.spent()).items():
+                    table.ratio(name, used, 1.0 / world_size() if of is None else of)
             table.mean("judge/label_mass", parts.judge_mass if parts.judge_mass is not None else missing(0))
             for name in self.rubric.criteria if self.rubric else ():
                 table.mean(f"reward/judge/{name}", parts.judge_criteria[name])

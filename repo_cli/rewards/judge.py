@@ -80,18 +80,19 @@ class LocalJudge:
     ) -> None:
         self.backbone, self.role, self.rubric, self.sop = backbone, role, Rubric.of(rubric), sop
         self.style, self.batch_tokens, self.min_mass = style, batch_tokens, min_mass
+        self.template_kwargs, self.max_length = dict(template_kwargs or {}), max_length
         self.names = list(self.rubric.criteria)
         longest = "\n".join(f"{name}: {self.rubric.high}" for name in self.names)
-        self.fmt = ChatFormat(backbone.tokenizer, dict(template_kwargs or {}), max_length)
+        self.fmt = ChatFormat(backbone.tokenizer, self.template_kwargs, max_length)
         self.fmt.reply_room = len(self.fmt.reply_ids(longest)) + 2
         # a tokenizer may join "-" and the line break after it, so the last criterion has a form of its own
         self.form = label_form(self.fmt, self.rubric, f"{self.names[0]}:", f"\n{self.names[-1]}:")
         self.last_form = label_form(self.fmt, self.rubric, f"{self.names[-1]}:", "")
 
     @classmethod
-    def open(cls, cfg: Any, backbone: Backbone) -> LocalJudge:
+    def open(cls, cfg: Any, backbone: Backbone) -> Judge:
         """The judge of the configuration: `judge.path` is an adapter on the run's base, or a causal model of
-        its own."""
+        its own. With judge.scoring=json it writes its answers out (judge_writing.py)."""
         path, own = cfg.judge.path, backbone
         role: str | None = "judge"
         if not path:
@@ -104,6 +105,10 @@ class LocalJudge:
                 backbone.add_role("judge", init_from=path)
         else:
             own, role = _own_backbone(cfg, backbone), None
+        if cfg.judge.scoring == "json":
+            from repo_cli.rewards.judge_writing import WritingJudge
+
+            return WritingJudge(own, role, cfg.rubric, cfg.sop, cfg.judge, cfg.policy.template_kwargs)
         return cls(
             own,
             role,
@@ -113,6 +118,20 @@ class LocalJudge:
             max_length=cfg.judge.max_length,
             batch_tokens=cfg.judge.batch_tokens,
             template_kwargs=cfg.policy.template_kwargs,
+        )
+
+    def with_rubric(self, rubric: Rubric) -> LocalJudge:
+        """The same model asked by another rubric."""
+        return LocalJudge(
+            self.backbone,
+            self.role,
+            rubric,
+            self.sop,
+            style=self.style,
+            max_length=self.max_length,
+            batch_tokens=self.batch_tokens,
+            template_kwargs=self.template_kwargs,
+            min_mass=self.min_mass,
         )
 
     def context(self, item: Mapping[str, Any]) -> list[int] | None:

@@ -31,6 +31,7 @@ class RewardParts:
     judge_criteria: dict[str, Tensor] = field(default_factory=dict)
     judge_outcomes: list[str] = field(default_factory=list)
     judge_mass: Tensor | None = None
+    judge_reasons: list[dict[str, str]] = field(default_factory=list)
     rule_results: list[RuleResult] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -67,6 +68,8 @@ class RewardParts:
             out["criteria"] = {name: _plain(values[i]) for name, values in self.judge_criteria.items()}
         if self.judge_outcomes:
             out["judge_outcome"] = self.judge_outcomes[i]
+        if self.judge_reasons and self.judge_reasons[i]:
+            out["judge_reasons"] = self.judge_reasons[i]
         if self.rule_results:
             out["fired"] = [list(f) for f in self.rule_results[i].fired]
             out["violations"] = [v.rule for v in self.rule_results[i].violations]

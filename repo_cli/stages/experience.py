@@ -6,6 +6,7 @@ functions of `repo_cli.algorithms` and inside micro-batches.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,20 +49,29 @@ class Item:
 
     def as_scored(self) -> dict[str, Any]:
         """What the reward ensemble reads of a reply."""
-        return {
-            "scenario": self.row.get("scenario", {}),
-            "history": self.row["prompt"],
-            "reply": self.reply.text,
-            "sample": self.sample,
-            "finished": self.reply.finished,
-            "answer": self.answer,
-        }
+        return {**scored(self.row, self.reply), "sample": self.sample, "answer": self.answer}
 
 
-def collect(sampler: LocalEngine, prompts: list[Prompt], seed: int) -> list[Item]:
-    """One sampled reply per prompt."""
+def scored(row: dict[str, Any], reply: Reply) -> dict[str, Any]:
+    """What rules and a judge elsewhere read of a reply, as soon as it is there."""
+    scenario = row.get("scenario", {})
+    return {"scenario": scenario, "history": row["prompt"], "reply": reply.text, "finished": reply.finished}
+
+
+def collect(
+    sampler: LocalEngine,
+    prompts: list[Prompt],
+    seed: int,
+    take: Callable[[int, dict[str, Any]], None] | None = None,
+) -> list[Item]:
+    """One sampled reply per prompt; `take(index, scored)` is handed each one while others are still being sampled."""
     fmt = sampler.backbone.fmt
-    replies = sampler.generate([context for _, context in prompts], seed)
+
+    def done(index: int, reply: Reply) -> None:
+        if take is not None:
+            take(index, scored(prompts[index][0], reply))
+
+    replies = sampler.generate([context for _, context in prompts], seed, done)
     return [
         Item(row, fmt.from_rollout(context, reply.ids), reply)
         for (row, context), reply in zip(prompts, replies, strict=True)

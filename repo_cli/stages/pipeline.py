@@ -29,11 +29,30 @@ ROOMS = {
     "rl": ("",),
     "eval": ("",),
 }
-NOT_INPUTS = ("runs_dir", "cache_dir", "resume", "force", "name", "tracker", "pipeline", "slurm", "sweep")
+NOT_INPUTS = (
+    *("runs_dir", "cache_dir", "resume", "force", "name", "tracker", "pipeline", "slurm", "sweep"),
+    # how fast a judge elsewhere is asked does not change what it says
+    *(
+        f"judge.api.{name}"
+        for name in ("concurrency", "rpm", "tpm", "backoff_s", "backoff_max_s", "cache", "key_env")
+    ),
+)
+#: What training a judge of one's own reads of `judge` is its prompt and its length.
+_ASKING = (
+    *(
+        "judge.kind",
+        "judge.path",
+        "judge.weight",
+        "judge.on_missing",
+        "judge.max_failed",
+        "judge.failed_window",
+    ),
+    *("judge.scoring", "judge.mode", "judge.redact", "judge.api"),
+)
 #: Parts of the configuration that a stage does not read: changing a rule does not pre-train the base again.
 _SCORES = ("judge", "rubric", "reward", "rules", "sop")
 NOT_READ = {
-    "sft": ("critic", "rm", "reward", "rules", "algorithm", "dpo", "train_rm", "rl", "eval"),
+    "sft": ("critic", "rm", "reward", "rules", "algorithm", "dpo", "train_rm", "rl", "eval", *_ASKING),
     "dpo": ("critic", "rm", *_SCORES, "sft", "train_rm", "rl", "eval"),
     "train_rm": ("critic", *_SCORES, "algorithm", "sft", "dpo", "rl", "eval"),
 }

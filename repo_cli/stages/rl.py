@@ -60,7 +60,7 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
             # ZeRO-3: whole weights once for all three, and ranks may then differ in how many batches they run
             with backbone.gathered():
                 with session.timer("generate"):
-                    items = collect(sampler, mine, seed=session.step_seed(step))
+                    items = collect(sampler, mine, session.step_seed(step), take=ensemble.take)
                 with session.timer("score"):
                     partners.answer(items)
                     parts = ensemble.score([item.as_scored() for item in items])

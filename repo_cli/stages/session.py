@@ -30,7 +30,7 @@ import torch
 from rich.console import Console
 
 from repo_cli.config.schema import Config
-from repo_cli.errors import Stopped, UserError
+from repo_cli.errors import SavedStop, Stopped, UserError
 from repo_cli.models.backbone import Backbone
 from repo_cli.models.hashing import hash_model_dir
 from repo_cli.models.manifest import write_manifest
@@ -77,7 +77,8 @@ class Session:
         self._kept: dict[str, Any] = {}
         self._seconds: dict[str, float] = {}
         self._bar: StepProgress | None = None
-        self._step = self._updates_before = 0
+        self._step = -1  # the running step of the loop; -1 outside of it
+        self._updates_before = 0
         self._kept_before: dict[str, Any] = {}
         self._heart: Heartbeat | None = None
         self._told_best = False
@@ -109,11 +110,17 @@ class Session:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        saved = None
         try:
-            if isinstance(error, LeftStep):
-                self.save(self._step, kept=self._kept_before)
+            if isinstance(error, LeftStep) or (isinstance(error, SavedStop) and self._step >= 0):
+                saved = self.save(self._step, kept=self._kept_before)
         finally:
             self._close(kind, error, trace)
+        if isinstance(error, SavedStop) and saved is not None:
+            raise UserError(
+                f"step {self._step + 1}: {error.message}",
+                hint=f"{error.hint}; all that was trained is in {saved}; go on with --resume {self.path}",
+            ) from error
         if isinstance(error, NonFiniteLoss):
             kept = latest_complete(self.run.checkpoints)
             raise UserError(
@@ -132,7 +139,7 @@ class Session:
         give_back(every_s=0.0)
         if self._bar is not None:
             self._bar.__exit__(kind, error, trace)
-        if isinstance(error, NonFiniteLoss):
+        if isinstance(error, NonFiniteLoss | SavedStop):
             log.error(str(error))
         route_logs(None)
         log.handlers = []

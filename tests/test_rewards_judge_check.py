@@ -1,0 +1,187 @@
+"""`repo judge check`: its figures by hand, and the command on a judge over HTTP whose sight is known."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from judge_server import FakeEndpoint
+
+from repo_cli.cli import main
+from repo_cli.config import conf_dir
+from repo_cli.rewards.judge_check import length_bias, position_bias, run_check, weighted_kappa
+from repo_cli.rewards.judge_defects import ADDED, padded, plant
+from repo_cli.rewards.judge_prompt import JudgeScore
+from repo_cli.rewards.rubric import Rubric
+
+RUBRIC = Rubric.of({"name": "r", "scale": [1, 5], "criteria": {"R1": {}, "R2": {}, "R3": {}}})
+
+
+def test_weighted_kappa_by_hand() -> None:
+    assert weighted_kappa([(1, 1), (3, 3), (5, 5)], 1, 5) == 1.0
+    assert weighted_kappa([(1, 5), (5, 1)], 1, 5) == -1.0
+    # disagreement 1/4; by chance (a: 1 1 2 3, b: 1 2 2 3) the mean squared difference is 20/16
+    assert weighted_kappa([(1, 1), (1, 2), (2, 2), (3, 3)], 1, 5) == pytest.approx(1 - (1 / 4) / (20 / 16))
+    assert math.isnan(weighted_kappa([(4, 4), (4, 4)], 1, 5)) and math.isnan(weighted_kappa([], 1, 5))
+
+
+def test_weighted_kappa_is_that_of_statsmodels() -> None:
+    import random
+
+    from statsmodels.stats.inter_rater import cohens_kappa
+
+    rng = random.Random(5)
+    pairs = [(rng.randint(1, 5), rng.randint(1, 5)) for _ in range(200)]
+    pairs += [(k, max(1, k - 1)) for k in (1, 2, 3, 4, 5) for _ in range(30)]
+    table = [[sum(p == (a, b) for p in pairs) for b in range(1, 6)] for a in range(1, 6)]
+    want = cohens_kappa(table, wt="quadratic").kappa
+    assert weighted_kappa(pairs, 1, 5) == pytest.approx(want)
+
+
+def score(*values: float | None, outcome: str = "ok") -> JudgeScore:
+    return JudgeScore(dict(zip(RUBRIC.criteria, values, strict=True)), outcome)
+
+
+def test_biases_by_hand() -> None:
+    # asked first R1 gets 4, asked last 3; R3 the other way round; R2 stands in the middle
+    bias = position_bias([score(4, 3, 3)], [score(3, 3, 4)], RUBRIC)
+    assert bias == {"change": pytest.approx(2 / 3), "first_half": 1.0, "n": 3.0}
+    items = [{"reply": "a" * n} for n in (1, 2, 3)]
+    labels: Any = [{"R1": 3, "R2": None}] * 3
+    scores = [score(2, 1, 1), score(3, 1, 1), score(4, 1, 1)]
+    longer = [score(4, 3, 3), score(3, 1, 1), score(None, None, None, outcome="transport")]
+    size = length_bias(items, labels, scores, longer, RUBRIC)
+    assert size["correlation"] == pytest.approx(1.0) and size["n"] == 2
+    assert size["padding"] == pytest.approx((1.0 + 0.0) / 2) and size["lifted"] == 0.5
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_planted_reply_differs_in_one_way(language: str) -> None:
+    reply = {"en": "Would 350 a night work for you?", "zh": "这两晚350元一晚可以吗？"}[language]
+    kinds = []
+    for number in range(len(ADDED[language]) + 1):
+        made = plant(reply, language, number)
+        assert made is not None and made.reply != reply and made.criterion in ("R1", "R2", "R3")
+        kinds.append(made.kind)
+        assert made.kind == "wrong number" or made.reply.startswith(reply)
+    assert len(set(kinds)) == len(kinds) and "350" not in made.reply
+    assert plant("No number here.", "en", len(ADDED["en"])) is None
+    assert padded(reply, language).endswith(reply)
+
+
+def examples(tmp_path: Path) -> Path:
+    rows = []
+    for i in range(12):
+        word, label = (("great", 5), ("fair", 3), ("poor", 2))[i % 3]
+        rows.append(
+            {
+                "prompt": [{"role": "user", "content": "Hello?"}],
+                "reply": f"{word}: would {340 + i} work?",
+                "scenario": {"language": "en"},
+                "scores": {f"R{k}": label for k in range(1, 13)},
+            }
+        )
+    path = tmp_path / "labelled.jsonl"
+    path.write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
+    return path
+
+
+def test_the_command_prints_one_table(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    names = [f"R{k}" for k in range(1, 13)]
+    with FakeEndpoint(names) as server:
+        with pytest.raises(SystemExit) as end:
+            main(["judge", "check", str(examples(tmp_path)), "judge=openai", f"judge.api.url={server.url}",
+                  "judge.api.model=m", "judge.api.price_in=10", f"cache_dir={tmp_path}", "--out", str(tmp_path / "f.json")])  # fmt: skip
+        assert end.value.code in (0, None)
+    shown = capsys.readouterr().out
+    figures = json.loads((tmp_path / "f.json").read_text())
+    # the endpoint says 5, 3 and 1 where the labels say 5, 3 and 2
+    assert (
+        figures["criteria"]["R1"]["exact"] == pytest.approx(2 / 3)
+        and figures["criteria"]["all"]["within_one"] == 1.0
+    )
+    assert figures["position"]["change"] == 0.0 and figures["length"]["padding"] == 0.0
+    # it reads one word only, so it sees none of the planted defects
+    assert figures["detection"] == 0.0 and sum(p for _, p in figures["defects"].values()) == 8
+    assert figures["used"]["cost"] == pytest.approx(figures["used"]["requests"] * 100 * 10 / 1e6)
+    for words in ("R12", "kappa", "planted defects found", "outcome ok", "cost"):
+        assert words in shown, words
+
+
+def test_defects_that_a_judge_sees_are_counted() -> None:
+    class Careful:
+        """Takes two points off for what it can see."""
+
+        rubric = RUBRIC
+
+        def score(self, items: Any) -> list[JudgeScore]:
+            seen = ("first page", "greedy", "40%")
+            return [score(*[2.0 if any(w in i["reply"] for w in seen) else 4.0] * 3) for i in items]
+
+    rows = [
+        {
+            "prompt": [],
+            "reply": f"Would {300 + i} work?",
+            "scenario": {"language": "en"},
+            "scores": {"R1": 4, "R2": 4, "R3": 5},
+        }
+        for i in range(14)
+    ]
+    result = run_check(lambda rubric: Careful(), rows)
+    found = {kind for kind, (hit, _) in result.defects.items() if hit}
+    assert found == {"rank promised", "guilt", "invented fact"} and result.detection == pytest.approx(3 / 7)
+
+
+def test_what_the_command_refuses(tmp_path: Path, capsys: Any) -> None:
+    path = str(examples(tmp_path))
+    for arguments, said in (
+        ([path], "judge.kind=none"),
+        ([path, "judge=openai"], "judge.api.url is null"),
+        (["world:gold", "judge=openai", "judge.api.url=http://x/v1", "judge.api.model=m"], "no scores"),
+        ([path, "judge=openai", "judge.api.url=http://u:p@x/v1"], "judge.api.url"),
+        ([path, "judge=openai", "judge.api.key_env=sk-1234"], "judge.api.key_env is not the name"),
+        ([path, "judge=openai", "judge.prompt=compact"], "judge.prompt=compact"),
+        ([path, "judge=local", "judge.mode=each"], "judge.mode=each"),
+    ):
+        with pytest.raises(SystemExit) as end:
+            main(["judge", "check", *arguments])
+        shown = capsys.readouterr().err
+        assert end.value.code == 2 and said in shown and "sk-1234" not in shown, (arguments, shown)
+
+
+def test_both_languages_ship_the_twelve_criteria() -> None:
+    en, zh = (
+        yaml.safe_load((conf_dir() / "rubric" / f"{n}.yaml").read_text("utf-8"))
+        for n in ("hotel", "hotel_zh")
+    )
+    assert list(en["criteria"]) == list(zh["criteria"]) == [f"R{k}" for k in range(1, 13)]
+    for name, ours in zh["criteria"].items():
+        theirs = en["criteria"][name]
+        assert set(ours["anchors"]) == set(theirs["anchors"]) == {1, 3, 5}
+        for key in ("weight", "skill", "gate"):
+            assert ours.get(key) == theirs.get(key), (name, key)
+        assert bool(ours.get("applies_when")) == bool(theirs.get("applies_when"))
+        assert ours["question"] != theirs["question"]
+    gates = [name for name, c in en["criteria"].items() if c.get("gate")]
+    assert gates == ["R1", "R2", "R3", "R11"]
+
+
+def test_what_a_step_depends_on() -> None:
+    """How fast a judge is asked changes no product; what it is asked changes RL, and no training of a judge's base."""
+    from repo_cli.config import compose
+    from repo_cli.stages.pipeline import step_key
+
+    def keys(*more: str) -> tuple[str, str]:
+        given = ("judge=openai", "judge.api.url=http://x/v1", "judge.api.model=m", "rules=none", *more)
+        rl, sft = (step_key(compose(stage, given)) for stage in ("rl", "sft"))
+        return rl, sft
+
+    plain = keys()
+    assert keys("judge.api.rpm=5", "judge.api.concurrency=2", "judge.api.cache=false") == plain
+    hot = keys("judge.api.temperature=1")
+    assert hot[0] != plain[0] and hot[1] == plain[1]

@@ -1,0 +1,193 @@
+"""RL with a judge behind an endpoint: replies are judged while others are sampled, failures are left out and counted,
+and a judge that breaks down stops the run with a checkpoint that goes on as if nothing had been."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from judge_server import FakeEndpoint
+from safetensors.torch import load_file
+from stages_kit import config, go, metrics, write
+
+from repo_cli.errors import UserError
+from repo_cli.models.backbone import Backbone
+from repo_cli.rewards.ensemble import Ensemble
+from repo_cli.rewards.judge import LocalJudge
+from repo_cli.rewards.judge_prompt import judge_prompt
+from repo_cli.rewards.judge_writing import WritingJudge
+from repo_cli.rollout import LocalEngine
+from repo_cli.stages.experience import collect
+from repo_cli.training.checkpoint import latest_complete
+
+NAMES = [f"R{i}" for i in range(1, 13)]
+
+
+def given(line: SimpleNamespace, server: FakeEndpoint, *more: str) -> tuple[str, ...]:
+    return (
+        *(f"data.path={line.prompts}", f"policy.parent={line.sft}", f"rm.path={line.rm}", "rl.batch_size=6"),
+        *("judge=openai", f"judge.api.url={server.url}", "judge.api.model=m", "judge.api.backoff_s=0.01"),
+        *("reward=enhance", "rules=generic_dialogue", "critic.lr=0.01", "policy.max_length=1024", *more),
+    )
+
+
+def test_a_run_counts_what_the_judge_failed_on_and_learns_from_the_rest(
+    line: SimpleNamespace, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("JUDGE_KEY", "sk-very-secret")
+    faults = {"refusal": 0.25}
+    with FakeEndpoint(NAMES, faults) as server:
+        final = go("rl", tmp_path, *given(line, server, "rl.steps=4", "judge.api.key_env=JUDGE_KEY",
+                                          "judge.api.price_in=1000", "judge.on_missing=rules_only"))  # fmt: skip
+    rows = metrics(final)
+    assert len(server.bodies) == 24 and sum(r["judge/outcome/refused"] for r in rows) == pytest.approx(1.0)
+    for row in rows:
+        assert row["judge/fail_rate"] == pytest.approx(row["judge/outcome/refused"])
+        # a reply that made the judge refuse is not kept, even with rules_only
+        assert row["reward/kept_frac"] == pytest.approx(1.0 - row["judge/fail_rate"])
+        assert row["judge/requests"] == 6 and row["judge/cost"] == pytest.approx(0.6)
+        assert row["judge/cache_hit_rate"] == 0.0
+        assert row["reward/judge"] == pytest.approx(0.5)  # 4 of 1..5 on every criterion
+    run = final.parent
+    shown = [json.loads(text) for path in sorted((run / "rollouts").glob("*.jsonl")) for text in path.open()]
+    assert {r["judge_outcome"] for r in shown} == {"ok", "refused"}
+    assert any(r.get("judge_reasons", {}).get("R1") == "as it is" for r in shown)
+    for path in run.rglob("*"):
+        assert not path.is_file() or b"sk-very-secret" not in path.read_bytes(), path
+
+
+def test_the_judge_and_the_rules_begin_while_replies_are_still_sampled(
+    line: SimpleNamespace, tmp_path: Path
+) -> None:
+    with FakeEndpoint(NAMES) as server:
+        cfg = config(
+            "rl", tmp_path, *given(line, server, "rollout.batch_size=2", "rollout.max_new_tokens=40")
+        )
+        backbone = Backbone.load(cfg)
+        rows = [json.loads(text) for text in line.prompts.open()][:8]
+        prompts = [(row, backbone.fmt.context_ids(row["prompt"])) for row in rows]
+        ensemble = Ensemble(cfg, backbone)
+        ruled: list[float] = []
+        real = ensemble.rules.score_many
+        ensemble.rules.score_many = lambda items: (ruled.append(time.monotonic()), real(items))[1]
+        items = collect(LocalEngine(backbone, "policy", cfg.rollout), prompts, seed=1, take=ensemble.take)
+        sampled = time.monotonic()
+        streamed = ensemble.score([item.as_scored() for item in items])
+        assert len(server.bodies) == 8 and server.times[0] < sampled and ruled[0] < sampled
+
+        plain = Ensemble(cfg, backbone).score([item.as_scored() for item in items])
+        assert len(server.bodies) == 8  # the cache answers
+        for a, b in ((streamed.judge, plain.judge), (streamed.rules, plain.rules), (streamed.rm, plain.rm)):
+            torch.testing.assert_close(a, b)
+        # what was taken is used for that very reply alone
+        for index, item in enumerate(items):
+            ensemble.take(index, {**item.as_scored(), "reply": "another reply"})
+        torch.testing.assert_close(ensemble.score([i.as_scored() for i in items]).rules, plain.rules)
+
+
+def test_a_judge_that_breaks_down_stops_the_run_with_a_checkpoint(
+    line: SimpleNamespace, tmp_path: Path
+) -> None:
+    more = ("rl.steps=4", "judge.failed_window=6", "judge.api.retries=0", "judge.api.cache=false")
+    with FakeEndpoint(NAMES) as server:
+        straight = go("rl", tmp_path / "straight", *given(line, server, *more))
+    with FakeEndpoint(NAMES, dies_after=12) as server:
+        halves = tmp_path / "halves"
+        with pytest.raises(UserError) as caught:
+            go("rl", halves, *given(line, server, *more))
+        said = str(caught.value)
+        assert (
+            "step 3: the judge failed on 6 of the last 6 replies (6 transport)" in said and "http 500" in said
+        )
+        assert "judge.max_failed=0.5" in said and "--resume" in said
+        (run,) = (halves / "rl" / "run").iterdir()
+        kept = latest_complete(run / "checkpoints")
+        assert kept is not None and kept.name == "step-000002" and not (run / "final").exists()
+        server.options.clear()
+        final = go("rl", halves, *given(line, server, *more), "resume=auto")
+    for name in ("adapter_model.safetensors",):
+        a, b = load_file(straight / name), load_file(final / name)
+        assert all(torch.equal(a[key], b[key]) for key in a)
+    assert [r["reward/total"] for r in metrics(final)] == [r["reward/total"] for r in metrics(straight)]
+
+
+def test_a_dead_endpoint_at_the_start_and_a_missing_key(line: SimpleNamespace, tmp_path: Path) -> None:
+    with FakeEndpoint(NAMES, {"401": 1.0}) as server:
+        with pytest.raises(UserError, match="http 401"):
+            go("rl", tmp_path / "a", *given(line, server, "rl.steps=1"))
+        with pytest.raises(UserError, match="JUDGE_KEY.*judge.api.key_env"):
+            go("rl", tmp_path / "b", *given(line, server, "rl.steps=1", "judge.api.key_env=JUDGE_KEY"))
+
+
+def test_a_judge_on_this_machine_that_writes_its_reasons(line: SimpleNamespace, tmp_path: Path) -> None:
+    """A small model is taught two answers by heart, and one broken one: what it writes is read as an endpoint's is."""
+    rubric = {
+        "name": "r",
+        "scale": [1, 5],
+        "criteria": {"R1": {"name": "facts"}, "R4": {"applies_when": "asked"}},
+    }
+    answers = {
+        "yes yes": '{"R1": {"reason": "ok", "score": 5}, "R4": {"reason": "", "score": null}}',
+        "no no": '{"R1": {"reason": "bad", "score": 1}, "R4": {"reason": "no", "score": 2}}',
+        "7 7": '{"R1": {"score": 7}, "R4": {"score": 7}}',
+    }
+    rows = [
+        {
+            "messages": [
+                *judge_prompt(rubric, None, {}, [], reply, form="json"),
+                {"role": "assistant", "content": said},
+            ]
+        }
+        for reply, said in answers.items()
+    ] * 16
+    data = write(tmp_path / "judge.jsonl", rows)
+    given = ("policy.max_length=1200", "judge.max_length=1200", "judge.api.max_tokens=90")
+    made = go("sft", tmp_path, f"data.path={data}", f"policy.parent={line.base}", "policy.train=full", "sft.epochs=40",
+              "sft.batch_size=6", "sft.max_steps=80", "optim.lr=0.01", "data.val_fraction=0", "engine.micro_tokens=20000", *given)  # fmt: skip
+    cfg = config(
+        "rl",
+        tmp_path,
+        "judge=local",
+        f"judge.path={made}",
+        f"policy.parent={made}",
+        "judge.scoring=json",
+        *given,
+    )
+    cfg.rubric.criteria, cfg.sop.stages = rubric["criteria"], {}
+    judge = LocalJudge.open(cfg, Backbone.load(cfg))
+    assert isinstance(judge, WritingJudge)
+    got = judge.score(
+        [{"scenario": {}, "history": [], "reply": reply} for reply in [*answers, "word " * 2000]]
+    )
+    assert [s.outcome for s in got] == ["ok", "ok", "unparsable", "too_long"], got
+    assert got[0].criteria == {"R1": 5.0, "R4": None} and got[1].criteria == {"R1": 1.0, "R4": 2.0}
+    assert got[1].reasons == {"R1": "bad", "R4": "no"} and set(got[2].criteria.values()) == {None}
+
+
+def test_two_ranks_share_the_judge_and_stop_together(line: SimpleNamespace, tmp_path: Path) -> None:
+    more = (
+        "rl.steps=3",
+        "judge.failed_window=6",
+        "judge.api.retries=0",
+        "launch.nproc=2",
+        "judge.api.concurrency=2",
+    )
+    with FakeEndpoint(NAMES, dies_after=6) as server:
+        with pytest.raises(UserError) as caught:
+            go("rl", tmp_path, *given(line, server, *more))
+        assert server.most_at_once <= 2
+    assert "step 2: the judge failed on 6 of the last 6 replies (6 transport)" in str(caught.value)
+    (run,) = (tmp_path / "rl" / "run").iterdir()
+    kept = latest_complete(run / "checkpoints")
+    assert kept is not None and kept.name == "step-000001"
+    (first,) = metrics(run)
+    assert (
+        first["judge/requests"] == 6
+        and first["judge/fail_rate"] == 0.0
+        and first["judge/cache_hit_rate"] == 0.0
+    )
