@@ -1,7 +1,7 @@
 """Checks of what a reply brings about: whether it answers the partner, and what the partner answers to it.
 
-Those that read the partner's answer apply only where there is an answer (`rl.partner`): in a run on recorded prompts alone, nobody answers. The answer
-is what the partner said and whether it ended the talk; its hidden mind is never read.
+Those that read the partner's answer apply only where there is one (`rl.partner`): in a run on recorded prompts alone,
+nobody answers. The answer is what the partner said and whether it ended the talk; its hidden mind is never read.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from repo_cli.rewards.rule_reading import CLEAR, Finding, Reading
 
 ENDS = ("hangup", "optout", "refused")
 _ASKS_FIGURE = re.compile(
-    r"(?i)\b(?:what|which) (?:figure|price|rate|number|amount)\b|\bhow (?:much|low)\b|\b(?:down|lower|reduce it) to what\b"
+    r"(?i)\b(?:what|which) (?:figure|price|rate|number|amount)\b|\bhow (?:much|low)\b"
+    r"|\b(?:down|lower|reduce it) to what\b"
     r"|\bwhat (?:do|would|did) you (?:propose|suggest|have in mind|want|think)\b|\bwhat would it be\b"
     r"|\bwhat(?:'s| is) your (?:idea|offer|proposal|price|number)\b|\bname (?:a|your) (?:price|figure)\b"
     r"|\bwhat are you (?:thinking|asking|proposing)\b|多少|什么价|啥价|(?:说|报|开)个价|你们?的?(?:想法|建议|意思)"
