@@ -11,7 +11,7 @@ import re
 from repo_cli.rewards.rule_check_base import check
 from repo_cli.rewards.rule_reading import CLEAR, Finding, Reading
 
-ENDS = ("hangup", "optout", "refused")
+ENDS = ("hangup", "optout")
 _ASKS_FIGURE = re.compile(
     r"(?i)\b(?:what|which) (?:figure|price|rate|number|amount)\b|\bhow (?:much|low)\b"
     r"|\b(?:down|lower|reduce it) to what\b"
