@@ -49,10 +49,8 @@ format: setup  ## let ruff mend what it can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: setup  ## measure speed (scripts/bench*.py)
-	@shopt -s nullglob; found=(scripts/bench*.py); \
-	if [ $${#found[@]} -eq 0 ]; then echo "there is no benchmark in scripts/ yet" >&2; exit 2; fi; \
-	for script in "$${found[@]}"; do $(BIN)/python "$$script" $(ARGS); done
+bench: setup  ## measure speed (benchmarks/: attention, rules, known_answer)
+	@for script in attention rules known_answer; do echo "== $$script"; $(BIN)/python benchmarks/$$script.py || exit $$?; done
 
 clean:  ## remove what tools leave behind (keeps .venv and runs/)
 	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
