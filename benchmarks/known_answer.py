@@ -194,7 +194,7 @@ class Sampler:
         self.backbone = model
 
     @torch.no_grad()
-    def generate(self, contexts: list[list[int]], seed: int) -> list[Reply]:
+    def generate(self, contexts: list[list[int]], seed: int, on_done: Any = None) -> list[Reply]:
         model, task = self.backbone, self.backbone.task
         generator = torch.Generator().manual_seed(seed)
         logs = model.log_table("policy")

@@ -87,7 +87,11 @@ def updates(line: SimpleNamespace, runs: Path) -> list[dict[str, float]]:
         gradients: dict[str, torch.Tensor] = {}
         for name, engine in (("policy", updater.policy), ("critic", updater.critic)):
             assert engine is not None
-            engine.inner.register_step_pre_hook(lambda *_, n=name, e=engine: gradients.setdefault(n, flat(e)))
+
+            def note(*_: Any, n: str = name, e: Any = engine) -> None:
+                gradients.setdefault(n, flat(e))
+
+            engine.inner.register_step_pre_hook(note)
         for step in range(STEPS):
             items = [read(recorded[i], backbone) for i in mine]
             updater.values_(items)

@@ -178,7 +178,7 @@ def test_a_checkpoint_without_its_marker(
     assert str(steps[1]) in text and "COMPLETE" in text
     (steps[0] / "COMPLETE").unlink()
     text = say("sft", "--resume", str(run))
-    assert str(run) in text and "no complete checkpoint" in text
+    assert str(run) in text and "no whole checkpoint" in text
     unfinished = tmp_path / "unfinished"
     shutil.copytree(run, unfinished)
     shutil.rmtree(unfinished / "final")

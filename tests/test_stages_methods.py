@@ -101,7 +101,7 @@ def test_scores_are_put_in_place_by_part() -> None:
     def parts(base: float, n: int) -> RewardParts:
         x = base + torch.arange(n, dtype=torch.float32)
         outcomes = [f"{base}-{i}" for i in range(n)]
-        return RewardParts(x, x + 0.1, x + 0.2, {"R1": x + 0.3}, outcomes, x + 0.4, list(outcomes))  # type: ignore[arg-type]
+        return RewardParts(x, x + 0.1, x + 0.2, {"R1": x + 0.3}, outcomes, x + 0.4, [{}] * n, list(outcomes))  # type: ignore[arg-type]
 
     mine = parts(0.0, 4)
     mine.put([3, 1], parts(10.0, 2))

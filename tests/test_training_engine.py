@@ -104,7 +104,8 @@ def test_steps_are_those_of_plain_torch(changes: dict) -> None:
         assert math.isclose(result["loss"], float(loss.detach()), rel_tol=1e-6)
         assert math.isclose(result["grad_norm"], float(norm), rel_tol=1e-4)
     for a, b in zip(plain.trainable("policy"), ours.trainable("policy"), strict=True):
-        assert torch.allclose(a, b, atol=1e-5)
+        # Adam makes a step of an entry whose gradient is nearly 0 out of its rounding: a hundredth of the rate
+        assert torch.allclose(a, b, atol=1e-4)
     train.close()
 
 

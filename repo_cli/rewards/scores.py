@@ -45,10 +45,10 @@ class RewardParts:
                 mine[places] = new
         for name, values in other.judge_criteria.items():
             self.judge_criteria[name][places] = values
-        for place, outcome in zip(places, other.judge_outcomes, strict=bool(other.judge_outcomes)):
-            self.judge_outcomes[place] = outcome
-        for place, result in zip(places, other.rule_results, strict=bool(other.rule_results)):
-            self.rule_results[place] = result
+        for name in ("judge_outcomes", "judge_reasons", "rule_results"):
+            mine, new = getattr(self, name), getattr(other, name)
+            for place, value in zip(places, new, strict=bool(new)):
+                mine[place] = value
 
     @property
     def hard(self) -> Tensor:
