@@ -21,7 +21,16 @@ from repo_cli.errors import UserError
 from repo_cli.launch.processes import launch
 
 #: The rooms whose code decides what a stage makes; a change there makes the step run again.
-_SHARED = ("config", "dialogue", "models", "negotiation", "training/engine.py", "worlds", "stages/session.py")
+_SHARED = (
+    "config",
+    "dialogue",
+    "models",
+    "negotiation",
+    "training/engine.py",
+    "training/optimizer.py",
+    "worlds",
+    "stages/session.py",
+)
 ROOMS = {
     "sft": (*_SHARED, "stages/sft.py", "stages/data.py", "rewards/judge_prompt.py", "rewards/rubric.py"),
     "dpo": (*_SHARED, "stages/dpo.py", "stages/reference.py", "stages/data.py", "algorithms"),
