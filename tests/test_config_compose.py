@@ -127,3 +127,12 @@ def test_an_override_is_read_or_refused_never_worse(text: str) -> None:
         parse([text, f"data.path={text}"], PLACES)
     except UserError:
         pass
+
+
+def test_a_step_with_a_seed_of_its_own_keeps_it() -> None:
+    """One base for all seeds of the demo: `seed=1` is for the steps after it."""
+    seeds = {
+        step: compose(stage, ["+experiment=demo", "seed=1"], None, step=step).seed
+        for step, stage in (("base", "sft"), ("sft", "sft"), ("rl", "rl"))
+    }
+    assert seeds == {"base": 0, "sft": 1, "rl": 1}

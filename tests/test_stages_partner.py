@@ -98,3 +98,36 @@ def test_the_answers_rules_add_what_the_answer_brought() -> None:
     assert "G56" in earned({"text": "Great, bye.", "ended": True, "outcome": done})
     dear = {"deal": True, "price": 380.0, "reason": "accepted", "turns": 2}
     assert "G56" not in earned({"text": "Great, bye.", "ended": True, "outcome": dear})
+
+
+def test_checks_that_the_shipped_set_leaves_out() -> None:
+    """A sentence said again, and the figure that was asked for: for sets of one's own."""
+    again = {
+        "about": "said again",
+        "severity": "soft",
+        "check": {"name": "repeats_sentence"},
+        "on_match": -0.4,
+    }
+    figure = {
+        "about": "names the figure",
+        "check": {"name": "names_figure_when_asked"},
+        "on_match": 1.0,
+        "on_miss": -1.0,
+    }
+    rules = RuleSet({"name": "own", "rules": {"A": again, "B": figure}}, "own.yaml")
+    scenario = {"language": "en", "current_price": 388, "acceptable_price": 365, "floor_ask": 330}
+    history = [
+        {
+            "role": "assistant",
+            "content": "A small step can make the offer more attractive. How do you see it?",
+        },
+        {"role": "user", "content": "I see what you mean. What figure?"},
+    ]
+
+    def total(reply: str) -> float:
+        return rules.score(reply, scenario, history).total
+
+    assert total("Would 350 CNY per night work for you?") == 1.0
+    assert total("Would 300 CNY per night work for you?") == -1.0
+    assert total("Could a midweek deal be a way you like?") == -1.0
+    assert total("A small step can make the offer more attractive. Would 350 work?") == 0.6

@@ -85,6 +85,9 @@ def compose(
     part = parse(
         _step_part(_applied(tree, typed), stage, step, products or {}), places, _source(step or stage)
     )
+    if step is not None and any(override.key == "seed" for override in part):
+        # one seed for the whole pipeline: a step with a seed of its own (a base shared by all seeds) keeps it
+        typed = [override for override in typed if override.key != "seed"]
     if any(override.group for override in part):  # the step chooses an option: the user's choices still win
         tree = _composed(stage, part + typed, places)
     return _finish(_applied(tree, part + typed), stage)
