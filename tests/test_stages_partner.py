@@ -110,6 +110,7 @@ def test_checks_that_the_shipped_set_leaves_out() -> None:
     }
     figure = {
         "about": "names the figure",
+        "severity": "soft",
         "check": {"name": "names_figure_when_asked"},
         "on_match": 1.0,
         "on_miss": -1.0,
