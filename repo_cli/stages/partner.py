@@ -16,11 +16,10 @@ from typing import Any
 from repo_cli.config.schema import Config
 from repo_cli.dialogue.tokens import ChatFormat
 from repo_cli.errors import UserError
+from repo_cli.rewards.rule_reading import HIDDEN
 from repo_cli.stages.experience import Item, Prompt
 from repo_cli.training.distributed import all_gather_objects
 from repo_cli.worlds import get_world
-
-HIDDEN = "hotel_hidden"  # without it there is nobody to ask
 
 
 class Partners:

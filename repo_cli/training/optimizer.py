@@ -1,7 +1,7 @@
 """The optimizer of an engine: AdamW, or Muon for the matrices with AdamW for the rest.
 
 Both are torch's own. Muon (Jordan et al. 2024; torch.optim.Muon) orthogonalises the momentum of each weight matrix;
-a small model trained from random weights needs about a third fewer steps with it. Embeddings, the output layer, heads
+a small model trained from random weights needed a quarter fewer steps with it. Embeddings, the output layer, heads
 and vectors stay with AdamW, as its authors advise.
 """
 
