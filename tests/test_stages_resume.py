@@ -18,7 +18,7 @@ from repo_cli.config import compose
 from repo_cli.errors import Stopped, UserError
 from repo_cli.launch.processes import launch
 from repo_cli.rollout import LocalEngine
-from repo_cli.stages.partner import Partners
+from repo_cli.stages.partner import PartneredDialogues
 from repo_cli.training.checkpoint import latest_complete
 from repo_cli.training.engine import TrainEngine
 
@@ -44,7 +44,7 @@ def signal_in_call(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, call:
         # RL: four updates a step (2 epochs, policy and critic), so the step goes on once the first is made
         ("rl", TrainEngine, "_finish", 8, 3),
         # after the third step has chosen the dialogues that go on: the choice of the second is what is kept
-        ("rl", Partners, "go_on", 3, 2),
+        ("rl", PartneredDialogues, "go_on", 3, 2),
     ],
 )
 def test_a_step_left_in_its_middle_is_done_again(
@@ -58,7 +58,7 @@ def test_a_step_left_in_its_middle_is_done_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     given = arguments(line, stage)
-    if owner is Partners:
+    if owner is PartneredDialogues:
         given += ("data.path=world:prompts", "data.limit=12", "rl.partner=world", "rl.follow=1.0")
         given += ("policy.max_length=1100", "eval.max_turns=20")
     straight = go(stage, tmp_path / "straight", *given)

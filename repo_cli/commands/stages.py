@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
@@ -16,126 +17,92 @@ TRAIN = "Train"
 MEASURE = "Measure"
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the stages to the root command."""
-    app.command(
+class Stage(NamedTuple):
+    """How a stage shows in the help."""
+
+    name: str
+    panel: str
+    about: str
+    examples: tuple[str, ...]
+
+
+STAGES = (
+    Stage(
         "pipeline",
-        rich_help_panel=TRAIN,
-        epilog=examples("repo pipeline +experiment=demo", "repo pipeline +experiment=demo seed=1 --dry-run"),
-    )(pipeline)
-    app.command(
+        TRAIN,
+        "Run the steps of an experiment in turn, each handed the results of those before it.",
+        ("repo pipeline +experiment=demo", "repo pipeline +experiment=demo seed=1 --dry-run"),
+    ),
+    Stage(
         "sft",
-        rich_help_panel=TRAIN,
-        epilog=examples(
+        TRAIN,
+        "Fine-tune on dialogues: an adapter, or every weight.",
+        (
             "repo sft data.path=dialogues.jsonl policy=qwen3_0_6b lora.r=16",
             "repo sft policy.train=full data.path=world:mixed sft.max_messages=3",
         ),
-    )(sft)
-    app.command(
+    ),
+    Stage(
         "dpo",
-        rich_help_panel=TRAIN,
-        epilog=examples(
+        TRAIN,
+        "Train the policy on preference pairs directly, measured from the policy it starts from.",
+        (
             "repo dpo policy.parent=runs/sft/run/.../final data.path=pairs.jsonl algorithm.beta=0.1",
             "repo dpo policy.parent=runs/sft/... dpo.loss=ipo dpo.per_token=true",
         ),
-    )(dpo)
-    app.command(
+    ),
+    Stage(
         "train-rm",
-        rich_help_panel=TRAIN,
-        epilog=examples("repo train-rm policy.parent=runs/sft/run/.../final data.path=pairs.jsonl"),
-    )(train_rm)
-    app.command(
+        TRAIN,
+        "Train a reward model on preference pairs and calibrate it.",
+        ("repo train-rm policy.parent=runs/sft/run/.../final data.path=pairs.jsonl",),
+    ),
+    Stage(
         "rl",
-        rich_help_panel=TRAIN,
-        epilog=examples(
+        TRAIN,
+        "Train the policy on rewarded replies: REPO, PPO or GRPO (also `repo repo-rl`).",
+        (
             "repo rl policy.parent=runs/sft/... rm.path=runs/train_rm/... rl.steps=20",
             "repo rl algorithm=grpo reward=weighted_sum judge=local judge.path=...",
             "repo rl algorithm=ppo algorithm.kl_coef=0.05 algorithm.kl_estimator=k3 algorithm.kl_reference=base",
             "repo rl launch.nproc=2 engine=zero2 --dry-run",
         ),
-    )(rl)
-    app.command("repo-rl", hidden=True)(rl)
-    app.command(
+    ),
+    Stage(
         "eval",
-        rich_help_panel=MEASURE,
-        epilog=examples(
+        MEASURE,
+        "Rate agents in whole dialogues on held-out scenarios, and on bad cases.",
+        (
             "repo eval eval.systems.sft=runs/sft/... eval.systems.repo=runs/rl/... eval.n_online=300",
             "repo eval eval.systems.baseline=world:intent eval.systems.mine=runs/rl/... eval.baseline=baseline",
             "repo eval eval.systems.old=transcripts:dialogues.jsonl eval.rater=none",
         ),
-    )(evaluate)
+    ),
+)
 
 
-def pipeline(
-    overrides: Overrides = None,
-    dry_run: DryRun = False,
-    resume: Resume = None,
-    config_dir: ConfigDir = None,
-    multirun: Multirun = False,
-    force: Force = False,
-) -> None:
-    """Run the steps of an experiment in turn, each handed the results of those before it."""
-    start("pipeline", overrides, dry_run, resume, config_dir, multirun, force)
+def register(app: typer.Typer) -> None:
+    """Adds the stages to the root command."""
+    for stage in STAGES:
+        run = _command(stage)
+        app.command(stage.name, rich_help_panel=stage.panel, epilog=examples(*stage.examples))(run)
+        if stage.name == "rl":
+            app.command("repo-rl", hidden=True)(run)
 
 
-def sft(
-    overrides: Overrides = None,
-    dry_run: DryRun = False,
-    resume: Resume = None,
-    config_dir: ConfigDir = None,
-    multirun: Multirun = False,
-    force: Force = False,
-) -> None:
-    """Fine-tune on dialogues: an adapter, or every weight."""
-    start("sft", overrides, dry_run, resume, config_dir, multirun, force)
+def _command(stage: Stage) -> Callable[..., None]:
+    def run(
+        overrides: Overrides = None,
+        dry_run: DryRun = False,
+        resume: Resume = None,
+        config_dir: ConfigDir = None,
+        multirun: Multirun = False,
+        force: Force = False,
+    ) -> None:
+        start(stage.name.replace("-", "_"), overrides, dry_run, resume, config_dir, multirun, force)
 
-
-def dpo(
-    overrides: Overrides = None,
-    dry_run: DryRun = False,
-    resume: Resume = None,
-    config_dir: ConfigDir = None,
-    multirun: Multirun = False,
-    force: Force = False,
-) -> None:
-    """Train the policy on preference pairs directly, measured from the policy it starts from."""
-    start("dpo", overrides, dry_run, resume, config_dir, multirun, force)
-
-
-def train_rm(
-    overrides: Overrides = None,
-    dry_run: DryRun = False,
-    resume: Resume = None,
-    config_dir: ConfigDir = None,
-    multirun: Multirun = False,
-    force: Force = False,
-) -> None:
-    """Train a reward model on preference pairs and calibrate it."""
-    start("train_rm", overrides, dry_run, resume, config_dir, multirun, force)
-
-
-def rl(
-    overrides: Overrides = None,
-    dry_run: DryRun = False,
-    resume: Resume = None,
-    config_dir: ConfigDir = None,
-    multirun: Multirun = False,
-    force: Force = False,
-) -> None:
-    """Train the policy on rewarded replies: REPO, PPO or GRPO (also `repo repo-rl`)."""
-    start("rl", overrides, dry_run, resume, config_dir, multirun, force)
-
-
-def evaluate(
-    overrides: Overrides = None,
-    dry_run: DryRun = False,
-    resume: Resume = None,
-    config_dir: ConfigDir = None,
-    multirun: Multirun = False,
-    force: Force = False,
-) -> None:
-    """Rate agents in whole dialogues on held-out scenarios, and on bad cases."""
-    start("eval", overrides, dry_run, resume, config_dir, multirun, force)
+    run.__doc__ = stage.about
+    return run
 
 
 def start(

@@ -7,6 +7,7 @@ where no deal was made.
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Callable
@@ -52,20 +53,6 @@ class Metric:
     group: str = "main"
 
 
-def share(
-    key: str,
-    label: str,
-    top: Callable[[Any], Any],
-    of: str = "dialogues",
-    better: int = 1,
-    group: str = "main",
-) -> Metric:
-    """A share in percent; `top` gives 0/1, or None where the question does not arise."""
-    return Metric(
-        key, label, "share", of, lambda u: number(top(u)), unit="%", better=better, scale=100, group=group
-    )
-
-
 def percent(
     key: str,
     label: str,
@@ -73,11 +60,15 @@ def percent(
     of: str = "dialogues",
     better: int = 1,
     group: str = "main",
+    kind: str = "mean",
 ) -> Metric:
-    """A mean in percent."""
+    """A mean in percent; `top` gives a number, or None where the question does not arise."""
     return Metric(
-        key, label, "mean", of, lambda u: number(top(u)), unit="%", better=better, scale=100, group=group
+        key, label, kind, of, lambda u: number(top(u)), unit="%", better=better, scale=100, group=group
     )
+
+
+share = functools.partial(percent, kind="share")  # of units for which `top` is true, with Wilson's interval
 
 
 def number(value: Any) -> float:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from repo_cli.dialogue.scenario import HIDDEN, public_side
 from repo_cli.errors import UserError
 
 #: Breaches of this severity and above are hard.
@@ -65,8 +66,8 @@ class Dialogue:
 
         Of what the agent must not see only the partner's reservation price is kept, for the figures that need it.
         """
-        public = {k: v for k, v in scenario.items() if k != "hotel_hidden"}
-        reserve = (scenario.get("hotel_hidden") or {}).get("reserve")
+        public = public_side(scenario)
+        reserve = (scenario.get(HIDDEN) or {}).get("reserve")
         plain = [{"role": m["role"], "content": m["content"]} for m in messages]
         made = cls(
             scenario_id=str(scenario["id"]),

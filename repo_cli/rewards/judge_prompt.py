@@ -16,10 +16,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from repo_cli.dialogue.scenario import public_side
 from repo_cli.errors import UserError
 from repo_cli.negotiation import dialogue_state
 from repo_cli.rewards.rubric import NOT_APPLICABLE, Rubric
-from repo_cli.rewards.rule_reading import HIDDEN
 
 Message = dict[str, Any]
 STYLES = ("full", "compact")
@@ -95,7 +95,7 @@ def judge_prompt(
         only: ask for this criterion alone; the fixed part stays the same for all of them.
     """
     rubric = Rubric.of(rubric)
-    scenario = {key: value for key, value in (scenario or {}).items() if key != HIDDEN}
+    scenario = public_side(scenario)
     if style == "compact":
         return [{"role": "user", "content": _compact(rubric, scenario, history, reply)}]
     if style != "full":

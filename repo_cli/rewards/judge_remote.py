@@ -22,13 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from repo_cli.config.groups_reward import JudgeConfig
+from repo_cli.dialogue.scenario import public_side
 from repo_cli.rewards.judge_cache import AnswerCache, key_of
 from repo_cli.rewards.judge_client import Answer, Client, Failure, Spend, estimate_tokens
 from repo_cli.rewards.judge_parse import Read, Unreadable, read_json, read_labels
 from repo_cli.rewards.judge_prompt import FAILED, JudgeScore, Message, answer_form, judge_prompt, plain_line
 from repo_cli.rewards.redact import redacted
 from repo_cli.rewards.rubric import Rubric
-from repo_cli.rewards.rule_reading import HIDDEN
 
 log = logging.getLogger("repo")
 ALONE_TOKENS = 4  # of an answer that is one label
@@ -294,7 +294,7 @@ class RemoteJudge:
         if not quotes:
             return
         said = [str(m.get("content", "")) for m in item["history"]] + [item["reply"]]
-        facts = {key: value for key, value in (item.get("scenario") or {}).items() if key != HIDDEN}
+        facts = public_side(item.get("scenario"))
         source = flat(" ".join(said) + json.dumps(facts, ensure_ascii=False))
         self.client.spend.quotes += len(quotes)
         self.client.spend.quotes_found += sum(flat(q) in source for q in quotes)

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, TypeVar
 
+from repo_cli.dialogue.scenario import public_side
 from repo_cli.negotiation import dialogue_state, read_agent, read_prices
-
-HIDDEN = "hotel_hidden"  # for the simulator and the hidden oracle alone; no reward may read it
 
 Span = tuple[int, int]
 T = TypeVar("T")
@@ -92,7 +91,7 @@ class Situation:
     def __init__(
         self, scenario: dict[str, Any] | None, history: Iterable[dict[str, Any]], language: str | None = None
     ) -> None:
-        self.scenario = {key: value for key, value in (scenario or {}).items() if key != HIDDEN}
+        self.scenario = public_side(scenario)
         self.history = [dict(m) for m in history if m.get("role") in ("user", "assistant")]
         self._memo: dict[str, Any] = {}
         self.language = language or self.scenario.get("language") or self._spoken()

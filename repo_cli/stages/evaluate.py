@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from repo_cli.config.schema import Config
+from repo_cli.dialogue.scenario import public_side
 from repo_cli.errors import UserError
 from repo_cli.evaluation.ab_file import write_conversations
 from repo_cli.evaluation.experts import experts_of, rate_bad_case, rate_dialogue
@@ -145,7 +146,7 @@ class Rater:
         """One reply beside the gold reply of its context."""
         scenario, gold = row["scenario"], str(row.get("reference") or "")
         plain = [{"role": m["role"], "content": m["content"]} for m in row["prompt"]]
-        public = {k: v for k, v in scenario.items() if k != "hotel_hidden"}
+        public = public_side(scenario)
         name = str(row.get("id") or f"{scenario.get('id')}@{number}")
         if self.source is None:
             nan = float("nan")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from repo_cli.config.schema import Config
+from repo_cli.dialogue.scenario import public_side
 from repo_cli.evaluation.result import HARD, SKILLS
 from repo_cli.models.backbone import Backbone
 from repo_cli.rewards.judge import Judge, LocalJudge
@@ -67,7 +68,7 @@ class JudgeRater:
     def _scores(
         self, turns: list[tuple[list[dict[str, Any]], str]], scenario: dict[str, Any]
     ) -> list[dict[str, float | None]]:
-        public = {k: v for k, v in scenario.items() if k != "hotel_hidden"}
+        public = public_side(scenario)
         items = [{"scenario": public, "history": history, "reply": reply} for history, reply in turns]
         return [s.criteria if s.outcome == "ok" else {} for s in self.judge.score(items)]
 

@@ -16,6 +16,7 @@ from repo_cli.config.checks import SYSTEM_FILES, SYSTEM_NAMES
 from repo_cli.config.schema import Config
 from repo_cli.dialogue.files import load_rows
 from repo_cli.dialogue.messages import BadRow, check_messages
+from repo_cli.dialogue.scenario import HIDDEN
 from repo_cli.errors import UserError
 from repo_cli.models.backbone import Backbone
 from repo_cli.models.manifest import NAME as MANIFEST
@@ -121,7 +122,7 @@ class Material:
     def _scenario(self, name: str, number: int, row: dict[str, Any]) -> dict[str, Any]:
         scenario = dict(row.get("scenario") or {})
         scenario.setdefault("id", str(row.get("id") or f"{name}-{number}"))
-        needed = [key for key in ("current_price", "hotel_hidden") if key not in scenario]
+        needed = [key for key in ("current_price", HIDDEN) if key not in scenario]
         e = self.cfg.eval
         if needed and (e.rater == "oracle" or (name == "online" and e.counterpart == "world")):
             role = "rater" if e.rater == "oracle" else "counterpart"
@@ -166,7 +167,7 @@ def read_transcripts(name: str, what: str, cfg: Config, material: Material) -> l
         own = dict(row.get("scenario") or {})
         key = str(row.get("scenario_id") or own.get("id") or row.get("id") or row["_at"])
         scenario = known.get(key) or {**own, "id": key}
-        if cfg.eval.rater == "oracle" and "hotel_hidden" not in scenario:
+        if cfg.eval.rater == "oracle" and HIDDEN not in scenario:
             raise UserError(
                 f"{row['_at']}: the scenario {key!r} is not among the {len(known)} held-out ones of this evaluation",
                 hint="raise eval.n_online, give the row its whole scenario, or set eval.rater=none",

@@ -14,15 +14,15 @@ import zlib
 from typing import Any
 
 from repo_cli.config.schema import Config
+from repo_cli.dialogue.scenario import HIDDEN
 from repo_cli.dialogue.tokens import ChatFormat
 from repo_cli.errors import UserError
-from repo_cli.rewards.rule_reading import HIDDEN
 from repo_cli.stages.experience import Item, Prompt
 from repo_cli.training.distributed import all_gather_objects
 from repo_cli.worlds import get_world
 
 
-class Partners:
+class PartneredDialogues:
     """Answers replies, and keeps the dialogues that go on. All ranks hold the same list of them."""
 
     def __init__(self, cfg: Config, fmt: ChatFormat) -> None:

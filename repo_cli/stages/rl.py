@@ -24,7 +24,7 @@ from repo_cli.stages.data import BatchOrder, stage_rows
 from repo_cli.stages.experience import Item, Prompt, advantages_, collect, rollout_rows, rollout_stats
 from repo_cli.stages.groups import gdpo_sources, group_stats, resample_flat_
 from repo_cli.stages.look import development_dialogues, preflight
-from repo_cli.stages.partner import Partners
+from repo_cli.stages.partner import PartneredDialogues
 from repo_cli.stages.session import Session
 from repo_cli.stages.update import Updater
 from repo_cli.training.distributed import all_sum
@@ -41,7 +41,7 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
         ensemble = Ensemble(cfg, backbone)
         sampler = LocalEngine(backbone, "policy", cfg.rollout)
         updater = Updater(cfg, backbone, session)
-        partners = Partners(cfg, backbone.fmt)
+        partners = PartneredDialogues(cfg, backbone.fmt)
         session.keep("partners", partners)
         groups = cfg.algorithm.group_size
         wanted = max(1, cfg.rl.batch_size // groups)

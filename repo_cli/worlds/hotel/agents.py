@@ -10,6 +10,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from repo_cli.dialogue.scenario import public_side
 from repo_cli.errors import UserError, nearest
 from repo_cli.worlds.hotel.intent_agent import IntentAgent
 from repo_cli.worlds.hotel.policy_scripts import MIXES, ScriptedAgent
@@ -41,5 +42,5 @@ def make_agent(name: str, scenario: Mapping[str, Any], seed: int) -> IntentAgent
             f"world:{name}: the hotel world has no such agent",
             hint=(f"did you mean {near}? " if near else "") + f"it has {', '.join(NAMES)}",
         )
-    public = {key: value for key, value in scenario.items() if key != "hotel_hidden"}
+    public = public_side(scenario)
     return IntentAgent(public) if name == INTENT else Script(public, name, seed)

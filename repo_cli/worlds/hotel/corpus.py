@@ -24,16 +24,11 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+from repo_cli.dialogue.scenario import public_side
 from repo_cli.worlds.base import World
 from repo_cli.worlds.hotel import agent_bad, annotator, defects, garble, rubric_labels
 from repo_cli.worlds.hotel.policy_scripts import MIXES, ScriptedAgent
-from repo_cli.worlds.hotel.selfplay import (
-    Cut,
-    Play,
-    agent_at,
-    play,
-    strip_hidden,
-)
+from repo_cli.worlds.hotel.selfplay import Cut, Play, agent_at, play
 
 Row = dict[str, Any]
 
@@ -101,7 +96,7 @@ def _dialogue(corpus: str, index: int, world: World, rng: random.Random) -> Row:
         messages = messages[:-1]
     return {
         "messages": messages,
-        "scenario": strip_hidden(played.scenario),
+        "scenario": public_side(played.scenario),
         "tags": [cut.turn.kind or cut.turn.quality for cut in played.cuts],
         "outcome": played.outcome,
     }
@@ -120,7 +115,7 @@ def _base(corpus: str, index: int, world: World, rng: random.Random) -> Row:
     question = rng.choice(NOTES[world.language])
     answer = gap.join(note + end.strip() for note in chosen)
     messages = [brief, {"role": "user", "content": question}, {"role": "assistant", "content": answer}]
-    return {"messages": messages, "scenario": strip_hidden(scenario), "tags": ["notes"], "outcome": None}
+    return {"messages": messages, "scenario": public_side(scenario), "tags": ["notes"], "outcome": None}
 
 
 @lru_cache(maxsize=64)
@@ -218,7 +213,7 @@ def _pairs(corpus: str, index: int, world: World, rng: random.Random) -> Row:
             break
         second, second_label = _candidate(played, cut, rng.choice(good), rng)
     prompt = played.messages[: cut.length]
-    scenario = strip_hidden(played.scenario)
+    scenario = public_side(played.scenario)
     sides = [(first, first_label), (second, second_label)]
     sides = [sides[i] for i in annotator.order(prompt, first, second, scenario, rng, cut.state)]
     return {
@@ -237,7 +232,7 @@ def _judge(corpus: str, index: int, world: World, rng: random.Random) -> Row:
     kind = rng.choices(kinds, (0.21, 0.22, 0.15, 0.22, 0.08, 0.08, 0.04))[0]
     reply, what = _candidate(played, cut, kind, rng)
     prompt = played.messages[: cut.length]
-    scenario = strip_hidden(played.scenario)
+    scenario = public_side(played.scenario)
     scores = rubric_labels.label(prompt, reply, scenario, rng, cut.state)
     return {"prompt": prompt, "reply": reply, "scenario": scenario, "scores": scores, "tags": [cut.tag, what]}
 

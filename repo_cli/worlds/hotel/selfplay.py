@@ -52,11 +52,6 @@ class Play:
     outcome: Outcome | None
 
 
-def strip_hidden(scenario: Scenario) -> Scenario:
-    """The scenario without what only the hotelier and the oracle may read."""
-    return {key: value for key, value in scenario.items() if key != "hotel_hidden"}
-
-
 def play(world: World, scenario: Scenario, agent: ScriptedAgent, seed: int, max_turns: int = MAX_TURNS,
          qualities: list[str | None] | None = None) -> Play:  # fmt: skip
     """Plays to the end, or `max_turns` agent turns; `qualities[i]` fixes the quality of the agent's turn i."""
