@@ -8,7 +8,7 @@ PIP_ARGS ?=
 PYTHON ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench clean
+.PHONY: help setup demo table test lint format bench clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -35,6 +35,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: setup  ## train a hotel-negotiation agent with REPO on this machine, from nothing to a report
 	@$(BIN)/repo pipeline +experiment=demo $(ARGS)
+
+table: setup  ## every method of the paper from one base, three seeds, one table (about an hour on two cores)
+	@$(BIN)/repo pipeline +experiment=paper_table $(ARGS)
 
 test: setup  ## run the tests
 	@$(BIN)/python -m pytest -q $(ARGS)

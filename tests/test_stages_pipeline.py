@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -149,6 +150,7 @@ def test_every_experiment_runs_two_steps_on_the_cpu(
         f"runs_dir={tmp_path / 'runs'}",
         f"cache_dir={tmp_path / 'cache'}",
     ]
+    given.append("pipeline.seeds=[]")  # one is enough here; several have a test of their own
     steps = compose("pipeline", given).pipeline.steps
     begins = [name for name, step in steps.items() if "policy.parent" not in step.get("set", {})]
     if not any(steps[name]["set"].get("policy.train") == "full" for name in begins):
@@ -163,3 +165,43 @@ def test_every_experiment_runs_two_steps_on_the_cpu(
         if step["stage"] != "eval":
             (rows,) = [metrics(p.parent) for key, p in made.items() if key.endswith(f"-{name}")]
             assert [row["step"] for row in rows] == [1, 2], name
+
+
+SEEDS = [
+    "pipeline",
+    "pipeline.steps.eval={stage: eval, set: {eval.systems: {intent: 'world:intent', gold: 'world:gold'}}}",
+    *("eval.sets=[online]", "eval.n_online=4", "eval.bootstrap=200", "eval.samples=0"),
+]
+
+
+def test_a_table_over_several_seeds(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    places = (f"runs_dir={tmp_path}/runs", f"cache_dir={tmp_path}/cache", "policy=tiny")
+    given = [*SEEDS, *places, "name=both", "pipeline.seeds=[3, 5]", "pipeline.table=gold"]
+    assert run(*given) == 0
+    printed = capfd.readouterr().out
+    assert "seed 3 (1 of 2)" in printed
+    assert "seeds 3, 5" in printed
+    runs = sorted((tmp_path / "runs" / "eval" / "both-eval").iterdir())
+    assert [yaml.safe_load((r / "config.yaml").read_text())["seed"] for r in runs] == [3, 5]
+    out = tmp_path / "runs" / "pipeline" / "both"
+    made = json.loads((out / "table.json").read_text())
+    assert made["seeds"] == [3, 5]
+    for system in ("intent", "gold"):
+        each = made["by_seed"][system]["rating"]
+        assert made["figures"][system]["rating"]["value"] == pytest.approx(sum(each) / 2)
+    gain = made["ahead_of"]["intent"]["rating"]["value"]
+    means = [made["figures"][s]["rating"]["value"] for s in ("gold", "intent")]
+    assert gain == pytest.approx(means[0] - means[1])
+    assert "<script src" not in (out / "report.html").read_text()
+    assert "intent" in (out / "table.txt").read_text()
+    # the same again: nothing is done twice
+    assert run(*given) == 0
+    assert capfd.readouterr().out.count("done before for the same inputs") == 2
+    assert len(list((tmp_path / "runs" / "eval" / "both-eval").iterdir())) == 2
+
+
+def test_a_table_needs_an_evaluation_at_the_end(
+    own: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*own.given, "pipeline.table=sft") == 2
+    assert "is no evaluation" in capsys.readouterr().err

@@ -301,6 +301,17 @@ def test_progress_as_plain_lines_with_time_left() -> None:
     assert silent.getvalue() == "" and clock(3700) == "1:01:40" and clock(None) == "?" and clock(75) == "1:15"
 
 
+def test_time_left_when_many_steps_are_done_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("repo_cli.training.progress.time.monotonic", lambda: now[0])
+    with StepProgress("play", 300, active=False) as progress:
+        assert progress.seconds_left() is None
+        for done in (60, 60, 80):  # more at once than the steps that are looked back on
+            now[0] += 10.0
+            progress.advance(done)
+    assert progress.seconds_left() == pytest.approx(100 * 30.0 / 200)
+
+
 def test_progress_bar_on_a_terminal() -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:

@@ -7,12 +7,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from repo_cli.config.build import free_part
 from repo_cli.config.schema import STAGES, Config
+from repo_cli.config.steps import STEP, check_steps
 from repo_cli.errors import UserError, nearest
 
-STEP = "step:"  # policy.parent=step:sft names another step of the pipeline
-STEP_KEYS = ("stage", "about", "cache", "set")
 NEEDS = {
     "enhance": ("rm",),
     "rm": ("rm",),
@@ -39,9 +37,9 @@ def check(cfg: Config) -> None:
         _check_reward,
         _check_training,
         _check_eval,
-        _check_pipeline,
     ):
         part(cfg)
+    check_steps(cfg.pipeline.steps, tuple(stage for stage in STAGES if stage != "pipeline"))
 
 
 def _clash(message: str, hint: str) -> UserError:
@@ -265,45 +263,11 @@ def _check_eval(cfg: Config) -> None:
             f"eval.baseline={e.baseline} is not among eval.systems",
             f"did you mean {near}?" if near else f"systems: {', '.join(e.systems)}",
         )
-
-
-def _check_pipeline(cfg: Config) -> None:
-    """Steps have a known stage, known keys, and refer only to steps before them."""
-    seen: list[str] = []
-    for name, step in cfg.pipeline.steps.items():
-        where = f"pipeline.steps.{name}"
-        if not isinstance(step, dict):
-            raise UserError(
-                f"{where} must be a mapping with the key stage", hint="name: {stage: sft, set: {...}}"
-            )
-        if unknown := sorted(set(step) - set(STEP_KEYS)):
-            raise UserError(
-                f"{where}.{unknown[0]} is not a configuration key",
-                hint=f"keys of a step: {', '.join(STEP_KEYS)}",
-            )
-        stages = [stage for stage in STAGES if stage != "pipeline"]
-        if step.get("stage") not in stages:
-            guess = nearest(str(step.get("stage")), stages)
-            hint = f"allowed values: {', '.join(stages)}" + (f"; did you mean {guess}?" if guess else "")
-            raise UserError(f"{where}.stage={step.get('stage')} is not allowed", hint=hint)
-        settings = step.get("set") or {}
-        if not isinstance(settings, dict):
-            raise UserError(f"{where}.set must be a mapping of dotted keys", hint="set: {lora.r: 16}")
-        for dotted, value in settings.items():
-            _check_setting(where, str(dotted), value, seen)
-        seen.append(name)
-
-
-def _check_setting(where: str, dotted: str, value: Any, seen: list[str]) -> None:
-    if "." in dotted or dotted in ("name", "seed", "runs_dir", "cache_dir", "force"):
-        try:
-            free_part(dotted)
-        except UserError as error:
-            raise UserError(f"{where}.set: {error.message}", hint=error.hint) from None
-    for text in value.values() if isinstance(value, dict) else [value]:
-        if isinstance(text, str) and text.startswith(STEP) and text[len(STEP) :] not in seen:
-            hint = f"steps before it: {', '.join(seen) or 'none'}"
-            raise UserError(f"{where}.set: {dotted}={text} names no step before this one", hint=hint)
+    if cfg.stage == "eval" and e.split == "dev" and (e.sets != ["online"] or e.path):
+        raise _clash(
+            "eval.split=dev: the world's development scenarios are for dialogues only",
+            "eval.sets=[online], without eval.path",
+        )
 
 
 class MissingInput(UserError):

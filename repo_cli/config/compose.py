@@ -19,9 +19,10 @@ from typing import Any
 import yaml
 
 from repo_cli.config.build import from_dict
-from repo_cli.config.checks import STEP, check
+from repo_cli.config.checks import check
 from repo_cli.config.overrides import Override, Places, assign, override_text, parse
 from repo_cli.config.schema import STAGES, Config
+from repo_cli.config.steps import STEP, expand
 from repo_cli.errors import UserError, nearest
 
 _SECRET = re.compile(r"\$\{oc\.env:\s*['\"]?(\w*(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL)\w*)", re.I)
@@ -189,7 +190,7 @@ def _step_part(
 ) -> list[str]:
     """The experiment's settings for one step, as overrides."""
     pipeline = tree.get("pipeline")
-    steps = pipeline.get("steps") if isinstance(pipeline, dict) else None
+    steps = expand(pipeline.get("steps")) if isinstance(pipeline, dict) else None
     if not isinstance(steps, dict):
         return []
     if step is not None and step not in steps:
@@ -214,6 +215,8 @@ def _finish(tree: dict[str, Any], stage: str) -> Config:
     _refuse_secrets(tree)
     data = _resolved(tree)
     data["stage"] = stage
+    if isinstance(data.get("pipeline"), dict):
+        data["pipeline"]["steps"] = expand(data["pipeline"].get("steps"))
     cfg = from_dict(Config, data)
     for name in _PATHS:
         setattr(cfg, name, _home(getattr(cfg, name)))

@@ -103,6 +103,7 @@ class EvalConfig:
     systems: dict[str, Any] = key({}, "name of each system and what it is", free=True)
     baseline: str | None = key(None, "the system that others are compared with; null = sft, or the first")
     sets: list[str] = key(["online", "badcases", "replies"], "what is evaluated", choices=EVAL_SETS)
+    split: str = key("test", "the world's scenarios that dialogues are about", choices=("test", "dev"))
     path: str | None = key(None, "prompts of your own in place of the world's scenarios")
     badcases_path: str | None = key(None, "bad cases of your own")
     rater: str = key("oracle", "who rates", choices=("oracle", "judge", "none"))
@@ -128,5 +129,7 @@ class EvalConfig:
 @dataclass
 class PipelineConfig:
     steps: dict[str, Any] = key(
-        {}, "the steps in order: name -> {stage, set: {dotted.key: value}}", free=True
+        {}, "the steps: name -> {stage, like, about, cache, set: {dotted.key: value}}", free=True
     )
+    seeds: list[int] = key([], "all steps are run for each of these; empty = the run's own seed")
+    table: str | None = key(None, "one table at the end: the system that it compares with the others")

@@ -31,6 +31,14 @@ class Conversation:
     fault: str | None = None
 
 
+def opening_row(world: World, number: int, split: str, seed: int) -> dict[str, Any]:
+    """The row (`prompt`, `scenario`) that begins a dialogue on scenario `number` of a split."""
+    scenario = world.scenario(number, split)
+    opening = world.counterpart(scenario, partner_seed(seed, number)).open()
+    first = [{"role": "user", "content": opening}] if opening else []
+    return {"prompt": [world.system_message(scenario), *first], "scenario": scenario}
+
+
 def run_conversations(
     agent: Agent,
     world: World,

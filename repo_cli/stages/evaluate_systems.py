@@ -22,6 +22,7 @@ from repo_cli.models.backbone import Backbone
 from repo_cli.models.manifest import NAME as MANIFEST
 from repo_cli.models.manifest import find_final, read_manifest
 from repo_cli.rollout import Agent, EndpointAgent, LocalEngine, WorldAgent
+from repo_cli.rollout.conversation import opening_row
 from repo_cli.rollout.endpoint import PREFIX as ENDPOINT
 from repo_cli.rollout.endpoint import Endpoint
 from repo_cli.rollout.partners import EndpointPartners, Partners
@@ -113,7 +114,11 @@ class Material:
     def row(self, name: str, number: int) -> dict[str, Any]:
         """Row `number` of a set."""
         rows = self.own[name]
-        return self.world.rows(name, number) if rows is None else rows[number]
+        if rows is not None:
+            return rows[number]
+        if self.cfg.eval.split == "dev":
+            return opening_row(self.world, number, "dev", self.cfg.eval.seed)
+        return self.world.rows(name, number)
 
     def _world_too(self) -> bool:
         """The world's rows stand in where only the other kind of own file is given, and the oracle can rate."""

@@ -7,7 +7,6 @@ gradient or decision of the run depends on it.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import torch
 
@@ -15,7 +14,7 @@ from repo_cli.config.schema import Config
 from repo_cli.errors import UserError
 from repo_cli.models.backbone import Backbone
 from repo_cli.rollout import LocalEngine, run_conversations
-from repo_cli.rollout.conversation import partner_seed
+from repo_cli.rollout.conversation import opening_row
 from repo_cli.stages.experience import Item
 from repo_cli.stages.session import Session
 from repo_cli.training.distributed import all_gather_objects, all_sum, rank, world_size
@@ -57,12 +56,7 @@ def development_dialogues(sampler: LocalEngine, cfg: Config) -> dict[str, float]
     """Plays `rl.eval_n` dialogues on development scenarios, shared out over the ranks; means over all of them."""
     world = get_world(cfg.world.name, cfg.world.language, cfg.world.seed)
     numbers = range(rank(), cfg.rl.eval_n, world_size())
-    rows: list[dict[str, Any]] = []
-    for i in numbers:
-        scenario = world.scenario(i, "dev")
-        opening = world.counterpart(scenario, partner_seed(cfg.eval.seed, i)).open()
-        first = [{"role": "user", "content": opening}] if opening else []
-        rows.append({"prompt": [world.system_message(scenario), *first], "scenario": scenario})
+    rows = [opening_row(world, i, "dev", cfg.eval.seed) for i in numbers]
     engine = LocalEngine(sampler.backbone, sampler.role, replace(sampler.cfg, temperature=0.0))
     with sampler.backbone.gathered():  # ZeRO-3: ranks may differ in how many turns their dialogues take
         played = run_conversations(engine, world, rows, cfg.eval.max_turns, cfg.eval.seed, numbers=numbers)

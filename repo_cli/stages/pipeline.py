@@ -19,6 +19,7 @@ from repo_cli.config.compose import compose, to_yaml
 from repo_cli.config.schema import Config
 from repo_cli.errors import UserError
 from repo_cli.launch.processes import launch
+from repo_cli.stages.pipeline_table import write_table
 
 #: The rooms whose code decides what a stage makes; a change there makes the step run again.
 _SHARED = (
@@ -68,12 +69,25 @@ NOT_READ = {
 
 
 def run(cfg: Config, overrides: list[str], config_dir: str | None = None) -> Path:
-    """Run every step of `pipeline.steps`; returns what the last one made."""
+    """Run every step of `pipeline.steps`, for each of `pipeline.seeds`; returns what the last one made."""
     if not cfg.pipeline.steps:
         raise UserError("pipeline.steps is empty", hint="repo pipeline +experiment=demo")
+    began = time.monotonic()
+    made: dict[int, dict[str, Path]] = {}
+    for number, seed in enumerate(cfg.pipeline.seeds or [cfg.seed], start=1):
+        if cfg.pipeline.seeds:
+            print(f"seed {seed} ({number} of {len(cfg.pipeline.seeds)})", flush=True)
+        made[seed] = run_steps(
+            cfg, [*overrides, *([f"seed={seed}"] if cfg.pipeline.seeds else [])], config_dir
+        )
+    print(f"all steps: {time.monotonic() - began:.0f} s", flush=True)
+    return write_table(cfg, made) if cfg.pipeline.table else list(made[seed].values())[-1]
+
+
+def run_steps(cfg: Config, overrides: list[str], config_dir: str | None = None) -> dict[str, Path]:
+    """Run every step once; name -> what it made, in the order in which they ran."""
     made: dict[str, Path] = {}
     keys: dict[str, str] = {}
-    began_all = time.monotonic()
     for number, (name, step) in enumerate(cfg.pipeline.steps.items(), start=1):
         step_cfg = compose(step["stage"], overrides, config_dir, step=name, products=made)
         step_cfg.name = f"{cfg.name}-{name}"
@@ -93,8 +107,7 @@ def run(cfg: Config, overrides: list[str], config_dir: str | None = None) -> Pat
             remember(cfg, key, found)
             print(f"{head}: {time.monotonic() - began:.0f} s", flush=True)
         made[name] = found
-    print(f"all steps: {time.monotonic() - began_all:.0f} s", flush=True)
-    return list(made.values())[-1]
+    return made
 
 
 def step_key(cfg: Config) -> str:

@@ -22,9 +22,8 @@ class StepProgress:
     ) -> None:
         self.label, self.total, self.done, self.active = label, total, done, active
         self.stream = stream or sys.stderr
-        self._times: deque[float] = deque(
-            [time.monotonic()], maxlen=33
-        )  # the last steps say how long one takes
+        # (when, steps done) after the last advances: how long a step takes, however many come at once
+        self._seen: deque[tuple[float, int]] = deque([(time.monotonic(), done)], maxlen=33)
         self._last_line = 0.0
         self._bar: Any = None
         self._task: Any = None
@@ -53,7 +52,7 @@ class StepProgress:
         """`steps` more are done; stats are shown beside the bar."""
         self.done += steps
         now = time.monotonic()
-        self._times.extend([now] * steps)
+        self._seen.append((now, self.done))
         if not self.active:
             return
         text = "  ".join(f"{k} {_short(v)}" for k, v in stats.items())
@@ -70,10 +69,10 @@ class StepProgress:
 
     def seconds_left(self) -> float | None:
         """From the mean of the last steps; None before the first."""
-        if len(self._times) < 2:
+        (began, before), (now, done) = self._seen[0], self._seen[-1]
+        if done <= before:
             return None
-        each = (self._times[-1] - self._times[0]) / (len(self._times) - 1)
-        return each * max(0, self.total - self.done)
+        return (now - began) / (done - before) * max(0, self.total - done)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
