@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from repo_cli.negotiation import is_acceptance
+from repo_cli.negotiation import is_acceptance, read_partner
 from repo_cli.rewards.rule_check_base import check
 from repo_cli.rewards.rule_reading import CLEAR, Finding, NotScored, Reading, near
-from repo_cli.rewards.rule_words import CARRIES_OUT, CLOSES, LOWER, PARTS, PRESSES, TAKES, WISHES
+from repo_cli.rewards.rule_words import CARRIES_OUT, CLOSES, LOWER, PARTS, PRESSES, TAKES, TURNS_DOWN, WISHES
 
 
 def _asks(r: Reading) -> bool:
@@ -219,21 +219,48 @@ def claims_agreement(r: Reading) -> Finding | None:
 
 
 @check()
-def early_close(r: Reading, *, refusals: int = 1) -> Finding | None:
+def early_close(r: Reading, *, refusals: int = 2) -> Finding | None:
     """The reply takes its leave (no question, no price, no appointment) from a partner who is still in the talk.
 
-    Leaving is right after a confirmed deal, `refusals` refusals, a hard refusal or an opt-out, when the last ask is
-    spent, and with someone who has no time or no authority (O05, O02).
+    Leaving is right on a no (a hard one, an opt-out, the last words of the partner, or `refusals` of them before), once
+    a deal is carried out, when the last ask is spent or two have brought no more than a price out of range, and with
+    someone who has no time or no authority (O05, O02). It never is while the partner holds out a price within
+    `acceptable_price`: agreed by it, or its own standing offer.
     """
     state = r.at.state
-    over = state.hard_refusal or state.opted_out or state.refusals >= refusals or _agreed(r) is not None
-    spent = state.asks >= (r.at.maybe("max_asks") or 3)
-    if over or spent or set(state.partner_intents) & {"O02", "O05", "O14"}:
+    if state.hard_refusal or state.opted_out:
         return None
-    parts = PARTS.search(r.text)
+    held = _held_out(r)
+    if held is not None:
+        down = TURNS_DOWN.search(r.text)
+        if down is None or CARRIES_OUT.search(r.text) or near(held, [a.value for a in r.plain_amounts]):
+            return CLEAR
+        return r.found(down.span(), f"leaves although {held:g} is on the table")
+    spent = state.asks >= (r.at.maybe("max_asks") or 3) or (state.asks >= 2 and state.partner_offer_open)
+    said_no = state.refusals >= refusals or (state.refusals and _last_word_is_no(r))
+    if spent or said_no or state.partner_confirmed or _not_now(r):
+        return None
+    parts = PARTS.search(r.text) or TURNS_DOWN.search(r.text)
     if parts is None or _asks(r) or r.plain_amounts or re.search(r"[?？]", r.text):
         return CLEAR
     return r.found(parts.span(), "leaves too early")
+
+
+def _last_word_is_no(r: Reading) -> bool:
+    return bool(r.at.partner_turns) and read_partner(r.at.partner_turns[-1]).refusal
+
+
+def _not_now(r: Reading) -> bool:
+    """Someone without time or authority (O05, O02) speaks, in one of the last two messages."""
+    recent = [read_partner(text).intents for text in r.at.partner_turns[-2:]]
+    return any(key in ("O02", "O05") for intents in recent for key in intents)
+
+
+def _held_out(r: Reading) -> float | None:
+    """The price within `acceptable_price` that the agent only has to take; None where there is none."""
+    held, limit = _agreed(r), r.at.maybe("acceptable_price")
+    held = _open_offer(r) if held is None else held
+    return held if held is not None and limit is not None and held <= limit + 0.01 else None
 
 
 @check()

@@ -29,6 +29,14 @@ PARTS = Cue(
     r"thank(?:s| you) for (?:your time|talking)|leave (?:it|this|things) (?:here|there|at that)|stop here|"
     r"clos(?:e|ing) (?:this|here))\b|祝|再见|不打扰|先这样|到这里|到此"
 )
+#: Words with which an agent takes a no for an answer, and ends the talk without a deal.
+TURNS_DOWN = Cue(
+    r"(?i)\b(?:(?:take|respect|accept|understand) (?:your|that|the|it|this) (?:no|decision|answer)\b|"
+    r"(?:price|rate|everything|it|that) (?:stays?|remains?) (?:as (?:it|they) (?:is|are)|unchanged|the same)|"
+    r"leave (?:it|this|things) (?:here|there|at that|as)|no (?:more|further) (?:messages?|asks?|requests?)|"
+    r"nothing changes on your (?:page|side)|(?:not|won't) (?:write|message|contact|bother|disturb|trouble) you)"
+    r"|不打扰|不再(?:打扰|联系|发|提|问)|保持不变|维持(?:原价|现价|不变)|尊重您的(?:决定|选择)|先到这里"
+)
 #: Words that carry out a deal: what only follows an agreement.
 CARRIES_OUT = Cue(
     r"(?i)\b(?:I|we)(?:'ll| will| shall| am going to| are going to)?(?: now| then)? (?:submit|record|enter|register|"
