@@ -7,7 +7,10 @@ import statistics
 
 import pytest
 
+from repo_cli.config.compose import conf_dir
 from repo_cli.dialogue.rows import normalise
+from repo_cli.rewards.judge_prompt import judge_rows_to_sft
+from repo_cli.rewards.rubric import Rubric
 from repo_cli.worlds import get_world
 from repo_cli.worlds.hotel import defects, reading, rubric_labels
 from repo_cli.worlds.hotel.corpus import SIZES
@@ -150,6 +153,79 @@ def test_judge_scores_follow_the_intended_quality(world):
     mean = {name: statistics.mean(values) for name, values in by_quality.items()}
     assert mean["excellent"] > mean["scripted"] + 0.05 > mean["mediocre"] + 0.2
     assert mean["mediocre"] > mean["broken"] and mean["scripted"] > mean["defect"] + 0.3
+
+
+def test_labels_cover_the_whole_rubric(world):
+    """None only where the rubric says that a criterion may not apply: `rubric=hotel` can be trained from these rows."""
+    rubric = Rubric.of(
+        str(conf_dir() / "rubric" / ("hotel.yaml" if world.language == "en" else "hotel_zh.yaml"))
+    )
+    quality: dict[tuple[str, str], list[int]] = {}
+    skipped = set()
+    for index in range(240):
+        row = world.rows("judge", index)
+        assert set(row["scores"]) == set(rubric.criteria)
+        for name, score in row["scores"].items():
+            if score is None:
+                skipped.add(name)
+            else:
+                quality.setdefault((name, row["tags"][1]), []).append(score)
+    assert "R10" in skipped and all(rubric.criteria[name].applies_when for name in skipped)
+    for name in ("R6", "R10"):
+        good, thin, broken = (
+            statistics.mean(quality[name, what]) for what in ("excellent", "mediocre", "broken")
+        )
+        assert good > thin + 0.5 and thin > broken + 0.1, (name, good, thin, broken)
+
+
+def test_later_criteria_change_nothing_for_a_judge_that_is_not_asked_them(world, monkeypatch):
+    """The rows of the demo's small judge are the same byte for byte, labelled with R6 and R10 or without."""
+    small = Rubric.of(str(conf_dir() / "rubric" / "hotel_small.yaml"))
+
+    def made() -> tuple[str, list[dict]]:
+        rows = [world.rows("judge", index) for index in range(120)]
+        return json.dumps(judge_rows_to_sft(rows, small, None, "compact")), rows
+
+    now, rows = made()
+    first = {k: v for k, v in rubric_labels._READERS.items() if k not in ("R6", "R10")}
+    monkeypatch.setattr(rubric_labels, "_READERS", first)
+    before, old = made()
+    assert now == before
+    for new_row, old_row in zip(rows, old, strict=True):
+        kept = {k: v for k, v in new_row["scores"].items() if k not in ("R6", "R10")}
+        assert len(kept) == 10 and {**new_row, "scores": kept} == old_row
+
+
+@pytest.mark.parametrize(
+    ("said", "reply", "complete", "step"),
+    [
+        ("Hello.", "Hello, I am the AI assistant of Tripway. It is about the room rate of the garden twin for 06-18 to "
+         "06-20. May I go on?", None, None),
+        ("We could do 370.", "Thank you for offering 370 CNY. Would 360 CNY per night for 06-18 to 06-20 still be "
+         "possible? It is your choice.", 5, 5),
+        ("We could do 370.", "Would 360 CNY work for you?", 3, 3),
+        ("We could do 370.", "Would 345 CNY per night for 06-18 to 06-20 work for you?", 4, 1),  # below an earlier ask
+        ("We could do 370.", "Would 320 CNY per night work for you?", 4, 1),  # below the floor
+        ("We could do 370.", "Agreed, 370 CNY per night is fine.", 1, 1),  # above what the platform can take
+        ("We could do 370.", "Would 350 CNY work for you?", 3, 2),  # the same ask again
+        ("We could do 360.", "Good, we can take 360 CNY per night. To confirm: 360 CNY per night for the garden twin on "
+         "06-18 to 06-20. Can you confirm with a yes?", 5, 5),
+        ("We could do 360.", "Could you go down to 355 CNY?", 1, 1),  # haggles on where the price is good
+        ("We could do 360.", "So I note 350 CNY per night for 06-18 to 06-20.", 2, 1),  # records another figure
+    ],
+)  # fmt: skip
+def test_completion_and_concession_by_hand(said, reply, complete, step):
+    scenario = {
+        "language": "en", "hotel": {"name": "Willow House", "class": "business"}, "room_type": "garden twin",
+        "dates": ["06-18", "06-20"], "currency": "CNY", "price_basis": "sell, per night, breakfast for two",
+        "current_price": 388, "target_price": 350, "acceptable_price": 365, "floor_ask": 330, "max_asks": 3,
+        "facts": [{"id": "f1", "type": "competitor_price", "value": 340, "who": "Platform B", "when": "06-18"}],
+        "allowed_offers": ["date-limited deal", "last-minute deal"],
+    }  # fmt: skip
+    history = [{"role": "assistant", "content": "Would 350 CNY per night for 06-18 to 06-20 work for you?"},
+               {"role": "user", "content": said}]  # fmt: skip
+    seen = rubric_labels.scores_of(reading.read(history if complete else [], reply, scenario))
+    assert (seen["R6"], seen["R10"]) == (complete or 5, step)
 
 
 def test_bad_cases_mark_what_was_planted(rows):

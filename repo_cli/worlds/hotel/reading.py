@@ -59,7 +59,8 @@ def _cue(language: str, name: str) -> re.Pattern[str]:
 @dataclass
 class Reading:
     """Cues of one reply in its context. Flags are 0/1, counts are counts, `broken` is the share of word pairs
-    that nobody would write (0 = fluent)."""
+    that nobody would write (0 = fluent). current, floor, limit: the brief's price now, lowest ask, highest price to
+    accept."""
 
     text: str
     language: str
@@ -82,6 +83,9 @@ class Reading:
     names_dates: bool
     need: str
     right_price: float | None
+    current: float
+    floor: float
+    limit: float
 
     @property
     def offer_named(self) -> bool:
@@ -273,4 +277,6 @@ def read(history: Sequence[Message], reply: str, scenario: Mapping[str, Any],
         names_concern=f"names.{concern}" in fired,
         fits_class=f"fits.{key}" in fired, last_move_said=reply in earlier,
         names_dates=bool(_dates(reply)), need=need, right_price=right_price,
+        current=float(scenario["current_price"]), floor=float(scenario["floor_ask"]),
+        limit=float(scenario["acceptable_price"]),
     )  # fmt: skip

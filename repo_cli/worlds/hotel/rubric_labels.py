@@ -12,10 +12,10 @@ from typing import Any
 
 from repo_cli.negotiation import DialogueState
 from repo_cli.worlds.hotel.reading import FAULTS, Message, Reading, read
+from repo_cli.worlds.hotel.rubric_steps import completion, concession
 
 Scores = dict[str, int | None]
 NOISE = 0.08
-CRITERIA = ("R1", "R2", "R3", "R4", "R5", "R7", "R8", "R9", "R11", "R12")
 
 
 def grounding(r: Reading) -> int:
@@ -179,8 +179,11 @@ def economy(r: Reading) -> int:
     return 5 if r.words <= limit * 0.75 else 3
 
 
+# R6 and R10 came later and stand last: noise is drawn in this order, so the other labels stayed what they were
 _READERS = {"R1": grounding, "R2": restraint, "R3": consent, "R4": understanding, "R5": stage_fit, "R7": empathy,
-            "R8": tone, "R9": persuasion, "R11": clarity, "R12": economy}  # fmt: skip
+            "R8": tone, "R9": persuasion, "R11": clarity, "R12": economy,
+            "R6": completion, "R10": concession}  # fmt: skip
+_WORDED = ("R1", "R4", "R5", "R6", "R7", "R9", "R10", "R11")  # criteria that hang on what the words say
 
 
 def scores_of(reading: Reading) -> Scores:
@@ -194,9 +197,9 @@ def scores_of(reading: Reading) -> Scores:
     elif reading.cut_off or reading.broken > 0.03:
         cap = 3
     if cap < 5:
-        for name in ("R1", "R4", "R5", "R7", "R9", "R11"):
-            score = scores[name]
-            scores[name] = None if score is None else min(score, cap if name != "R1" else cap + 1)
+        for name in _WORDED:
+            if (score := scores.get(name)) is not None:
+                scores[name] = min(score, cap if name != "R1" else cap + 1)
     return scores
 
 
