@@ -289,6 +289,23 @@ def test_the_budget_is_kept() -> None:
         assert outcomes(server, many(2), api_budget_tokens=10) == ["over_budget"] * 2 and not server.bodies
 
 
+def test_the_budget_holds_over_a_resumed_run() -> None:
+    """Two ranks go on where a run had spent 1.6 of its 2.0: each has 0.2 left of its half."""
+    with FakeEndpoint(NAMES) as server:
+        asked = judge(
+            server, ranks=2, api_price_in=1000.0, api_price_out=0.0, api_budget=2.0, api_concurrency=1
+        )
+        asked.go_on_from({"cost": 1.6, "tokens_in": 1600, "tokens_out": 160, "requests": 16, "unknown": 3})
+        assert asked.client.spend.cost == pytest.approx(0.8) and asked.client.spend.requests == 8
+        got = asked.score(many(12))
+        assert {s.outcome for s in got} == {"over_budget"} and asked.spent().cost < 0.2
+    with FakeEndpoint(NAMES) as server:
+        fresh = judge(
+            server, ranks=2, api_price_in=1000.0, api_price_out=0.0, api_budget=2.0, api_concurrency=1
+        )
+        assert "ok" in {s.outcome for s in fresh.score(many(12))}
+
+
 # -- the cache --------------------------------------------------------------------------------------------------
 
 

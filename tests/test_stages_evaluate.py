@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from judge_server import FakeEndpoint
 from stages_kit import SMALL
 
 from repo_cli.cli import main
@@ -440,6 +441,12 @@ def test_a_judge_as_rater_in_an_evaluation(line: SimpleNamespace, tmp_path: Path
         c.fixed is None for c in system.badcases
     )
     assert all(math.isnan(t) or 1 <= t <= 5 for d in system.dialogues for t in d.turns)
+    names = ("R1", "R3", "R4", "R5", "R7", "R9")
+    with FakeEndpoint(names, dashes=["R9"]) as endpoint:  # the same judge elsewhere: 4 wherever it applies
+        there = ("judge=openai", f"judge.api.url={endpoint.url}", "judge.api.model=m", "rubric=hotel_small")
+        result, _ = read(play(tmp_path / "there", *small, *given[:3], *there, "eval.rater=judge"))
+    assert [t for d in result.systems["intent"].dialogues for t in d.turns] and endpoint.bodies
+    assert {t for d in result.systems["intent"].dialogues for t in d.turns} == {4.0}
     with pytest.raises(UserError, match=r"eval\.rater=judge with judge\.kind=none"):
         compose("eval", ["eval.rater=judge", "rules=none"])
 

@@ -20,10 +20,12 @@ from repo_cli.models.backbone import Backbone
 from repo_cli.rewards.ensemble import Ensemble
 from repo_cli.rewards.judge import LocalJudge
 from repo_cli.rewards.judge_prompt import judge_prompt
+from repo_cli.rewards.judge_remote import RemoteJudge
 from repo_cli.rewards.judge_writing import WritingJudge
 from repo_cli.rollout import LocalEngine
 from repo_cli.stages.experience import collect
 from repo_cli.training.checkpoint import latest_complete
+from repo_cli.worlds import get_world
 
 NAMES = [f"R{i}" for i in range(1, 13)]
 
@@ -91,7 +93,7 @@ def test_the_judge_and_the_rules_begin_while_replies_are_still_sampled(
 
 
 def test_a_judge_that_breaks_down_stops_the_run_with_a_checkpoint(
-    line: SimpleNamespace, tmp_path: Path
+    line: SimpleNamespace, tmp_path: Path, monkeypatch: Any
 ) -> None:
     more = ("rl.steps=4", "judge.failed_window=6", "judge.api.retries=0", "judge.api.cache=false")
     with FakeEndpoint(NAMES) as server:
@@ -109,7 +111,15 @@ def test_a_judge_that_breaks_down_stops_the_run_with_a_checkpoint(
         kept = latest_complete(run / "checkpoints")
         assert kept is not None and kept.name == "step-000002" and not (run / "final").exists()
         server.options.clear()
+        counted: list[float] = []
+        real = RemoteJudge.go_on_from
+        monkeypatch.setattr(
+            RemoteJudge,
+            "go_on_from",
+            lambda self, used: (real(self, used), counted.append(self.client.spend.requests)),
+        )
         final = go("rl", halves, *given(line, server, *more), "resume=auto")
+    assert counted == [12]  # what the first part used counts against the budget of the whole run
     for name in ("adapter_model.safetensors",):
         a, b = load_file(straight / name), load_file(final / name)
         assert all(torch.equal(a[key], b[key]) for key in a)
@@ -167,6 +177,18 @@ def test_a_judge_on_this_machine_that_writes_its_reasons(line: SimpleNamespace, 
     assert [s.outcome for s in got] == ["ok", "ok", "unparsable", "too_long"], got
     assert got[0].criteria == {"R1": 5.0, "R4": None} and got[1].criteria == {"R1": 1.0, "R4": 2.0}
     assert got[1].reasons == {"R1": "bad", "R4": "no"} and set(got[2].criteria.values()) == {None}
+
+
+def test_a_judge_trains_on_the_worlds_labels_for_all_twelve_criteria(tmp_path: Path) -> None:
+    asking = ("rubric=hotel", "judge.prompt=compact", "policy.max_length=1400", "judge.max_length=1400")
+    made = go("sft", tmp_path, "data.path=world:judge", "data.limit=16", "sft.batch_size=4", "sft.max_steps=2",
+              "policy.train=full", "engine.micro_tokens=6000", *asking)  # fmt: skip
+    assert [row["sft/loss"] > 0 for row in metrics(made)] == [True, True]
+    cfg = config("rl", tmp_path, "judge=local", f"judge.path={made}", f"policy.parent={made}", *asking)
+    rows = [get_world("hotel", "en", 0).rows("judge", i) for i in (50, 51)]
+    items = [{"scenario": r["scenario"], "history": r["prompt"], "reply": r["reply"]} for r in rows]
+    for score in LocalJudge.open(cfg, Backbone.load(cfg)).score(items):
+        assert list(score.criteria) == NAMES and score.outcome in ("ok", "off_scale")
 
 
 def test_two_ranks_share_the_judge_and_stop_together(line: SimpleNamespace, tmp_path: Path) -> None:

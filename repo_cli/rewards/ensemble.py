@@ -22,7 +22,7 @@ from repo_cli.rewards.enhancement import apply_veto, correction
 from repo_cli.rewards.judge import Judge, LocalJudge
 from repo_cli.rewards.judge_prompt import FAILED, ITS_OWN_DOING, JudgeScore
 from repo_cli.rewards.judge_remote import RemoteJudge
-from repo_cli.rewards.judge_watch import JudgeWatch, judge_spending
+from repo_cli.rewards.judge_watch import SPENT, JudgeWatch, judge_spending
 from repo_cli.rewards.reward_model import RewardModel
 from repo_cli.rewards.rubric import Rubric, normalise_judge
 from repo_cli.rewards.rules import RuleSet
@@ -63,6 +63,7 @@ class Ensemble:
             rules_wait=cfg.rl.partner != "none",
         )
         self.watch = JudgeWatch(cfg.judge)
+        self._used: dict[str, float] = {}  # by a judge elsewhere, on all ranks, since the run began
         self.rubric: Rubric | None = self.judge.rubric if self.judge is not None else None
         weights = cfg.reward.weights
         self.mix = Mix(
@@ -94,6 +95,15 @@ class Ensemble:
         """A reply {scenario, history, reply} that `score` will be asked about, as number `index`: rules and a judge
         elsewhere begin with it at once."""
         self.early.take(index, item)
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps: the money and tokens that a judge elsewhere has used."""
+        return {"judge_used": dict(self._used)}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        self._used = {name: float(state.get("judge_used", {}).get(name, 0.0)) for name in SPENT}
+        if isinstance(self.judge, RemoteJudge):
+            self.judge.go_on_from(self._used)
 
     def _judge(self, parts: RewardParts, scores: list[JudgeScore]) -> None:
         assert self.rubric is not None
@@ -180,6 +190,9 @@ class Ensemble:
             means = [_mean_over_ranks(torch.where(e.isnan(), torch.nan, parts.rm)), _mean_over_ranks(e)]
             table.mean("reward/opposed_frac", opposed(parts.rm, e, *means))
         out = table.over_ranks()
+        if isinstance(self.judge, RemoteJudge):
+            for name in SPENT:
+                self._used[name] = self._used.get(name, 0.0) + out[f"judge/{name}"]
         for name in parts_of(reward):
             share = table.covariance.get(f"variance_share/{name}")
             if share is not None and share.var_y > 1e-12:

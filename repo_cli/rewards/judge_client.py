@@ -67,6 +67,10 @@ class Spend:
     def copy(self) -> Spend:
         return Spend(**vars(self))
 
+    def plus(self, more: Mapping[str, float]) -> Spend:
+        """With further amounts by name; names that it does not know are left out."""
+        return Spend(**{name: value + more.get(name, 0) for name, value in vars(self).items()})
+
 
 def estimate_tokens(text: str) -> int:
     """About how many tokens a text has: a third of its letters, and each Chinese character."""

@@ -114,6 +114,13 @@ class RemoteJudge:
         used, self._told = now.minus(self._told), now
         return used
 
+    def go_on_from(self, used: Mapping[str, float]) -> None:
+        """Count this rank's part of what a run had used before it was resumed (amounts over all ranks, by the names of
+        Spend): its budget holds for the whole run."""
+        share = self.client.share
+        self.client.spend = self.client.spend.plus({name: share * float(n) for name, n in used.items()})
+        self._told = self.client.spend.copy()
+
     def close(self) -> None:
         """End the thread and the connections; the judge can be used no more."""
         if self._loop is not None:

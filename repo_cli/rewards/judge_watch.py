@@ -11,6 +11,9 @@ from repo_cli.rewards.judge_client import Spend
 from repo_cli.rewards.judge_prompt import FAILED, JudgeScore
 from repo_cli.training.distributed import all_gather_objects
 
+#: What is added up over the ranks and over a run.
+SPENT = ("requests", "retries", "repairs", "tokens_in", "tokens_out", "cost")
+
 
 class JudgeWatch:
     """A circuit breaker: training on what is left when the judge fails on a large share is training on noise."""
@@ -67,8 +70,5 @@ def judge_spending(used: Spend) -> dict[str, tuple[float, float | None]]:
     return {
         "judge/cache_hit_rate": (float(used.hits), float(used.lookups)),
         "judge/quotes_found_frac": (float(used.quotes_found), float(used.quotes)),
-        **{
-            f"judge/{name}": (float(getattr(used, name)), None)
-            for name in ("requests", "retries", "repairs", "tokens_in", "tokens_out", "cost")
-        },
+        **{f"judge/{name}": (float(getattr(used, name)), None) for name in SPENT},
     }

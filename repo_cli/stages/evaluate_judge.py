@@ -1,4 +1,5 @@
-"""A language model as rater: `eval.rater=judge`, with the judge of the configuration (judge=local judge.path=...).
+"""A language model as rater: `eval.rater=judge`, with the judge of the configuration (judge=local judge.path=..., or
+judge=openai judge.api.url=...).
 
 Each reply is scored by the rubric; its rating is the weighted mean of the criteria on a 1-5 scale, and a gate
 criterion at its lowest score holds it at 2 and counts as a hard violation. What a judge does not see is left open:
@@ -16,8 +17,10 @@ from repo_cli.dialogue.scenario import public_side
 from repo_cli.evaluation.result import HARD, SKILLS
 from repo_cli.models.backbone import Backbone
 from repo_cli.rewards.judge import Judge, LocalJudge
+from repo_cli.rewards.judge_remote import RemoteJudge
 from repo_cli.rewards.rubric import normalise_judge
 from repo_cli.stages.session import Session
+from repo_cli.training.distributed import world_size
 from repo_cli.worlds.base import ReplyRating, TurnRating
 
 
@@ -41,6 +44,8 @@ class JudgeRater:
     @classmethod
     def open(cls, cfg: Config, session: Session) -> JudgeRater:
         """The judge of the configuration, on a base of its own: it must not share adapters with what it rates."""
+        if cfg.judge.kind == "openai":
+            return cls(RemoteJudge.open(cfg, ranks=world_size()))
         backbone = Backbone.load(cfg, session.device, parent=cfg.judge.path)
         return cls(LocalJudge.open(cfg, backbone))
 

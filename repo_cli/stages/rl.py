@@ -43,6 +43,7 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
         updater = Updater(cfg, backbone, session)
         partners = PartneredDialogues(cfg, backbone.fmt)
         session.keep("partners", partners)
+        session.keep("rewards", ensemble)
         groups = cfg.algorithm.group_size
         wanted = max(1, cfg.rl.batch_size // groups)
         order = BatchOrder(len(prompts), wanted, cfg.seed, cfg.data.shuffle)
