@@ -4,6 +4,7 @@ invented."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ RUBRIC = Rubric.of(
         "scale": [1, 5],
         "criteria": {
             "R1": {"name": "facts", "anchors": {1: "wrong", 5: "right"}, "gate": True},
-            "R4": {"name": "understanding", "weight": 2.0},
+            "R4": {"name": "understanding", "weight": 2.0, "applies_when": "the partner has spoken"},
             "R7": {"name": "kindness", "applies_when": "there is a worry"},
         },
     }
@@ -100,7 +101,7 @@ def slow_score(judge: LocalJudge, item: dict[str, Any]) -> dict[str, float | Non
             places = range(len(context) + start, len(context) + end)
             logs.append(float(sum(logp[t - 1, ids[0, t]] for t in places)))
         p = torch.tensor(logs, dtype=torch.float64).softmax(0)
-        best = int(p.argmax())
+        best = int((p if judge.rubric.criteria[name].applies_when else p[:-1]).argmax())
         numbers = p[:-1] / p[:-1].sum()
         out[name] = float((numbers * torch.arange(1, 6)).sum()) if best < len(p) - 1 else None
         answer += f" {judge.rubric.labels[best]}"
@@ -118,9 +119,7 @@ def test_scores_equal_a_slow_reading_of_the_same_model(judge: LocalJudge) -> Non
                 assert score.criteria[name] == pytest.approx(want[name], abs=1e-3), name
     read = [v for s in got for v in s.criteria.values() if v is not None]
     assert read and all(1 <= v <= 5 for v in read) and len({round(v, 4) for v in read}) > 3
-    assert any(
-        s.criteria["R1"] is None or s.criteria["R4"] is None for s in got
-    )  # "-" is written, and read past
+    assert any(s.criteria["R4"] is None for s in got)  # "-" is written, and read past
 
 
 def test_the_tokenizer_of_this_test_joins_the_dash_with_the_line_break(backbone: Backbone) -> None:
@@ -227,12 +226,27 @@ def test_a_certain_judge_gives_that_number(backbone: Backbone, monkeypatch: Any,
 
 
 def test_not_applicable_is_none(backbone: Backbone, monkeypatch: Any) -> None:
+    """Only where the rubric allows it: a judge that is sure of "-" on R1 has not answered, and nothing else counts."""
+    maybe = Rubric("r", 1, 5, {n: replace(c, applies_when="asked") for n, c in RUBRIC.criteria.items()})
+    for rubric, outcome in ((maybe, "not_applicable"), (RUBRIC, "off_scale")):
+        judge = LocalJudge(backbone, None, rubric, style="compact", max_length=900)
+        calls = iter([judge.form, judge.form, judge.last_form])
+        with monkeypatch.context() as patch:
+            peaked(backbone, patch, lambda calls=calls: dash(next(calls)))
+            score = judge.score(ITEMS[:1])[0]
+        assert score.outcome == outcome and set(score.criteria.values()) == {None}
+        assert normalise_judge(score.criteria, rubric) is None  # nothing scored is not 0
+
+
+def test_one_criterion_without_an_answer_spoils_the_reply(backbone: Backbone, monkeypatch: Any) -> None:
+    """R1 and R7 get a sure 5, R4 a word: the reply is not rated by the two that are left."""
     judge = LocalJudge(backbone, None, RUBRIC, style="compact", max_length=900)
-    calls = iter([judge.form, judge.form, judge.last_form])
-    peaked(backbone, monkeypatch, lambda: dash(next(calls)))
+    word = judge._body(" very")[-1]
+    ends = iter([judge.form.numbers[4], word, judge.last_form.numbers[4]])
+    peaked(backbone, monkeypatch, lambda: [*judge.form.shared, next(ends)])
     score = judge.score(ITEMS[:1])[0]
-    assert score.outcome == "ok" and set(score.criteria.values()) == {None}
-    assert normalise_judge(score.criteria, RUBRIC) is None  # nothing scored is not 0
+    assert score.outcome == "off_scale" and score.failed and "R4" in score.detail
+    assert set(score.criteria.values()) == {None}
 
 
 def test_a_prompt_that_does_not_fit_loses_old_turns_then_is_not_scored(backbone: Backbone) -> None:

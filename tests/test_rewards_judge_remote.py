@@ -15,6 +15,7 @@ from judge_server import FakeEndpoint
 from repo_cli.config.groups_reward import JudgeApiConfig, JudgeConfig
 from repo_cli.errors import UserError
 from repo_cli.rewards.judge_remote import RemoteJudge
+from repo_cli.rewards.redact import Redactor
 from repo_cli.rewards.rubric import Rubric
 
 RUBRIC = Rubric.of(
@@ -427,6 +428,23 @@ def test_redact_masks_what_leaves_the_machine() -> None:
             assert kept in sent, kept
         judge(server).score([item])
         assert "Willow Court" in json.dumps(server.bodies[-1], ensure_ascii=False)
+
+
+def test_what_hides_a_name_or_a_number_from_the_masks() -> None:
+    """The prompt takes hidden characters and line breaks out, so the masks must look at what is left."""
+    mask = Redactor({"hotel": {"name": "Sunset\nHouse"}, "guest_name": "Ann  Lee"})
+    for said, sent in (
+        ("Sun\u200bset House", "[name 1]"),
+        ("sunset \n house", "[name 1]"),
+        ("Ann Lee's", "[name 2]'s"),
+        ("138\u200b0013\n8000", "[phone]"),
+        ("a.b\u200b@c.com", "[e-mail]"),
+        ("06 12 34 56 78", "[phone]"),
+        ("\u017funset House", "[name]"),  # a long s, which matches where case is ignored
+        ("06-18 to 06-20, 06-21", "06-18 to 06-20, 06-21"),
+        ("Sunsets at 1,143 or 350-360", "Sunsets at 1,143 or 350-360"),
+    ):
+        assert mask.text(said) == sent, said
 
 
 def test_quotes_that_were_never_said_are_counted() -> None:

@@ -7,8 +7,9 @@ The answer is forced into the form
 
 and at each label the expected value over the scale is taken from the next-token probabilities. The likeliest
 label is then written down and the next criterion read after it, so that the judge sees its own earlier
-scores. "-" says that a criterion does not apply (None). A judge whose probability lies elsewhere than on the
-labels has not answered: the criterion is then None too, never a number.
+scores. "-" says that a criterion does not apply (None); one that always applies cannot be answered so. A judge
+whose probability lies elsewhere than on the labels has not answered, and a reply that it did not answer on in
+one criterion has no score at all: a reply must not be rated by what is left after it spoilt the rest.
 """
 
 from __future__ import annotations
@@ -174,30 +175,41 @@ class LocalJudge:
         answers = [""] * len(contexts)
         scores: list[dict[str, float | None]] = [{} for _ in contexts]
         masses = torch.zeros(len(contexts))
+        unread = [""] * len(contexts)  # the first criterion without an answer
         for name in self.names:
             form = self.last_form if name == self.names[-1] else self.form
+            may_not_apply = bool(self.rubric.criteria[name].applies_when)
             answers = [f"{a}\n{name}:" if a else f"{name}:" for a in answers]
             ids = [c + self._body(a) + list(form.shared) for c, a in zip(contexts, answers, strict=True)]
             log_probs = runner.log_probs(ids)[:, -len(form.shared) - 1 :]
             labels, mass = label_probabilities(form, log_probs)
             masses += mass / len(self.names)
             for i in range(len(contexts)):
-                best = int(labels[i].argmax())
+                allowed = labels[i] if may_not_apply else labels[i][:-1]
+                best = int(allowed.argmax())
                 applies = best < len(form.numbers)
-                read = float(mass[i]) >= self.min_mass
-                scores[i][name] = self._expected(labels[i]) if applies and read else None
+                if float(mass[i] * allowed.sum()) < self.min_mass:
+                    unread[i] = unread[i] or name
+                scores[i][name] = self._expected(labels[i]) if applies else None
                 answers[i] += " " + (str(self.rubric.low + best) if applies else NOT_APPLICABLE)
         return [
-            JudgeScore(s, "ok" if float(m) >= self.min_mass else "off_scale", float(m))
-            for s, m in zip(scores, masses, strict=True)
+            self._outcome(found, name, float(mass))
+            for found, name, mass in zip(scores, unread, masses, strict=True)
         ]
+
+    def _outcome(self, found: dict[str, float | None], unread: str, mass: float) -> JudgeScore:
+        if unread:
+            detail = f"{unread}: less than {self.min_mass:g} of the probability lies on the labels"
+            return JudgeScore(dict.fromkeys(self.names), "off_scale", mass, detail=detail)
+        applies = any(value is not None for value in found.values())
+        return JudgeScore(found, "ok" if applies else "not_applicable", mass)
 
     def _body(self, text: str) -> list[int]:
         return self.fmt.reply_ids(text)[: -len(self.fmt.end_ids)]
 
     def _expected(self, labels: Tensor) -> float:
         """Expected score over the numbers alone."""
-        numbers = labels[:-1] / labels[:-1].sum()
+        numbers = labels[:-1] / labels[:-1].sum().clamp_min(1e-30)
         values = torch.arange(self.rubric.low, self.rubric.high + 1, dtype=numbers.dtype)
         return float((numbers * values).sum().clamp(self.rubric.low, self.rubric.high))
 

@@ -197,7 +197,10 @@ class Client:
         self.spend.requests += 1
         try:
             status, headers, raw = await asyncio.wait_for(self._post(body), self.api.timeout_s)
-        except (TimeoutError, self._errors, OSError) as error:
+        except TimeoutError:
+            said = f"no answer within judge.api.timeout_s={self.api.timeout_s:g}"
+            return Failure("transport", said), True, 0.0
+        except (self._errors, OSError) as error:
             return Failure("transport", self._clean(f"{type(error).__name__}: {error}")), True, 0.0
         if status != 200:
             text = raw[:2000].decode("utf-8", "replace")

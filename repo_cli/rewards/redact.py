@@ -2,7 +2,8 @@
 
 Names are the scenario's own: every text under a key `name` or `..._name`, at any depth. The same name has the same
 mask everywhere, so that a judge can still tell whether reply and brief speak of one hotel. Prices, dates and other
-short numbers stay as they are.
+short numbers stay as they are. Texts are read as the prompt will show them: without hidden characters or line breaks,
+which would else cut a name or a number in two here, and be gone there.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from repo_cli.rewards.judge_prompt import plain_line
+
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _PHONES = (
     re.compile(r"(?<![\d.])\d{4}[ -]\d{4}[ -]\d{4}(?:[ -]\d{1,4})*(?!\d)"),  # a card's number
@@ -18,6 +21,7 @@ _PHONES = (
     re.compile(r"(?<!\d)1[3-9]\d[ -]?\d{4}[ -]?\d{4}(?!\d)"),  # a Chinese mobile
     re.compile(r"(?<!\d)\(?0\d{2,3}\)?[ -]?\d{3,4}[ -]?\d{4}(?!\d)"),  # an area code and a land line
     re.compile(r"(?<!\d)\(?[2-9]\d{2}\)?[ .-]\d{3}[ .-]\d{4}(?!\d)"),  # 555-010-1234, 400 123 4567
+    re.compile(r"(?<![\d.-])0\d(?:[ .-]\d{2}){4}(?![\d.-]\d)"),  # 06 12 34 56 78
     re.compile(r"(?<![\d.,])\d{9,}(?![\d,]|\.\d)"),  # any long bare number
 )
 
@@ -30,7 +34,7 @@ def names_of(scenario: Any) -> list[str]:
         if isinstance(node, Mapping):
             for key, value in node.items():
                 if isinstance(value, str) and (key == "name" or str(key).endswith("_name")):
-                    found.add(value.strip())
+                    found.add(plain_line(value))
                 else:
                     walk(value)
         elif isinstance(node, Sequence) and not isinstance(node, str):
@@ -52,9 +56,10 @@ class Redactor:
         self._names = re.compile("|".join(borders), re.IGNORECASE) if borders else None
 
     def text(self, text: str) -> str:
-        """One text with its masks."""
-        if self._names is not None:
-            text = self._names.sub(lambda m: self.masks[m[0].lower()], text)
+        """One text with its masks, as one line."""
+        text = plain_line(text)
+        if self._names is not None:  # case folding knows more letters than lower() does
+            text = self._names.sub(lambda m: self.masks.get(m[0].lower(), "[name]"), text)
         text = _EMAIL.sub("[e-mail]", text)
         for pattern in _PHONES:
             text = pattern.sub("[phone]", text)
