@@ -114,7 +114,9 @@ class FakeEndpoint:
         if body.get("logprobs"):
             places = label_places(names, score, bool(only), self.options.get("dashes", ()))
             message["content"] = "".join(p["token"] for p in places)
-            choice["logprobs"] = {"content": places}
+            choice["logprobs"] = {
+                "content": places + [place(t, {t: 0.9}) for t in self.options.get("ends", ())]
+            }
         else:
             entry = {"quote": self.options.get("quote", "of course"), "reason": "as it is", "score": score}
             answer = {

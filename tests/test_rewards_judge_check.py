@@ -146,6 +146,10 @@ def test_what_the_command_refuses(tmp_path: Path, capsys: Any) -> None:
         ([path, "judge=openai", "judge.api.url=http://u:p@x/v1"], "judge.api.url"),
         ([path, "judge=openai", "judge.api.key_env=sk-1234"], "judge.api.key_env is not the name"),
         ([path, "judge=openai", "judge.prompt=compact"], "judge.prompt=compact"),
+        (
+            [path, "judge=openai", "judge.api.url=http://x/v1", "judge.api.model=m", "--skip", "99"],
+            "no examples are left",
+        ),
         ([path, "judge=local", "judge.mode=each"], "judge.mode=each"),
     ):
         with pytest.raises(SystemExit) as end:

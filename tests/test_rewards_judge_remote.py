@@ -85,6 +85,16 @@ def test_label_scores_are_expected_values(mode: str) -> None:
         assert server.bodies[0]["logprobs"] is True and server.bodies[0]["top_logprobs"] == 20
 
 
+@pytest.mark.parametrize("mode", ["together", "each"])
+def test_an_end_token_among_the_log_probabilities_is_no_part_of_the_answer(mode: str) -> None:
+    """As vLLM sends it; anything else behind the labels is still no answer."""
+    with FakeEndpoint(NAMES, dashes=["R7"], ends=["<|im_end|>"]) as server:
+        (got,) = judge(server, scoring="labels", mode=mode).score(replies("great"))
+        assert got.outcome == "ok" and got.criteria["R1"] == pytest.approx((5 * 0.75 + 4 * 0.2) / 0.95)
+    with FakeEndpoint(NAMES, ends=["/10", "<|im_end|>"]) as server:
+        assert outcomes(server, many(1), scoring="labels", mode=mode) == ["unparsable"]
+
+
 def test_the_fixed_part_is_the_same_for_every_reply_and_criterion() -> None:
     with FakeEndpoint(NAMES) as server:
         judge(server, mode="each").score(replies("great", "poor"))

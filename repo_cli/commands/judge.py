@@ -34,7 +34,11 @@ def root() -> None:
 def check(
     data: Annotated[str, typer.Argument(metavar="DATA", help="Labelled examples: a file, or world:judge.")],
     overrides: Overrides = None,
-    n: Annotated[int, typer.Option(min=1, help="Examples, from the start of the file.")] = 200,
+    n: Annotated[int, typer.Option(min=1, help="How many examples.")] = 200,
+    skip: Annotated[
+        int,
+        typer.Option(min=0, help="Leave out so many at the start, such as those the judge was trained on."),
+    ] = 0,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the figures as JSON too.")] = None,
     config_dir: ConfigDir = None,
 ) -> None:
@@ -51,7 +55,7 @@ def check(
 
     quiet_libraries()
     cfg = compose("rl", ["rules=none", *(overrides or [])], config_dir)
-    rows = _examples(cfg, data, n)
+    rows = _examples(cfg, data, n, skip)
     make = judge_maker(cfg)
     console, notes = Console(highlight=False), Console(stderr=True, highlight=False)
     result = run_check(make, rows, lambda text: notes.print(text, style="dim", markup=False))
@@ -68,17 +72,19 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and value != value else value
 
 
-def _examples(cfg: Any, data: str, n: int) -> list[dict[str, Any]]:
+def _examples(cfg: Any, data: str, n: int, skip: int = 0) -> list[dict[str, Any]]:
     from repo_cli.dialogue.files import load_rows
     from repo_cli.errors import UserError
     from repo_cli.stages.data import world_rows
 
     if data.startswith("world:"):
-        rows = world_rows(cfg, data.removeprefix("world:"), n)
+        rows = world_rows(cfg, data.removeprefix("world:"), skip + n)[skip:]
         if rows and "scores" not in rows[0]:
             raise UserError(f"{data}: these rows have no scores", hint="world:judge has")
     else:
-        rows, _ = load_rows(data, "judge", on_bad_row=cfg.data.on_bad_row, limit=n)
+        rows = load_rows(data, "judge", on_bad_row=cfg.data.on_bad_row, limit=skip + n)[0][skip:]
+    if not rows:
+        raise UserError(f"{data}: no examples are left after --skip {skip}")
     missing = [name for name in cfg.rubric.criteria if all(name not in row["scores"] for row in rows)]
     if missing and len(missing) == len(cfg.rubric.criteria):
         raise UserError(

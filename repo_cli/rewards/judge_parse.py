@@ -166,7 +166,7 @@ def read_labels(text: str, logprobs: Any, rubric: Rubric, names: Sequence[str], 
     alone: the answer is one label; else it is one line "R1: 4" for each of `names`, in this order.
     Raises Unreadable.
     """
-    found = _after_thinking(places(logprobs))
+    found = _without_end(_after_thinking(places(logprobs)), text)
     if is_refusal(text):
         raise Unreadable("refused", "the judge declined")
     answer = "".join(place.token for place in found)
@@ -198,6 +198,12 @@ def _after_thinking(found: list[Place]) -> list[Place]:
             return found[i:]
         at += len(place.token)
     return []
+
+
+def _without_end(found: list[Place], text: str) -> list[Place]:
+    """The places without the end-of-turn token, which some servers (vLLM) list though the text leaves it out."""
+    last = found[-1].token.strip() if found else ""
+    return found[:-1] if last and text.strip() and not text.rstrip().endswith(last) else found
 
 
 def _at(found: Sequence[Place], offset: int) -> tuple[Place, str]:
