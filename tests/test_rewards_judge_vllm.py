@@ -54,13 +54,11 @@ SHAPE = ("policy.build.head_dim=64", "policy.build.num_heads=2", "policy.build.h
 
 
 def labelled(n: int) -> list[dict[str, Any]]:
-    """Replies with scores that hang on their number."""
+    """Replies with scores that hang on their number; R7 applies where the partner speaks of its margin."""
     made = []
     for i in range(n):
         d = dialogue(i)
-        scores = {
-            name: (None if name == "R7" and i % 4 == 0 else 1 + (i + k) % 5) for k, name in enumerate(SIX)
-        }
+        scores = {name: (None if name == "R7" and i % 3 else 1 + (i + k) % 5) for k, name in enumerate(SIX)}
         made.append({"prompt": d["messages"][:2], "reply": d["messages"][2]["content"], "scenario": d["scenario"], "scores": scores})  # fmt: skip
     return made
 
@@ -107,7 +105,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace
     root = tmp_path_factory.mktemp("vllm")
     data = write(root / "judge.jsonl", lessons())
     final = go("sft", root / "runs", f"data.path={data}", "policy.train=full", "sft.epochs=40", "sft.batch_size=16",
-               "sft.max_steps=250", "optim.lr=0.01", "data.val_fraction=0", "engine.micro_tokens=20000", *SHAPE)  # fmt: skip
+               "sft.max_steps=130", "optim.lr=0.01", "data.val_fraction=0", "engine.micro_tokens=20000", *SHAPE)  # fmt: skip
     port = free_port()
     command = [PYTHON, "-m", "vllm.entrypoints.openai.api_server", "--model", str(final), "--served-model-name", "judge",
                "--dtype", "float32", "--max-model-len", str(LONGEST), "--enforce-eager", "--host", "127.0.0.1", "--port", str(port)]  # fmt: skip
