@@ -48,8 +48,8 @@ def test_figures_by_hand():
     report = rm_report.rm_report(pairs)
     assert report["accuracy"] == wilson(2.5, 4).as_dict() and report["accuracy"]["value"] == 0.625
     assert report["longer_wins"]["value"] == 0.625  # two longer, one level, one shorter
-    assert [(line["name"][:18], line["n"], line["value"]) for line in report["by_length"]] == [
-        ("chosen far shorter", 1, 0.0), ("about as long (wit", 1, 0.5), ("chosen longer", 1, 1.0), ("chosen far longer", 1, 1.0),
+    assert [(line["name"], line["n"], line["value"]) for line in report["by_length"]] == [
+        ("chosen far shorter", 1, 0.0), ("about as long", 1, 0.5), ("chosen longer", 1, 1.0), ("chosen far longer", 1, 1.0),
     ]  # fmt: skip
     assert [(line["name"], line["n"], line["value"]) for line in report["by_tag"]] == [
         ("corruption", 2, 1.0), ("outcome", 2, 0.25), ("shuffled", 1, 1.0),

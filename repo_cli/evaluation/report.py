@@ -51,14 +51,14 @@ def report_runs(runs: Sequence[Path], out: Path, bootstrap: int = 2000) -> Path:
         if (run / "eval.json").is_file()
     ]
     with_curves = [run for run in map(Path, runs) if (run / "metrics.jsonl").is_file()]
-    if not results and not with_curves:
+    scored = [run for run in map(Path, runs) if (run / rm_report.NAME).is_file()]
+    reward_models = [rm_view.view(rm_report.load(run), "/".join(run.parts[-3:])) for run in scored]
+    if not results and not with_curves and not scored:
         names = ", ".join(str(r) for r in runs)
         raise UserError(
             f"{names}: neither eval.json nor metrics.jsonl there",
             hint="give run directories of `repo rl` or `repo eval`",
         )
-    scored = [run for run in map(Path, runs) if (run / rm_report.NAME).is_file()]
-    reward_models = [rm_view.view(rm_report.load(run), "/".join(run.parts[-3:])) for run in scored]
     return _write(out, results, with_curves, bootstrap, "repo report", reward_models)
 
 

@@ -34,11 +34,12 @@ BINS = 10  # of the implied probability, from 0.5 to 1
 HISTOGRAM = 20
 WORST = 12
 TAGS = 40
-#: Upper ends of the bins of (chosen - rejected) / longer, in tokens, and what they are called.
+#: Upper ends of the bins of (chosen - rejected) / longer, in tokens, and what they are called: far is by half or more,
+#: about as long is within 15%.
 LENGTHS = (
-    (-0.5, "chosen far shorter (by half or more)"),
+    (-0.5, "chosen far shorter"),
     (-0.15, "chosen shorter"),
-    (0.15, "about as long (within 15%)"),
+    (0.15, "about as long"),
     (0.5, "chosen longer"),
     (math.inf, "chosen far longer"),
 )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _TAGS, _CASES = 12, 3  # in the terminal; the page has all
+LENGTH_TITLE = "Accuracy by length (far: by half or more)"
 _BARS = " ▁▂▃▄▅▆▇█"
 
 
@@ -50,7 +51,7 @@ def render(report: dict[str, Any]) -> Group:
         whole.add_row(Text(what), Text(value))
     parts: list[RenderableType] = [whole]
     for title, lines in (
-        ("Accuracy by difference of length", report["by_length"]),
+        (LENGTH_TITLE, report["by_length"]),
         ("Accuracy by tag", report["by_tag"][:_TAGS]),
     ):
         if lines:
@@ -75,7 +76,7 @@ def view(report: dict[str, Any], name: str = "") -> dict[str, Any]:
     """What rm_section.html.j2 shows."""
     groups = []
     for title, lines in (
-        ("Accuracy by difference of length", report["by_length"]),
+        (LENGTH_TITLE, report["by_length"]),
         ("Accuracy by tag", report["by_tag"]),
     ):
         rows = [
