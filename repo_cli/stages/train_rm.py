@@ -28,7 +28,7 @@ from repo_cli.evaluation import rm_report
 from repo_cli.evaluation.report import write_rm_page
 from repo_cli.evaluation.rm_view import render
 from repo_cli.models.backbone import Backbone
-from repo_cli.rewards.reward_model import Calibration
+from repo_cli.rewards.reward_model import LEAST, Calibration
 from repo_cli.stages.data import BatchOrder, split_rows, stage_rows
 from repo_cli.stages.session import Session
 from repo_cli.training.disk import disk_errors
@@ -66,6 +66,12 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
         for warning in gated.warnings:
             session.alarm(warning)
         gated.need_pairs(report.path)
+        if 2 * len(held_pairs) < LEAST:
+            raise UserError(
+                f"{held_report.path}: {len(held_pairs)} held-out pairs are too few to calibrate the reward model, at least "
+                f"{LEAST // 2} are wanted",
+                hint="more pairs in data.val_path, or a larger train_rm.calibration_fraction",
+            )
 
         def loss_fn(micro: list[PairSample]) -> tuple[torch.Tensor, dict[str, Any]]:
             chosen, rejected = pair_scores(backbone, micro)
@@ -141,8 +147,6 @@ def held_out(backbone: Backbone, pairs: list[PairSample], micro_tokens: int) -> 
             for pair, b, w in zip(micro, better.tolist(), worse.tolist(), strict=True):
                 mine.append((places[id(pair)], b, w))
     found = sorted(row for part in all_gather_objects(mine) for row in part)
-    if not found:
-        raise UserError("train-rm: no held-out pair is left to calibrate the reward model on")
     return [
         rm_report.ScoredPair(b, w, sum(pairs[i].chosen.mask), sum(pairs[i].rejected.mask), pairs[i].row)
         for i, b, w in found
