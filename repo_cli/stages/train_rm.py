@@ -68,8 +68,8 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
         gated.need_pairs(report.path)
         if 2 * len(held_pairs) < LEAST:
             raise UserError(
-                f"{held_report.path}: {len(held_pairs)} held-out pairs are too few to calibrate the reward model, at least "
-                f"{LEAST // 2} are wanted",
+                f"{held_report.path}: {len(held_pairs)} held-out pairs are too few to calibrate the reward model, "
+                f"at least {LEAST // 2} are wanted",
                 hint="more pairs in data.val_path, or a larger train_rm.calibration_fraction",
             )
 
