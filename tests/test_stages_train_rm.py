@@ -153,9 +153,8 @@ def test_the_report_is_of_the_saved_models_scores(line: SimpleNamespace, tmp_pat
 # -- who may use it -------------------------------------------------------------------------------------------
 
 
-def rl_arguments(line: SimpleNamespace, runs: Path, *more: str) -> list[str]:
-    given = (f"data.path={line.prompts}", f"policy.parent={line.sft}", "rl.steps=3", "rl.batch_size=4")
-    return ["rl", *settings(runs, *given, *more)]
+def rl_given(line: SimpleNamespace, *more: str) -> list[str]:
+    return [f"data.path={line.prompts}", f"policy.parent={line.sft}", "rl.steps=3", "rl.batch_size=4", *more]
 
 
 def other_template(line: SimpleNamespace, folder: Path) -> Path:
@@ -179,16 +178,17 @@ def test_rl_refuses_a_reward_model_of_another_template(
     theirs = read_manifest(final)
     assert theirs.base_hash == ours.base_hash and theirs.extra["format_hash"] != ours.extra["format_hash"]
     with pytest.raises(SystemExit) as caught:
-        main(rl_arguments(line, tmp_path, f"rm.path={final}"))
+        main(["rl", *settings(tmp_path, *rl_given(line, f"rm.path={final}"))])
     error = capsys.readouterr().err
     assert caught.value.code == 2 and f"rm.path={final}" in error and "another chat template" in error
     assert "policy.template_kwargs" in error and "Traceback" not in error
     with pytest.raises(UserError, match="another chat template"):
-        go("rl", tmp_path, *rl_arguments(line, tmp_path, f"rm.path={line.rm}", f"policy.parent={other}")[1:])
+        rows = f"data.path={line.prompts}"
+        go("rl", tmp_path, rows, f"policy.parent={other}", f"rm.path={line.rm}", "rl.batch_size=4")
     manifest = json.loads((final / "manifest.json").read_text())
     del manifest["extra"]["format_hash"]  # as of a version that did not store it
     (final / "manifest.json").write_text(json.dumps(manifest))
-    go("rl", tmp_path, *rl_arguments(line, tmp_path, f"rm.path={final}", "rl.steps=1")[1:])
+    go("rl", tmp_path, *rl_given(line, f"rm.path={final}"))
 
 
 @pytest.mark.parametrize("nproc", [1, 2])
@@ -205,7 +205,7 @@ def test_a_score_that_is_not_finite_ends_rl_with_one_message(
     save_file({k: torch.full_like(v, math.inf) for k, v in head.items()}, wild / "head.safetensors")
     more = (f"rm.path={wild}", "rm.scale=sigmoid", "critic.init=fresh", f"launch.nproc={nproc}")
     with pytest.raises(SystemExit) as caught:
-        main(rl_arguments(line, tmp_path / "runs", *more))
+        main(["rl", *settings(tmp_path / "runs", *rl_given(line, *more))])
     error = capsys.readouterr().err
     assert caught.value.code == 2, error
     assert f"step 1: rm.path={wild}: the reward model's score is not finite for 4 of 4 replies" in error
