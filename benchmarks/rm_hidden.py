@@ -6,8 +6,9 @@
 Contexts are those of the world's corpus `replies` (scenarios of the test split, which no training corpus has). Each is
 answered by the world's scripted agents of five qualities, and, sampled as in RL, by the base or a policy. The oracle
 rates every reply from 1 to 5, the reward model scores it. Printed for each kind of reply: Pearson's and Spearman's
-correlation, Pearson's of sigmoid(z) (`rm.scale=sigmoid`), Pearson's given the reply's length, and Pearson's within
-contexts (score and rating less their means over the context's replies); 95% intervals by a bootstrap over contexts.
+correlation, Pearson's of sigmoid(z) (`rm.scale=sigmoid`), Pearson's given the reply's length, those of score and of
+rating with the length, and Pearson's within contexts (score and rating less their means over the context's replies);
+95% intervals by a bootstrap over contexts.
 """
 
 from __future__ import annotations
@@ -78,6 +79,8 @@ def figures(rows: list[Rated], draws: int = DRAWS, seed: int = 0) -> dict[str, t
         "spearman": lambda i, g: spearman(score[i], rating[i]),
         "sigmoid": lambda i, g: pearson(sigmoid[i], rating[i]),
         "given length": lambda i, g: partial(score[i], rating[i], tokens[i]),
+        "score, length": lambda i, g: pearson(score[i], tokens[i]),
+        "rating, length": lambda i, g: pearson(rating[i], tokens[i]),
         "within contexts": lambda i, g: within(score[i], rating[i], g),
     }
     members = [np.flatnonzero(context == c) for c in np.unique(context)]
