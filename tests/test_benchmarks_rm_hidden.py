@@ -36,7 +36,7 @@ def test_correlations_are_scipys(bench: ModuleType) -> None:
         return v - fit.intercept - fit.slope * length
 
     assert bench.partial(x, y, length) == pytest.approx(stats.pearsonr(rest(x), rest(y)).statistic)
-    assert abs(bench.partial(x, y, length)) < 0.2 < 0.5 < bench.pearson(x, y)
+    assert abs(bench.partial(x, y, length)) < 0.3 < 0.5 < bench.pearson(x, y)
     assert np.isnan(bench.pearson(np.ones(5), y[:5]))
 
 

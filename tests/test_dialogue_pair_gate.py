@@ -137,7 +137,7 @@ def test_whatever_the_rows_nothing_leaks_and_the_counts_add_up(train, held, ties
 
 def test_with_tokens_pairs_are_the_same_when_the_model_sees_the_same(tmp_path):
     """Two rows differ only in an old turn that truncation takes away."""
-    long = "Could we try 350 for June 18 and 19? " * 8
+    long = "Could we try 350 for June 18 and 19? " * 30
     rows = []
     for first in ("No. " + long, "Maybe. " + long):
         messages = [{"role": "user", "content": first}, *DIALOGUE[2:4]]
@@ -226,7 +226,8 @@ def test_validate_shows_the_same_figures(tmp_path, capsys):
 
 def test_the_name_of_a_format_is_that_of_what_it_does():
     found = {name: format_hash(ChatFormat(make_tokenizer(text))) for name, text in TEMPLATES.items()}
-    assert len(set(found.values())) == len(TEMPLATES)
+    # a template that spells the think block only on request asks for replies with the very tokens of ChatML
+    assert found["think"] == found["chatml"] and len(set(found.values())) == len(TEMPLATES) - 1
     assert (
         format_hash(ChatFormat(make_tokenizer(CHATML), None, 64)) == found["chatml"]
     )  # the window takes no part

@@ -25,6 +25,7 @@ from repo_cli.training.checkpoint import latest_complete
 def train(
     line: SimpleNamespace, runs: Path, rows: list[dict[str, Any]], *more: str, held: Any = None
 ) -> Path:
+    runs.mkdir(parents=True, exist_ok=True)
     data = write(runs / "pairs.jsonl", rows)
     val = [f"data.val_path={write(runs / 'val.jsonl', held)}"] if held is not None else []
     return go(
@@ -63,9 +64,9 @@ def test_no_pair_left_is_one_message(
     line: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = [pair(i) for i in range(8)]
-    data = write(tmp_path / "all.jsonl", rows)
+    data, held = write(tmp_path / "all.jsonl", rows), write(tmp_path / "val.jsonl", rows[::-1])
     given = settings(
-        tmp_path / "runs", f"data.path={data}", f"data.val_path={data}", f"policy.parent={line.base}"
+        tmp_path / "runs", f"data.path={data}", f"data.val_path={held}", f"policy.parent={line.base}"
     )
     with pytest.raises(SystemExit) as caught:
         main(["train-rm", *given])
