@@ -101,7 +101,7 @@ def test_b13_pairs_that_truncation_makes_identical_are_named_or_counted(tmp_path
     with pytest.raises(UserError, match=r"rows\.jsonl:2: chosen and rejected are the same after truncation"):
         preference_samples(rows, short, report)
     pairs = preference_samples(rows, short, report, "skip")
-    assert (len(pairs), report.rows, report.reasons) == (1, 1, {"identical pair": 1})
+    assert (len(pairs), report.rows, report.reasons) == (1, 1, {"identical after truncation": 1})
     assert pairs[0].row["_at"].endswith("rows.jsonl:1")
     assert pairs[0].chosen.ids != pairs[0].rejected.ids
 

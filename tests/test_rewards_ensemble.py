@@ -13,7 +13,7 @@ import torch
 from training_kit import small_backbone, small_config
 
 from repo_cli.dialogue.tokens import Sample
-from repo_cli.errors import UserError
+from repo_cli.errors import SavedStop, UserError
 from repo_cli.models.backbone import Backbone
 from repo_cli.models.manifest import write_manifest
 from repo_cli.rewards.ensemble import Ensemble
@@ -232,8 +232,9 @@ def test_a_reward_model_gone_wild_stops_the_step(backbone: Backbone, tmp_path: P
     try:
         for p in head.parameters():
             p.data.fill_(NAN)
-        with pytest.raises(ValueError, match="not finite"):
-            ensemble.score(items(backbone))
+        parts = ensemble.score(items(backbone))
+        with pytest.raises(SavedStop, match=r"rm.path=.*not finite for 4 of 4 replies"):
+            ensemble.total(parts)
     finally:
         head.load_state_dict(kept)
 

@@ -119,7 +119,7 @@ def test_pairs_that_truncation_makes_equal_are_left_out_and_counted(
     final = dpo(line, tmp_path, *given, "data.on_bad_row=skip")
     noted = read_manifest(final).extra["metrics"]
     assert (noted["data/pairs"], noted["data/left_out"]) == (18, 2)
-    assert "2 identical pair" in (final.parent / "log.txt").read_text()
+    assert "2 identical after truncation" in (final.parent / "log.txt").read_text()
 
 
 def test_micro_batches_are_sorted_by_length_and_change_no_gradient(

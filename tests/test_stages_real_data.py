@@ -12,6 +12,7 @@ import pytest
 from safetensors.torch import load_file
 from stages_kit import SMALL, metrics
 
+from repo_cli.evaluation import rm_report
 from repo_cli.models.manifest import read_manifest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -49,9 +50,7 @@ def test_from_raw_file_to_trained_adapter(
         f"cache_dir={tmp_path / 'cache'}",
         "policy.max_length=320",
     ]
-    final = script().main(
-        [str(source), "--out", str(tmp_path), "--split", "train", *steps, "data.limit=120", *small]
-    )
+    final = script().main([str(source), "--out", str(tmp_path), *steps, "data.limit=120", *small])
     assert read_manifest(final).kind == "adapter"
     before = load_file(Path(read_manifest(final).parent or "") / "adapter_model.safetensors")
     after = load_file(final / "adapter_model.safetensors")
@@ -66,3 +65,10 @@ def test_from_raw_file_to_trained_adapter(
     for number in "123456":
         assert f"{number}. " in said
     assert "done: the trained adapter lies in" in said
+    (rm,) = (tmp_path / "runs" / "train_rm" / "run").iterdir()
+    found = rm_report.load(rm)
+    assert f"accuracy on {found['pairs']} pairs of split val: " in said and "corruption" in said
+    held = [json.loads(text) for text in (tmp_path / "val_pairs.jsonl").read_text().splitlines()]
+    raw = map(json.loads, source.read_text(encoding="utf-8").splitlines())
+    of_val = {row["id"] for row in raw if row["split"] == "val"}
+    assert held and {row["source"].rsplit(":", 1)[1] for row in held} <= of_val

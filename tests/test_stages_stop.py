@@ -214,8 +214,10 @@ def test_a_reward_that_is_not_finite_ends_the_run(
     monkeypatch.setattr(
         RewardModel, "raw", lambda self, samples, budget: torch.full((len(samples),), float("inf"))
     )
-    with pytest.raises(ValueError, match="reward model's score is not finite"):
+    with pytest.raises(UserError, match="step 1: rm.path=.*score is not finite for .* replies") as caught:
         go("rl", tmp_path, *arguments(line, "rl"))
+    kept = latest_complete(only_run(tmp_path, "rl") / "checkpoints")
+    assert kept is not None and kept.name == "step-000000" and str(kept) in str(caught.value.hint)
 
 
 # -- the command itself ---------------------------------------------------------------------------------------

@@ -74,12 +74,19 @@ def _rows(world: World, corpus: str, count: int, tick: Any) -> Iterator[dict[str
 
 @app.command(
     "validate",
-    epilog=examples("repo data validate pairs.jsonl", "repo data validate gold.jsonl policy=qwen3_0_6b"),
+    epilog=examples(
+        "repo data validate pairs.jsonl",
+        "repo data validate gold.jsonl policy=qwen3_0_6b",
+        "repo data validate pairs.jsonl --held val_pairs.jsonl policy=qwen3_0_6b",
+    ),
 )
 def validate(
     path: Annotated[str, typer.Argument(metavar="PATH", help="A file or hub name.")],
     overrides: Overrides = None,
     kind: Kind = "any",
+    held: Annotated[
+        str | None, typer.Option(help="A file of held-out pairs: also count what is in both.")
+    ] = None,
     config_dir: ConfigDir = None,
 ) -> None:
     """Check a file: every bad row by file and line. With overrides that name a policy, in its tokens too."""
@@ -88,7 +95,7 @@ def validate(
     from repo_cli.dialogue.validate import validate as check
 
     fmt = _chat_format(path, list(overrides), config_dir) if overrides else None
-    report = check(path, kind, fmt)
+    report = check(path, kind, fmt, held)
     Console(highlight=False).print(report.table())
     if not report.ok:
         raise typer.Exit(2)

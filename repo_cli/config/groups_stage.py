@@ -62,6 +62,8 @@ class TrainRmConfig:
         0.1, "part of the pairs held out to measure mean and spread", above=0, hi=0.5
     )
     label_smoothing: float = key(0.0, "share of pairs taken to be labelled wrongly", lo=0, hi=0.49)
+    ties: str = key("drop", "pairs without a winner: margin 0, or both ways round", choices=("drop", "keep"))
+    repeats: str = key("drop", "the same pair again", choices=("drop", "keep"))
 
 
 @dataclass

@@ -19,6 +19,7 @@ from repo_cli.dialogue.tokens import ChatFormat, Sample, TooLong
 from repo_cli.errors import UserError
 
 NOTHING = "nothing left to learn"
+TRUNCATED = "identical after truncation"
 
 
 @dataclass
@@ -77,7 +78,7 @@ def preference_samples(
         if chosen.ids == rejected.ids:
             bad_row(
                 report,
-                "identical pair",
+                TRUNCATED,
                 f"{_at(row)}: chosen and rejected are the same after truncation to "
                 f"policy.max_length {fmt.max_length}",
                 on_bad_row,

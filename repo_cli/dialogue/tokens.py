@@ -125,9 +125,11 @@ class ChatFormat:
             raise UserError(
                 "a context ends with a user turn (or is empty: the agent opens), not with an assistant turn"
             )
-        return self._fit(
-            messages, self._ids(self.template.render(messages)), self.reply_room if room is None else room
-        )
+        return self._fit(messages, self.ids_of(messages), self.reply_room if room is None else room)
+
+    def ids_of(self, messages: Sequence[Message]) -> list[int]:
+        """The whole dialogue so far and the generation prompt, however long."""
+        return self._ids(self.template.render(messages))
 
     def reply_ids(self, text: str) -> list[int]:
         """The tokens of a reply (outer white space taken off) and its end token(s)."""

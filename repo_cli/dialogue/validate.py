@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from repo_cli.dialogue.checks import length_gap, preference_samples, prompt_contexts, sft_samples
+from repo_cli.dialogue.checks import preference_samples, prompt_contexts, sft_samples
 from repo_cli.dialogue.files import LoadReport, load_rows
 from repo_cli.dialogue.messages import Message
+from repo_cli.dialogue.pair_gate import GateReport, gate, row_view, sample_view
 from repo_cli.dialogue.rows import Row
 from repo_cli.dialogue.tokens import ChatFormat
 from repo_cli.errors import UserError
@@ -25,6 +26,7 @@ class ValidationReport:
     load: LoadReport
     facts: list[tuple[str, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    gate: GateReport | None = None  # of preference pairs
 
     @property
     def ok(self) -> bool:
@@ -41,7 +43,7 @@ class ValidationReport:
         for name, value in self.facts:
             table.add_row(Text(name), Text(value))
         bad = Table("bad rows", "how many", show_header=True) if self.load.bad else None
-        parts: list[Any] = [table]
+        parts: list[Any] = [table, *([self.gate.table()] if self.gate else [])]
         if bad is not None:
             for kind, count in self.load.reasons.most_common():
                 bad.add_row(Text(kind), str(count))
@@ -57,12 +59,15 @@ class ValidationReport:
         return Group(*parts)
 
 
-def validate(path: str, kind: str = "any", fmt: ChatFormat | None = None) -> ValidationReport:
+def validate(
+    path: str, kind: str = "any", fmt: ChatFormat | None = None, held: str | None = None
+) -> ValidationReport:
     """Read a whole file, bad rows and all.
 
     Args:
         path, kind: as in `load_rows`.
         fmt: with it, lengths are in tokens and rows that truncation empties are found too.
+        held: a file of held-out preference pairs, to find what training must not see.
     Raises:
         UserError: a file that cannot be read at all, or has no good row.
     """
@@ -86,10 +91,40 @@ def validate(path: str, kind: str = "any", fmt: ChatFormat | None = None) -> Val
     silent = sum(not m["content"].strip() for d in dialogues for m in d if m["role"] == "user")
     if silent:
         report.warnings.append(f"{silent} user turns are empty")
-    if fmt is not None:
+    if held is not None and load.kind != "preference":
+        raise UserError(
+            f"{path}: these are {load.kind} rows, and only preference pairs can leak into held-out ones"
+        )
+    if load.kind == "preference":
+        _pairs(rows, fmt, report, held)
+    elif fmt is not None:
         _tokens(rows, fmt, report)
+    if fmt is not None:
         report.facts[2] = ("good rows", str(load.rows))
+        report.warnings += [f"{n} {what}" for what, n in load.notes.items() if n]
     return report
+
+
+def _pairs(rows: list[Row], fmt: ChatFormat | None, report: ValidationReport, held: str | None) -> None:
+    """The gate that these pairs will pass before training (pair_gate.py): in tokens, or in words without a policy."""
+    load = report.load
+    held_rows, held_load = (
+        load_rows(held, "preference", on_bad_row="skip") if held is not None else ([], None)
+    )
+    try:
+        if fmt is None:
+            _, _, report.gate = gate(
+                rows, held_rows if held else None, row_view, load, held_load, unit="words"
+            )
+        else:
+            pairs = preference_samples(rows, fmt, load, "skip")
+            theirs = preference_samples(held_rows, fmt, held_load, "skip") if held_load is not None else None
+            report.facts.append(("tokens a chosen sample", spread([len(p.chosen.ids) for p in pairs])))
+            _, _, report.gate = gate(pairs, theirs, sample_view, load, held_load)
+    except UserError as error:  # no pair is left: the report says so, and shows the rows
+        report.warnings.append(error.message)
+    if report.gate is not None:
+        report.warnings += report.gate.warnings
 
 
 def _tokens(rows: list[Row], fmt: ChatFormat, report: ValidationReport) -> None:
@@ -99,21 +134,11 @@ def _tokens(rows: list[Row], fmt: ChatFormat, report: ValidationReport) -> None:
             samples = sft_samples(rows, fmt, load, "skip")
             report.facts.append(("tokens a sample", spread([len(s.ids) for s in samples])))
             report.facts.append(("learned tokens", str(sum(sum(s.mask) for s in samples))))
-        elif load.kind == "preference":
-            pairs = preference_samples(rows, fmt, load, "skip")
-            report.facts.append(("tokens a chosen sample", spread([len(p.chosen.ids) for p in pairs])))
-            chosen, rejected = length_gap(pairs)
-            report.facts.append(("reply tokens, chosen / rejected", f"{chosen:.1f} / {rejected:.1f}"))
-            if max(chosen, rejected) > 1.5 * max(min(chosen, rejected), 1.0):
-                report.warnings.append(
-                    "chosen and rejected replies differ much in length: a reward model may count words"
-                )
         elif load.kind == "prompts":
             contexts = prompt_contexts(rows, fmt, load, "skip")
             report.facts.append(("tokens a context", spread([len(ids) for _, ids in contexts])))
     except UserError as error:  # every row truncated away: the report says so, and shows the rows
         report.warnings.append(error.message)
-    report.warnings += [f"{n} {what}" for what, n in load.notes.items() if n]
 
 
 def spread(values: Sequence[int]) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from repo_cli.errors import UserError
-from repo_cli.evaluation import show, svg
+from repo_cli.evaluation import rm_report, rm_view, show, svg
 from repo_cli.evaluation.metrics import BY_KEY, METRICS, Dialogue, EvalResult, Metric, Summary, summarise
 from repo_cli.evaluation.result import EXCELLENT, HARD
 from repo_cli.evaluation.runs import read_metrics, run_view
@@ -51,21 +51,34 @@ def report_runs(runs: Sequence[Path], out: Path, bootstrap: int = 2000) -> Path:
         if (run / "eval.json").is_file()
     ]
     with_curves = [run for run in map(Path, runs) if (run / "metrics.jsonl").is_file()]
-    if not results and not with_curves:
+    scored = [run for run in map(Path, runs) if (run / rm_report.NAME).is_file()]
+    reward_models = [rm_view.view(rm_report.load(run), "/".join(run.parts[-3:])) for run in scored]
+    if not results and not with_curves and not scored:
         names = ", ".join(str(r) for r in runs)
         raise UserError(
             f"{names}: neither eval.json nor metrics.jsonl there",
             hint="give run directories of `repo rl` or `repo eval`",
         )
-    return _write(out, results, with_curves, bootstrap, "repo report")
+    return _write(out, results, with_curves, bootstrap, "repo report", reward_models)
+
+
+def write_rm_page(found: dict[str, Any], path: Path, name: str = "") -> Path:
+    """The page for one reward model (rm_report.py); returns the path."""
+    return _write(path, [], [], 0, "repo train-rm", [rm_view.view(found, name)])
 
 
 def _write(
-    path: Path, results: list[tuple[str, EvalResult]], runs: Sequence[Path], bootstrap: int, title: str
+    path: Path,
+    results: list[tuple[str, EvalResult]],
+    runs: Sequence[Path],
+    bootstrap: int,
+    title: str,
+    reward_models: Sequence[dict[str, Any]] = (),
 ) -> Path:
     page = _template().render(
         title=title,
         evaluations=[_evaluation(name, result, bootstrap) for name, result in results],
+        reward_models=reward_models,
         runs=[run_view(Path(run)) for run in runs],
         excellent=EXCELLENT,
     )

@@ -59,7 +59,7 @@ def _z(level: float) -> float:
     return float(norm.ppf(0.5 + level / 2))
 
 
-def wilson(k: int, n: int, level: float = LEVEL) -> Interval:
+def wilson(k: float, n: int, level: float = LEVEL) -> Interval:
     """Wilson's score interval of k successes out of n; nan with n = 0."""
     if n <= 0:
         return Interval(math.nan, math.nan, math.nan, 0)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from repo_cli.errors import UserError
+from repo_cli.errors import SavedStop, UserError
 from repo_cli.models.backbone import Backbone
 from repo_cli.rewards.combine import COMBINERS, READS, Mix, Moments
 from repo_cli.rewards.early import Early
@@ -76,7 +76,7 @@ class Ensemble:
         """Every source on every reply.
 
         items: {scenario, history, reply, sample}; `sample` (ids of context and reply) is what the reward
-        model reads. Raises ValueError when the reward model's score is not finite.
+        model reads. A score of the reward model that is not finite comes as NaN, and `total` refuses it.
         """
         batch = len(items)
         parts = RewardParts(missing(batch), missing(batch), missing(batch))
@@ -129,8 +129,10 @@ class Ensemble:
         failure may be the reply's own doing), or nothing that the combination reads was scored. Its total is 0
         and means nothing.
 
-        Raises SavedStop, on all ranks, when the judge fails on too many replies (`judge.max_failed`).
+        Raises SavedStop, on all ranks, when the reward model's score is not finite, and when the judge fails on too
+        many replies (`judge.max_failed`).
         """
+        self._check_rm(parts)
         reward = self.cfg.reward
         mix = self.mix
         if reward.combine == "normalised_sum":
@@ -146,6 +148,20 @@ class Ensemble:
             self.watch.check()
         total = torch.where(keep, total, torch.zeros_like(total))
         return total, keep, self._stats(parts, total, keep, mix)
+
+    def _check_rm(self, parts: RewardParts) -> None:
+        """All ranks call: one whose share is sound would wait for ever for one that stopped alone."""
+        if self.rm is None:
+            return
+        lost = int((~torch.isfinite(parts.rm)).sum())
+        lost, asked = (
+            int(n) for n in all_sum(torch.tensor([lost, len(parts)], dtype=torch.float64)).tolist()
+        )
+        if lost:
+            raise SavedStop(
+                f"rm.path={self.cfg.rm.path}: the reward model's score is not finite for {lost} of {asked} replies",
+                hint="train the reward model again at a lower optim.lr, or score in float32 (engine.autocast=null)",
+            )
 
     def _stats(self, parts: RewardParts, total: Tensor, keep: Tensor, mix: Mix) -> dict[str, float]:
         """Means over all ranks. The names and their order are the same on each, as the sums demand."""

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from repo_cli.dialogue.batches import collate, micro_batches
+from repo_cli.dialogue.fingerprint import format_hash
 from repo_cli.dialogue.tokens import Sample
 from repo_cli.errors import UserError
 from repo_cli.models.backbone import Backbone
@@ -131,11 +132,11 @@ class RewardModel:
     ) -> RewardModel:
         """The reward model of a `final/`, put on the backbone as `role` (unless that role is there already).
 
-        Raises UserError when it was trained on another base, is no reward model, or carries no calibration
-        that serves.
+        Raises UserError when it was trained on another base or with another chat template, is no reward model, or
+        carries no calibration that serves.
         """
         final = find_final(path, "rm.path")
-        calibration = read_calibration(final, backbone.base_hash)
+        calibration = read_calibration(final, backbone.base_hash, format_hash(backbone.fmt))
         if role not in backbone.roles():
             backbone.add_role(role, init_from=final, head=True)
         return cls(backbone, role, calibration, scale, shift)
@@ -158,17 +159,18 @@ class RewardModel:
         return scores
 
     def score(self, samples: Sequence[Sample], batch_tokens: int) -> Tensor:
-        """Calibrated scores `[batch]` on the scale that was chosen. Raises ValueError when one is not
-        finite."""
+        """Calibrated scores `[batch]` on the scale that was chosen; NaN where the raw score is not finite (an infinite
+        one would look good on the sigmoid scale). Ensemble.total refuses those, on all ranks together."""
         raw = self.raw(samples, batch_tokens)
-        if not torch.isfinite(raw).all():
-            rows = (~torch.isfinite(raw)).nonzero().flatten().tolist()
-            raise ValueError(f"the reward model's score is not finite for replies {rows}")
-        return self.calibration.scale(raw, self.kind, self.shift)
+        scaled = self.calibration.scale(raw, self.kind, self.shift)
+        return torch.where(torch.isfinite(raw), scaled, torch.nan)
 
 
-def read_calibration(final: str | Path, base_hash: str | None = None) -> Calibration:
-    """The calibration in a reward model's manifest; UserError when the model cannot serve on this base."""
+def read_calibration(
+    final: str | Path, base_hash: str | None = None, template_hash: str | None = None
+) -> Calibration:
+    """The calibration in a reward model's manifest; UserError when the model cannot serve on this base, or with this
+    chat template (`format_hash`; a model of before that was stored is not asked)."""
     manifest = read_manifest(final, "rm.path")
     where = f"rm.path={final}"
     if manifest.kind != "rm":
@@ -182,4 +184,11 @@ def read_calibration(final: str | Path, base_hash: str | None = None) -> Calibra
             hint="train the reward model on this base: repo train-rm",
         )
     extra: Mapping[str, Any] = manifest.extra or {}
+    trained_with = extra.get("format_hash")
+    if template_hash is not None and trained_with is not None and trained_with != template_hash:
+        raise UserError(
+            f"{where}: was trained with another chat template than this run's (format {str(trained_with)[:12]}, here "
+            f"{template_hash[:12]}), so it would read other tokens than it knows",
+            hint="give the template and policy.template_kwargs that it was trained with, or train it again",
+        )
     return Calibration.from_json(extra.get("calibration"), where)

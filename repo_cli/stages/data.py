@@ -8,6 +8,7 @@ can serve it.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from repo_cli.config.schema import Config
@@ -81,14 +82,27 @@ def prompts_of(row: Row) -> list[Row]:
     ]
 
 
-def split_rows(rows: list[Row], fraction: float, seed: int) -> tuple[list[Row], list[Row]]:
-    """(train, held out) by a seeded shuffle; at least one row is held out when `fraction` > 0."""
+def split_rows(
+    rows: list[Row], fraction: float, seed: int, together: Callable[[Row], Hashable] | None = None
+) -> tuple[list[Row], list[Row]]:
+    """(train, held out) by a seeded shuffle; at least one row is held out when `fraction` > 0.
+
+    together: rows for which it gives the same stay on one side, so that a few more than asked for may be held out.
+    """
     order = list(range(len(rows)))
     random.Random(f"split:{seed}").shuffle(order)
     held = max(1, round(len(rows) * fraction)) if fraction > 0 else 0
-    if held >= len(rows):
+    groups: dict[Hashable, list[int]] = {}
+    for i, row in enumerate(rows):
+        groups.setdefault(together(row) if together else i, []).append(i)
+    group_of = {i: members for members in groups.values() for i in members}
+    out: set[int] = set()
+    for i in order:
+        if len(out) >= held:
+            break
+        out.update(group_of[i])
+    if len(out) >= len(rows):
         raise UserError(f"data.val_fraction={fraction} leaves nothing to train on ({len(rows)} rows)")
-    out = set(order[:held])
     return [r for i, r in enumerate(rows) if i not in out], [r for i, r in enumerate(rows) if i in out]
 
 

@@ -35,7 +35,10 @@ _SHARED = (
 ROOMS = {
     "sft": (*_SHARED, "stages/sft.py", "stages/data.py", "rewards/judge_prompt.py", "rewards/rubric.py"),
     "dpo": (*_SHARED, "stages/dpo.py", "stages/reference.py", "stages/data.py", "algorithms"),
-    "train_rm": (*_SHARED, "stages/train_rm.py", "stages/data.py", "rewards/reward_model.py", "algorithms"),
+    "train_rm": (
+        *(*_SHARED, "stages/train_rm.py", "stages/data.py", "rewards/reward_model.py", "algorithms"),
+        *("evaluation/rm_report.py", "evaluation/statistics.py"),
+    ),
     "rl": ("",),
     "eval": ("",),
 }

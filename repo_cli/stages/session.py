@@ -30,6 +30,7 @@ import torch
 from rich.console import Console
 
 from repo_cli.config.schema import Config
+from repo_cli.dialogue.fingerprint import format_hash
 from repo_cli.errors import SavedStop, Stopped, UserError
 from repo_cli.models.backbone import Backbone
 from repo_cli.models.hashing import hash_model_dir
@@ -392,7 +393,11 @@ class Session:
                         else backbone.base_hash,
                         str(self.run.final.resolve()) if role == "full" else backbone.base_path,
                         parent=self.cfg.policy.parent,
-                        extra={**(extra or {}), "metrics": metrics or {}},
+                        extra={
+                            **(extra or {}),
+                            "metrics": metrics or {},
+                            "format_hash": format_hash(backbone.fmt),
+                        },
                         stage=self.stage,
                     )
             except Exception as error:

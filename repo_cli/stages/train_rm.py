@@ -3,9 +3,11 @@
     repo train-rm data.path=pairs.jsonl policy=qwen3_0_6b
     repo train-rm +experiment=demo policy.parent=runs/sft/.../final
 
-The score of a reply is read at its last real token. After training the held-out pairs give the accuracy, the
-correlation of the score with length, and the **calibration** (mean and standard deviation of the scores, chosen and
-rejected together) which RL needs: a Bradley-Terry score has no zero of its own (see `rm.scale`).
+The score of a reply is read at its last real token. Before training the pairs pass a gate (dialogue/pair_gate.py):
+ties, repeats and leaks are counted in a table and leave. After training the held-out pairs give the **calibration**
+(mean and standard deviation of the scores, chosen and rejected together) which RL needs, since a Bradley-Terry score
+has no zero of its own (see `rm.scale`), and the report: tables in the terminal, `rm_report.json` and `rm_report.html`
+in the run directory (evaluation/rm_report.py).
 """
 
 from __future__ import annotations
@@ -18,14 +20,22 @@ import torch
 from repo_cli.algorithms import bradley_terry_loss_sum
 from repo_cli.config.schema import Config
 from repo_cli.dialogue.batches import collate, collate_pairs, common_length, rank_micro_batches
-from repo_cli.dialogue.checks import PairSample, length_gap, preference_samples
+from repo_cli.dialogue.checks import PairSample, preference_samples
 from repo_cli.dialogue.files import LoadReport
+from repo_cli.dialogue.pair_gate import context_name, gate, sample_view
 from repo_cli.errors import UserError
+from repo_cli.evaluation import rm_report
+from repo_cli.evaluation.report import write_rm_page
+from repo_cli.evaluation.rm_view import render
 from repo_cli.models.backbone import Backbone
-from repo_cli.rewards.reward_model import Calibration
+from repo_cli.rewards.reward_model import LEAST, Calibration
 from repo_cli.stages.data import BatchOrder, split_rows, stage_rows
 from repo_cli.stages.session import Session
-from repo_cli.training.distributed import all_gather_objects, rank, world_size
+from repo_cli.training.disk import disk_errors
+from repo_cli.training.distributed import agreed, all_gather_objects, rank, world_size
+
+#: The report to read, in the run directory.
+PAGE = "rm_report.html"
 
 
 def run(cfg: Config, run_dir: Path | None = None) -> Path:
@@ -35,14 +45,33 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
         if cfg.data.val_path:
             held, held_report = stage_rows(cfg, "preference", cfg.data.val_path)
         else:
-            rows, held = split_rows(rows, cfg.train_rm.calibration_fraction, cfg.seed)
+            rows, held = split_rows(rows, cfg.train_rm.calibration_fraction, cfg.seed, together=context_name)
+            report.rows = len(rows)
             held_report = LoadReport(report.path, "held-out preference", rows=len(held))
         backbone = Backbone.load(cfg, session.device)
         session.add_role(backbone, "rm", copy_of="policy", head=True)
         pairs = preference_samples(rows, backbone.fmt, report, cfg.data.on_bad_row)
         held_pairs = preference_samples(held, backbone.fmt, held_report, "skip")
         session.note(report.line())
-        session.note("mean reply tokens: chosen {:.1f}, rejected {:.1f}".format(*length_gap(pairs)))
+        pairs, held_pairs, gated = gate(
+            pairs,
+            held_pairs,
+            sample_view,
+            report,
+            held_report,
+            drop_ties=cfg.train_rm.ties == "drop",
+            drop_repeats=cfg.train_rm.repeats == "drop",
+        )
+        session.show(gated.table())
+        for warning in gated.warnings:
+            session.alarm(warning)
+        gated.need_pairs(report.path)
+        if 2 * len(held_pairs) < LEAST:
+            raise UserError(
+                f"{held_report.path}: {len(held_pairs)} held-out pairs are too few to calibrate the reward model, "
+                f"at least {LEAST // 2} are wanted",
+                hint="more pairs in data.val_path, or a larger train_rm.calibration_fraction",
+            )
 
         def loss_fn(micro: list[PairSample]) -> tuple[torch.Tensor, dict[str, Any]]:
             chosen, rejected = pair_scores(backbone, micro)
@@ -59,15 +88,31 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
             stats = engine.step(share(batch, cfg.engine.micro_tokens), loss_fn, denominator=len(batch))
             session.end_step(step, {**stats, "epoch": step / order.per_epoch})
 
-        metrics, calibration = held_out(backbone, held_pairs, cfg.engine.micro_tokens)
+        scored = held_out(backbone, held_pairs, cfg.engine.micro_tokens)
+        calibration = Calibration.fit([score for pair in scored for score in (pair.chosen, pair.rejected)])
+        found = rm_report.rm_report(scored, gated.to_json())
+        agreed(lambda: write_report(session, found))
         session.note(
-            f"held-out accuracy {metrics['val/accuracy']:.3f} on {len(held_pairs)} pairs, "
-            f"correlation of score with length {metrics['val/length_correlation']:+.2f}, "
-            f"calibration mean {calibration.mean:+.3f} std {calibration.std:.3f}"
+            f"held-out accuracy {found['accuracy']['value']:.3f} on {len(scored)} pairs, correlation of score with "
+            f"length {found['length']['replies']:+.2f}, calibration mean {calibration.mean:+.3f} "
+            f"std {calibration.std:.3f}, expected calibration error {found['reliability']['ece']:.3f}; "
+            f"to read: {session.path / PAGE}"
         )
-        return session.finish(
-            backbone, "rm", kind="rm", metrics=metrics, extra={"calibration": calibration.to_json()}
-        )
+        metrics = rm_report.headline(found)
+        metrics |= {"val/score_mean": calibration.mean, "val/score_std": calibration.std}
+        metrics |= {"data/pairs": gated.train.used, "data/left_out": gated.train.rows - gated.train.used}
+        extra = {"calibration": calibration.to_json(), "reliability": found["reliability"]}
+        return session.finish(backbone, "rm", kind="rm", metrics=metrics, extra=extra)
+
+
+def write_report(session: Session, found: dict[str, Any]) -> None:
+    """The tables for the terminal, and the files in the run directory; rank 0 alone."""
+    if not session.is_main:
+        return
+    session.show(render(found))
+    with disk_errors(session.path):
+        rm_report.save(found, session.path)
+        write_rm_page(found, session.path / PAGE, session.cfg.name)
 
 
 def share(pairs: list[PairSample], micro_tokens: int) -> list[list[PairSample]]:
@@ -91,27 +136,18 @@ def pair_scores(backbone: Backbone, pairs: list[PairSample]) -> tuple[torch.Tens
 
 
 @torch.no_grad()
-def held_out(
-    backbone: Backbone, pairs: list[PairSample], micro_tokens: int
-) -> tuple[dict[str, float], Calibration]:
-    """Accuracy, correlation with length and calibration on pairs which the training has not seen."""
+def held_out(backbone: Backbone, pairs: list[PairSample], micro_tokens: int) -> list[rm_report.ScoredPair]:
+    """Raw scores of pairs which the training has not seen, in their order, on every rank."""
     backbone.eval()
-    found: list[tuple[float, float, int, int]] = []
+    mine: list[tuple[int, float, float]] = []
+    places = {id(pair): i for i, pair in enumerate(pairs)}
     with backbone.gathered():  # ZeRO-3: ranks may differ in how many batches they have
         for micro in share(pairs, micro_tokens):
             better, worse = pair_scores(backbone, micro)
             for pair, b, w in zip(micro, better.tolist(), worse.tolist(), strict=True):
-                found.append((b, w, sum(pair.chosen.mask), sum(pair.rejected.mask)))
-    found = [row for part in all_gather_objects(found) for row in part]
-    if not found:
-        raise UserError("train-rm: no held-out pair is left to calibrate the reward model on")
-    scores = torch.tensor([s for b, w, _, _ in found for s in (b, w)], dtype=torch.float64)
-    lengths = torch.tensor([n for _, _, x, y in found for n in (x, y)], dtype=torch.float64)
-    accuracy = sum((b > w) + 0.5 * (b == w) for b, w, _, _ in found) / len(found)
-    correlation = float(torch.corrcoef(torch.stack([scores, lengths]))[0, 1]) if lengths.std() > 0 else 0.0
-    calibration = Calibration.fit(scores.tolist())
-    return {
-        "val/accuracy": accuracy,
-        "val/length_correlation": correlation,
-        "val/pairs": len(found),
-    }, calibration
+                mine.append((places[id(pair)], b, w))
+    found = sorted(row for part in all_gather_objects(mine) for row in part)
+    return [
+        rm_report.ScoredPair(b, w, sum(pairs[i].chosen.mask), sum(pairs[i].rejected.mask), pairs[i].row)
+        for i, b, w in found
+    ]
