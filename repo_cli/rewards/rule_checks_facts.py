@@ -311,7 +311,7 @@ _BREAKFAST = {
     "3": r"(?i)\bbreakfast (?:is )?for (?:three|3|four|4)\b|\b(?:three|3|four|4) breakfasts\b|[三四34][份个客]早|"
     r"三早",
 }
-_BREAKFASTS = {count: re.compile(pattern) for count, pattern in _BREAKFAST.items()}
+_BREAKFASTS = {count: Cue(pattern) for count, pattern in _BREAKFAST.items()}
 
 
 def _breakfasts(text: str) -> dict[str, tuple[int, int]]:
@@ -323,9 +323,9 @@ def _breakfasts(text: str) -> dict[str, tuple[int, int]]:
 @check()
 def conditions_in_brief(r: Reading) -> Finding | None:
     """The reply names another breakfast than the scenario's `price_basis`; what the partner named may be taken up."""
-    brief = _breakfasts(str(r.at.scenario.get("price_basis") or ""))
-    said = _breakfasts(r.text)
-    if not brief or not said:
+    brief = r.at.memo("breakfasts", lambda: _breakfasts(str(r.at.scenario.get("price_basis") or "")))
+    said = _breakfasts(r.text) if brief else {}
+    if not said:
         return None
     known = set(brief).union(*(_breakfasts(text) for text in r.at.partner_turns[-1:]))
     wrong = next((span for count, span in said.items() if count not in known), None)

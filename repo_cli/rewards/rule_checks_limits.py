@@ -110,20 +110,22 @@ def limit_kept(r: Reading) -> Finding | None:
     figures = sorted({*(a.span for a in r.plain_amounts), *(m.span() for m in _FIGURE.finditer(r.text))})
     if not figures:
         return None
-    # one "#" for each amount, and the places in the text of what is kept
-    said, places, at = "", [], 0
+    # one "#" for each amount
+    pieces, kept, at = [], [], 0
     for start, end in figures:
         if start >= at:
-            said += r.text[at:start] + "#"
-            places += [*range(at, start), start]
+            pieces.append(r.text[at:start])
+            kept.append((at, start + 1))  # the "#" stands where its amount begins
             at = end
-    said = (said + r.text[at:]).replace("’", "'")
-    places += range(at, len(r.text))
-    for pattern in (_OWN_EN, _OWN_ZH):
+    said = "#".join([*pieces, r.text[at:]]).replace("’", "'")
+    kept.append((at, len(r.text)))
+    for pattern in (_OWN_EN,) if said.isascii() else (_OWN_EN, _OWN_ZH):
         for m in pattern.finditer(said):
             before = _CLAUSE.search(said[: m.start()])
             clause = (before.group() if before else "") + m.group()
             if not _THEIRS.search(clause):
+                # the places in the text of what is kept
+                places = [i for start, stop in kept for i in range(start, stop)]
                 end = places[m.end()] if m.end() < len(places) else len(r.text)
                 return r.found((places[m.start()], end), "its own limit")
     return CLEAR
