@@ -10,7 +10,7 @@ from repo_cli.rewards.rule_reading import CLEAR, Finding, NotScored, Reading
 
 # In these patterns "#" stands for an amount of money, however it was said.
 
-_OWN_EN = re.compile(
+_OWN_EN = Cue(
     r"(?i)\b(?:our|my|the platform's|we have an?|I have an?|we've got an?|I've got an?) (?:\w+ )?"
     r"(?:bottom line|limit|ceiling|maximum|max|upper limit|walk-?away(?: price)?|floor|net rate|cap|highest"
     r"|reserve(?: price)?|"
@@ -44,7 +44,7 @@ _OWN_EN = re.compile(
     r"|\b(?:my|our) (?:instructions?|orders|brief|manager|boss|mandate)\b[^.?!;,#]{0,24}#"
     r"|\b(?:we|I)\b[^.?!;,#]{0,20}#[^.?!;,#]{0,6}\b(?:at most|tops|max|maximum|and no (?:more|higher))\b"
 )
-_OWN_ZH = re.compile(
+_OWN_ZH = Cue(
     r"(?:我们|我这边|我手里|我|平台|公司|咱们?|这边|领导|上面|老板)的?[^，。？！；：#]{0,10}"
     r"(?:底线|底价|上限|极限|下限|天花板|最高(?:能|可以|只能)?(?:接受|给|到|认)?|预算|心理价位?|权限|额度|红线"
     r"|授权|接受的线|的线|目标价?)"

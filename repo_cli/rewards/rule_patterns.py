@@ -27,6 +27,8 @@ PER_SET = 24
 _FOLD = {0xFF10 + i: 0x30 + i for i in range(10)}
 _FOLD |= {0xFF21 + i: 0x41 + i for i in range(26)} | {0xFF41 + i: 0x61 + i for i in range(26)}
 _FOLD |= {0x2019: 0x27, 0x2018: 0x27, 0x201C: 0x22, 0x201D: 0x22, 0xA0: 0x20, 0x3000: 0x20, 0xFF05: 0x25}
+# half a character (a lone surrogate, which a JSON file may hold) is nothing that RE2 can read
+_FOLD |= dict.fromkeys(range(0xD800, 0xE000), 0xFFFD)
 
 
 def fold(text: str) -> str:
