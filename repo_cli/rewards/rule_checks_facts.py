@@ -37,10 +37,10 @@ _SHARE = Cue(
     r"访客|酒店|游客|住客|顾客)"
     r"|(?:[两三四五六七八九十百]|\d+)个(?:客人|人|订单|访客|游客|用户)?[里中](?:面|头)?[，,]?(?:就|"
     r"至少)?有?[一两三四五六七八九\d]+个?"
-    r"|\b(?:half|(?:a|one|two|three) (?:quarters?|thirds?|fifths?)|a quarter|most|the majority|nearly all) of "
+    r"|\b(?:half|(?:a|one|two|three) (?:quarters?|thirds?|fifths?)|a quarter) of "
     r"(?:the |all |our |your |those )*(?:guests|travell?ers|people|users|customers|visitors|searchers|"
     r"bookings|searches)\b"
-    r"|(?:大半|半数|一半|绝大部分|大部分|绝大多数|大多数)(?:的)?(?:客人|旅客|用户|访客|游客|住客|顾客)(?!是|吗)"
+    r"|(?:大半|半数|一半)(?:的)?(?:客人|旅客|用户|访客|游客|住客|顾客)(?!是|吗)"
 )
 # spelt-out numbers of people or of per cent: the readers of the negotiation room give their values
 _SPELT_EN = Cue(
@@ -50,7 +50,7 @@ _SPELT_EN = Cue(
     rf"(?:\w+\s+)??(?:{_COUNTED_EN}|per ?cent)\b"
 )
 _SPELT_ZH = Cue(
-    r"(?<![分之第])([一二两三四五六七八九十百千万零]{2,})(?:多|来|几)?(?:人次|次(?!日)|位|个(?:客人|人|订单|"
+    r"(?<![分之第])([一二两三四五六七八九]*[十百千万][一二两三四五六七八九十百千万零]*)(?:多|来)?(?:人次|次(?!日)|位|个(?:客人|人|订单|"
     r"用户)|名(?:客人|旅客)|单(?!早)|间夜)"
 )
 
@@ -244,9 +244,9 @@ _ROOM_WORDS = (
     "honeymoon presidential junior soundproof transit early-check-in accessible bunk studio loft king "
     "queen twin double single triple quad suite villa penthouse dormitory cabin pool"
 ).split()
-_ROOM_EN = Cue(
-    rf"(?i)\b((?:{'|'.join(_ROOM_WORDS)})(?:[ -](?:{'|'.join(_ROOM_WORDS)}))*)(\s+(?:bed)?rooms?)?\b"
-)
+# "sea-view" is said with a blank as well
+_ROOM_WORD = "|".join(word.replace("-", "[ -]") for word in _ROOM_WORDS)
+_ROOM_EN = Cue(rf"(?i)\b((?:{_ROOM_WORD})(?:[ -](?:{_ROOM_WORD}))*)(\s+(?:bed)?rooms?)?\b")
 _SURE_NOUNS = {"suite", "villa", "penthouse", "dormitory"}
 _BEDS = {"king", "queen", "twin", "double", "single", "triple", "studio", *_SURE_NOUNS}
 _ZH_ROOM_WORDS = (

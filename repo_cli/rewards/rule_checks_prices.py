@@ -111,9 +111,10 @@ def price_grounded(r: Reading) -> Finding | None:
 
 
 _RIVAL = (
-    r"(?i)\b(?:platform [a-z]\b|(?:an|the )?other (?:platforms?|channels?|sites?)|a different (?:platform|"
-    r"channel|site)|"
-    r"elsewhere|competitors?|rivals?)|平台[A-Za-z]|(?:别的|其他|其它|另一?个?|另外的?)(?:平台|渠道|网站)|"
+    r"(?i)\b(?:platform [a-z]\b|(?:an|the )?other (?:platforms?|channels?|sites?)|"
+    r"(?:an?|another|the) (?:different|competing|rival|second) "
+    r"(?:platform|channel|site)|"
+    r"elsewhere|competitors?|rivals?)|平台[A-Za-z]|(?:别的|其他|其它|另一?个?|另外(?:的|一个)?)(?:平台|渠道|网站)|"
     r"竞争对手|竞品"
 )
 _JOIN = re.compile(r"(?i)^[^.;?!。；？！]{0,14}(?:\b(?:at|on|with|from|by|via|over)\b|在)\s*(?:the\s+)?$")

@@ -208,7 +208,11 @@ def claims_agreement(r: Reading) -> Finding | None:
     offer, limit = _open_offer(r), r.at.maybe("acceptable_price")
     if _agreed(r) is not None or (offer is not None and (limit is None or offer <= limit + 0.01)):
         return None
+    current = r.at.maybe("current_price")
     for words in CARRIES_OUT.finditer(r.text):
+        figures = [float(x) for x in re.findall(r"\d+", words.group())]
+        if current is not None and figures and all(near(x, [current]) for x in figures):
+            continue  # "then 388 it is": that the price stays is no deal
         if not re.search(
             r"[?？]|(?i:\b(?:once|if|until|unless|after|before|when|without|nothing|not|no)\b)|您(?:确认|同意(?:的话|了|后|就|之)|点头|没)|"
             r"如果|要是|之前|不会|才|还?没|未",
