@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from repo_cli.rewards.rule_spec import Example
-
-if TYPE_CHECKING:
-    from repo_cli.rewards.rules import Rule, RuleSet
+from repo_cli.rewards.rule_result import RuleResult
+from repo_cli.rewards.rule_spec import Example, RuleSpec
 
 
 @dataclass
@@ -39,31 +37,34 @@ class ExampleReport:
         return not self.failures
 
 
-def run_examples(rules: RuleSet) -> ExampleReport:
+def run_examples(
+    rules: Iterable[tuple[RuleSpec, str]], score: Callable[[Example], RuleResult]
+) -> ExampleReport:
     """Run every example. A pass example must not break its rule, a fail example must; an outcome rule's
-    pass example must earn its `on_match`, its fail example must miss it."""
+    pass example must earn its `on_match`, its fail example must miss it.
+
+    rules: each with what a hit of it means ("violation" or "success"). score: what the set says of an example.
+    """
     results, without = [], []
-    for rule in rules.rules:
-        if not any(rule.spec.examples.values()):
-            without.append(rule.spec.id)
+    for spec, finds in rules:
+        if not any(spec.examples.values()):
+            without.append(spec.id)
         for kind in ("pass", "fail"):
-            results += [_run(rules, rule, kind, example) for example in rule.spec.examples.get(kind, ())]
+            results += [_run(spec.id, finds, kind, e, score(e)) for e in spec.examples.get(kind, ())]
     return ExampleReport(results, without)
 
 
-def _run(rules: RuleSet, rule: Rule, kind: str, example: Example) -> ExampleResult:
-    result = rules.score_in(rules.example_situation(example), example.text, example.answer)
-    name = rule.spec.id
+def _run(name: str, finds: str, kind: str, example: Example, result: RuleResult) -> ExampleResult:
     broken = any(v.rule == name for v in result.violations)
     skipped = next((why for r, why in result.not_scored if r == name), None)
     earned = any(f.rule == name for f in result.fired) and not broken
     if skipped is not None:
         ok, why = False, f"not scored: {skipped}"
-    elif kind == "fail" and rule.finds == "success":
+    elif kind == "fail" and finds == "success":
         ok, why = not earned, "the rule is earned" if earned else ""
     elif kind == "fail":
         ok, why = broken, "" if broken else "the rule does not fire"
-    elif rule.finds == "success":
+    elif finds == "success":
         ok, why = earned, "" if earned else "the rule is missed" if broken else "the rule does not apply"
     else:
         span = next((v.text for v in result.violations if v.rule == name), "")

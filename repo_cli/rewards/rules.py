@@ -243,7 +243,10 @@ class RuleSet:
 
     def check_examples(self) -> ExampleReport:
         """Every example of the set, run (`rule_examples`)."""
-        return run_examples(self)
+        return run_examples(
+            [(rule.spec, rule.finds) for rule in self.rules],
+            lambda e: self.score_in(self.example_situation(e), e.text, e.answer),
+        )
 
     def example_situation(self, example: Example) -> Situation:
         """The situation of an example: its own scenario and history, else the set's for its language."""
