@@ -160,6 +160,24 @@ def test_review_names_gaps_and_overlaps() -> None:
     assert not remarks["C", "examples"].serious
 
 
+def test_review_names_a_violation_that_pays_and_a_language_that_no_one_speaks() -> None:
+    rule = {"severity": "soft", "examples": {"pass": ["fine"], "fail": ["bad"]}}
+    rules = RuleSet.from_config(
+        {
+            "name": "test",
+            "language": ["en", "zh"],
+            "rules": {
+                "A": {**rule, "forbid": ["bad"], "on_match": 1.0},
+                "B": {**rule, "forbid": {"en": ["bad"], "fr": ["mal"]}, "on_match": -1.0},
+                "C": {**rule, "require": ["fine"], "on_match": 1.0, "on_miss": -1.0},
+            },
+        }
+    )
+    remarks = {(r.rule, r.field): r.text for r in review(rules, rules.check_examples())}
+    assert set(remarks) == {("A", "on_match"), ("B", "forbid.fr")}
+    assert "adds" in remarks["A", "on_match"] and "en, zh" in remarks["B", "forbid.fr"]
+
+
 def test_new_writes_a_set_that_passes_its_own_check(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     assert run.invoke(app, ["rules", "new", str(path)]).exit_code == 0
