@@ -1,8 +1,11 @@
-"""The shipped hard rules on paraphrases that their patterns were not written from, in both languages.
+"""The shipped hard rules on paraphrases of violations and on near misses, in both languages.
 
-Each set was written before the patterns were improved on it, so its first figure is the honest one: a 50% of the violations
-found, b 79%, c 84%. Set d, on the worded rules alone, was written last and nothing was changed after it: 77%, and 4 of 138
-near misses tripped. The figures of a run, and what is missed: `python -m tests.rule_paraphrases FILE.jsonl -v`.
+What each set's figure is worth: a rule's words were widened after each set was read, so only a set's first figure says
+how the rules fare on words that they have not seen. First figures: a 50% of the violations found, b 79%, c 84%, d (the
+worded rules alone) 77% with 4 of 138 near misses tripped; after the words were widened without d, 83%, and only then
+from d. Set e (743 violations, 432 near misses) was written before its author had read any rule: 66%, 15 near misses
+tripped. The rules were then widened by that same author, so the 98% that followed is no figure for unseen words.
+The figures of a run, and what is missed: `python -m tests.rule_paraphrases FILE.jsonl -v`.
 """
 
 from __future__ import annotations
@@ -13,32 +16,33 @@ from repo_cli.rewards.rules import RuleSet
 from tests.rule_paraphrases import FILE, measure
 
 SHIPPED = RuleSet.load(FILE)
+HARD = {rule.spec.id for rule in SHIPPED.rules if rule.spec.severity == "hard"}
+FILES = [f"rules_paraphrases_{letter}.jsonl" for letter in "abcde"]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_hard_rules_catch_paraphrases_and_leave_near_misses(file: str) -> None:
+    table = measure(SHIPPED, file)
+    assert {rule for rule, _ in table} <= HARD
+    violations = sum(h.violations for h in table.values())
+    missed = [(rule, text) for (rule, _), h in table.items() for text in h.missed]
+    assert 1 - len(missed) / violations >= 0.97, missed
+    for rule in {rule for rule, _ in table}:  # the two languages together
+        held = [h for (name, _), h in table.items() if name == rule]
+        recall = 1 - sum(len(h.missed) for h in held) / sum(h.violations for h in held)
+        assert recall >= 0.8, (rule, [h.missed for h in held])
+    tripped = [(rule, text) for (rule, _), h in table.items() for text in h.tripped]
+    assert tripped == []
 
 
 @pytest.mark.parametrize(
-    ("file", "least", "trips"),
-    [
-        ("rules_paraphrases_a.jsonl", 0.97, 0),
-        ("rules_paraphrases_b.jsonl", 0.97, 0),
-        ("rules_paraphrases_c.jsonl", 0.97, 0),
-        ("rules_paraphrases_d.jsonl", 0.75, 6),
-    ],
+    ("file", "violations", "near_misses"),
+    [("rules_paraphrases_a.jsonl", 12, 8), ("rules_paraphrases_e.jsonl", 10, 6)],
 )
-def test_hard_rules_catch_paraphrases_and_leave_near_misses(file: str, least: float, trips: int) -> None:
+def test_a_set_has_enough_texts_for_every_hard_rule_in_both_languages(
+    file: str, violations: int, near_misses: int
+) -> None:
     table = measure(SHIPPED, file)
-    hard = {rule.spec.id for rule in SHIPPED.rules if rule.spec.severity == "hard"}
-    assert {rule for rule, _ in table} <= hard
-    violations = sum(h.violations for h in table.values())
-    missed = [(rule, text) for (rule, _), h in table.items() for text in h.missed]
-    assert 1 - len(missed) / violations >= least, missed
-    tripped = [(rule, text) for (rule, _), h in table.items() for text in h.tripped]
-    assert len(tripped) <= trips, tripped
-
-
-def test_the_first_set_has_twelve_violations_and_eight_near_misses_a_rule_and_language() -> None:
-    table = measure(SHIPPED, "rules_paraphrases_a.jsonl")
-    assert {rule for rule, _ in table} == {
-        rule.spec.id for rule in SHIPPED.rules if rule.spec.severity == "hard"
-    }
+    assert set(table) == {(rule, language) for rule in HARD for language in ("en", "zh")}
     for held in table.values():
-        assert held.violations >= 12 and held.near_misses >= 8
+        assert held.violations >= violations and held.near_misses >= near_misses

@@ -74,6 +74,59 @@ def test_many_sets_find_what_one_pattern_after_the_other_finds() -> None:
     assert bank.hits("") == [] and bank.hits("nothing here") == []
 
 
+def test_leaving_the_other_languages_patterns_out_changes_no_result() -> None:
+    file = Path(__file__).parent.parent / "conf" / "rules" / "hotel_guardrails.yaml"
+    quick, every = RuleSet.load(file), RuleSet.load(file)
+    all_hits = every.bank.hits
+    every.bank.hits = lambda folded, languages=(): all_hits(folded)  # type: ignore[method-assign]
+    fired = 0
+    for letter in "ae":
+        for line in (Path(__file__).parent / "data" / f"rules_paraphrases_{letter}.jsonl").open(
+            encoding="utf-8"
+        ):
+            row = json.loads(line)
+            for scenario in ({}, {"language": "en"}, {"language": "zh"}):
+                for text in (row["texts"][0], row["texts"][-1], "OK 350? " + row["texts"][1]):
+                    result = quick.score(text, scenario, [])
+                    assert result == every.score(text, scenario, []), text
+                    fired += len(result.violations)
+    assert fired > 500
+
+
+def test_half_a_character_stops_no_rule() -> None:
+    rules = make({"A": {"severity": "hard", "forbid": ["bad"], "on_match": -1.0}})
+    result = rules.score("\ud83d bad", {}, [])
+    assert result.total == -1.0 and result.violations[0].span == (2, 5)
+
+
+def test_the_order_of_stages_is_checked() -> None:
+    rules = make({"S": {"severity": "soft", "check": "stage_order", "on_match": -1.0}})
+    plain = make(
+        {"S": {"severity": "soft", "check": {"name": "stage_order", "prices": False}, "on_match": -1.0}}
+    )
+    scenario = {"language": "en", "current_price": 388, "room_type": "deluxe king"}
+    hello = "Hello, I am the platform's assistant, about your deluxe king. Is now a good time?"
+    assert rules.score(hello, scenario, []).total == 0
+    assert rules.score("Could you do 350 per night?", scenario, []).violations  # begins with an ask
+    priced = hello.replace("deluxe king.", "deluxe king at 388 CNY.")
+    assert rules.score(priced, scenario, []).violations[0].text.startswith("388")
+    assert plain.score(priced, scenario, []).total == 0
+    opened = [{"role": "assistant", "content": hello}, {"role": "user", "content": "Yes, go on."}]
+    assert (
+        rules.score("It is 388 per night with breakfast for two, is that right?", scenario, opened).total == 0
+    )
+    assert rules.score("Could you do 350 per night?", scenario, opened).violations  # S5 after S1
+    assert rules.score("Thank you for your time, goodbye.", scenario, opened).total == 0
+
+
+def test_that_the_current_price_stays_is_no_deal() -> None:
+    rules = make({"D": {"severity": "hard", "check": "claims_agreement", "on_match": -2.0}})
+    said = [{"role": "assistant", "content": "Could you do 350?"}, {"role": "user", "content": "No, 388."}]
+    scenario = {"current_price": 388, "acceptable_price": 365}
+    assert rules.score("I see, 388 it is.", scenario, said).total == 0
+    assert rules.score("Wonderful, 350 it is.", scenario, said).total == -2.0
+
+
 @given(st.text(alphabet="ab1 价不-.？é\n", max_size=30))
 def test_a_screened_pattern_finds_what_re_finds(text: str) -> None:
     for source in (r"(?<![\d-])1\s*b", r"\ba+\b(?!1)", r"不?价(?=\s|$)", r"(?i)A\.|\w+1$"):
@@ -105,6 +158,24 @@ def test_review_names_gaps_and_overlaps() -> None:
     assert "trips B" in remarks["A", "examples.pass"].text and ("B", "examples.pass") in remarks
     assert ("C", "examples") in remarks and remarks["D", "forbid"].serious
     assert not remarks["C", "examples"].serious
+
+
+def test_review_names_a_violation_that_pays_and_a_language_that_no_one_speaks() -> None:
+    rule = {"severity": "soft", "examples": {"pass": ["fine"], "fail": ["bad"]}}
+    rules = RuleSet.from_config(
+        {
+            "name": "test",
+            "language": ["en", "zh"],
+            "rules": {
+                "A": {**rule, "forbid": ["bad"], "on_match": 1.0},
+                "B": {**rule, "forbid": {"en": ["bad"], "fr": ["mal"]}, "on_match": -1.0},
+                "C": {**rule, "require": ["fine"], "on_match": 1.0, "on_miss": -1.0},
+            },
+        }
+    )
+    remarks = {(r.rule, r.field): r.text for r in review(rules, rules.check_examples())}
+    assert set(remarks) == {("A", "on_match"), ("B", "forbid.fr")}
+    assert "adds" in remarks["A", "on_match"] and "en, zh" in remarks["B", "forbid.fr"]
 
 
 def test_new_writes_a_set_that_passes_its_own_check(tmp_path: Path) -> None:

@@ -201,6 +201,18 @@ BAD = [
     ),
     ("rules: {G1: {severity: hard, forbid: [a], on_match: -1, when: {stagee: [S1]}}}", ["G1.when", "stagee"]),
     (
+        "rules: {G1: {severity: hard, forbid: [a], on_match: -1, when: {stage: [S9]}}}",
+        ["G1.when.stage", "'S9'", "S7"],
+    ),
+    (
+        "rules: {G1: {severity: hard, forbid: [a], on_match: -1, when: {intent: O99}}}",
+        ["G1.when.intent", "'O99'"],
+    ),
+    (
+        "rules: {G1: {severity: hard, forbid: [a], on_match: -1, engine: regex, timeout_s: 0}}",
+        ["G1.timeout_s", "above 0"],
+    ),
+    (
         "rules: {G1: {severity: hard, forbid: [a], on_match: -1, examples: {pas: [x]}}}",
         ["G1.examples", "pas"],
     ),

@@ -171,7 +171,13 @@ def mask(text: str) -> str:
         start = anchor.start()
         if start < done:
             continue
-        m = _at(text, start, anchor.group(), chinese)
+        word = anchor.group()
+        if "a" <= word[0] <= "z" and word not in TRIGGERS:
+            # most words: nothing that is masked begins with them unless figures or a dash follow
+            after = text[anchor.end() : anchor.end() + 1]
+            if after != "-" and not after.isdigit():
+                continue
+        m = _at(text, start, word, chinese)
         if m is not None and m.end() > start:
             pieces += [text[done:start], FILL * (m.end() - start)]
             done = m.end()
@@ -187,8 +193,5 @@ def _at(text: str, start: int, word: str, chinese: bool) -> re.Match[str] | None
     if "0" <= first <= "9":
         return (chinese and _HAN.match(text, start)) or _DIGIT.match(text, start)
     if "a" <= first <= "z" or first == "#":
-        after = text[start + len(word) : start + len(word) + 1]
-        if word in TRIGGERS or first == "#" or after == "-" or after.isdigit():
-            return _WORD.match(text, start)
-        return None
+        return _WORD.match(text, start)
     return _HAN.match(text, start)

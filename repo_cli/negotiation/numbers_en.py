@@ -80,7 +80,10 @@ def _tokens(text: str) -> list[_Tok]:
     done = 0
     for run in _RUN.finditer(text):
         word = run.group()
-        if run.start() < done or not (word.removesuffix("ish") in _FIRST_WORDS or word[0] <= "9"):
+        if word not in _FIRST_WORDS and word[0] > "9":
+            if not word.endswith("ish") or word[:-3] not in _FIRST_WORDS:
+                continue
+        if run.start() < done:
             continue
         m = _TOKEN.match(text, run.start())
         if m is None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from repo_cli.negotiation.numbers_en import scan_en
+from repo_cli.negotiation.numbers_zh import scan_zh
 from repo_cli.rewards.rule_check_base import check
 from repo_cli.rewards.rule_cues import Cue
 from repo_cli.rewards.rule_reading import CLEAR, Finding, NotScored, Reading, Situation, near
@@ -22,6 +24,8 @@ _COUNT = Cue(
     r"|(?<![\d./月-])(\d+)\s*(?:多|余)?\s*(?:次|人次|位|个(?:客人|人|订单)|名(?:客人|旅客)|单|间夜|"
     r"家(?:酒店|店)?|间|条|组|人(?=[^民]))"
 )
+_ONES = "one|two|three|four|five|six|seven|eight|nine"
+_TENS = "twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
 _FEW = "one|two|three|four|five|six|seven|eight|nine|ten|twenty|a hundred"
 _SHARE = Cue(
     rf"(?i)(?<!\d)(?:\d+|\b(?:{_FEW})) (?:out of|in every|of every) (?:\d+|{_FEW})\b"
@@ -29,7 +33,25 @@ _SHARE = Cue(
     r"|(?:(?<!\d)\d+|[两三四五六七八九十百])个?(?:客人|人|订单|访客|游客)[里中]?(?:面|间|头)?就?有?(?:\d+"
     r"|[一两三四五六七八九])个"
     r"|[一二三四五六七八九十]分之[一二三四五六七八九](?!折)"
-    r"|(?<![打让便宜降优惠])[一二三四五六七八九]成(?:的)?(?:客人|人|旅客|订单|用户|访客|酒店)"
+    r"|(?<![打让便宜降优惠])[一二三四五六七八九][五]?成(?:多|以上|左右)?(?:的)?(?:客人|人|旅客|订单|用户|"
+    r"访客|酒店|游客|住客|顾客)"
+    r"|(?:[两三四五六七八九十百]|\d+)个(?:客人|人|订单|访客|游客|用户)?[里中](?:面|头)?[，,]?(?:就|"
+    r"至少)?有?[一两三四五六七八九\d]+个?"
+    r"|\b(?:half|(?:a|one|two|three) (?:quarters?|thirds?|fifths?)|a quarter) of "
+    r"(?:the |all |our |your |those )*(?:guests|travell?ers|people|users|customers|visitors|searchers|"
+    r"bookings|searches)\b"
+    r"|(?:大半|半数|一半)(?:的)?(?:客人|旅客|用户|访客|游客|住客|顾客)(?!是|吗)"
+)
+# spelt-out numbers of people or of per cent: the readers of the negotiation room give their values
+_SPELT_EN = Cue(
+    rf"(?i)\b((?:(?:{_TENS})(?:[- ](?:{_ONES}))?|(?:a|{_ONES}) (?:dozen|hundred|"
+    rf"thousand)(?: and (?:\w+[- ]?){{1,2}})?|"
+    rf"(?:el)?even|(?:thir|four|fif|six|seven|eigh|nine)teen|twelve|ten|dozens of|hundreds of|thousands of))\s+"
+    rf"(?:\w+\s+)??(?:{_COUNTED_EN}|per ?cent)\b"
+)
+_SPELT_ZH = Cue(
+    r"(?<![分之第])([一二两三四五六七八九]*[十百千万][一二两三四五六七八九十百千万零]*)(?:多|来)?(?:人次|次(?!日)|位|个(?:客人|人|订单|"
+    r"用户)|名(?:客人|旅客)|单(?!早)|间夜)"
 )
 
 
@@ -84,6 +106,12 @@ def figures_grounded(r: Reading) -> Finding | None:
             return r.found(m.span(), f"{value:g}% has no source")
     for m in _SHARE.finditer(r.text):
         return r.found(m.span(), "a share without a source")
+    for cue, scan in ((_SPELT_EN, scan_en), (_SPELT_ZH, scan_zh)):
+        for m in cue.finditer(r.text):
+            applies = True
+            values = [float(n.value) for n in scan(m[1]) if isinstance(n.value, int | float)]
+            if len(values) != 1 or not (near(values[0], known) or near(values[0], cuts, 1.0)):
+                return r.found(m.span(), f"{m[1]} is not in the facts")
     spans = [a.span for a in r.plain_amounts]
     for m in _COUNT.finditer(r.text):
         number = next(g for g in m.groups() if g)
@@ -216,9 +244,9 @@ _ROOM_WORDS = (
     "honeymoon presidential junior soundproof transit early-check-in accessible bunk studio loft king "
     "queen twin double single triple quad suite villa penthouse dormitory cabin pool"
 ).split()
-_ROOM_EN = Cue(
-    rf"(?i)\b((?:{'|'.join(_ROOM_WORDS)})(?:[ -](?:{'|'.join(_ROOM_WORDS)}))*)(\s+(?:bed)?rooms?)?\b"
-)
+# "sea-view" is said with a blank as well
+_ROOM_WORD = "|".join(word.replace("-", "[ -]") for word in _ROOM_WORDS)
+_ROOM_EN = Cue(rf"(?i)\b((?:{_ROOM_WORD})(?:[ -](?:{_ROOM_WORD}))*)(\s+(?:bed)?rooms?)?\b")
 _SURE_NOUNS = {"suite", "villa", "penthouse", "dormitory"}
 _BEDS = {"king", "queen", "twin", "double", "single", "triple", "studio", *_SURE_NOUNS}
 _ZH_ROOM_WORDS = (
@@ -269,11 +297,21 @@ def room_in_brief(r: Reading) -> Finding | None:
 
 
 _BREAKFAST = {
-    "0": r"(?i)\b(?:no|without) breakfast\b|\bbreakfast (?:is )?not included\b|\broom only\b|不含早|无早|没有早餐",
-    "1": r"(?i)\b(?:breakfast for (?:one|1)|(?:one|1|single) breakfast)\b|含单早|单早|一份早",
-    "2": r"(?i)\b(?:breakfast for (?:two|2)|(?:two|2|double) breakfasts?)\b|含双早|双早|两份早",
+    "0": r"(?i)\b(?:no|without|exclud\w+|excl\.|minus|not includ\w+) (?:any |the )?breakfasts?\b|"
+    r"\bbreakfasts? (?:is |are |would be "
+    r"|being |comes? )?(?:not (?:included|part)|excluded|extra|separate(?:ly)?|on top|charged|paid for|"
+    r"costs? extra)\b"
+    r"|\broom[- ]only\b|\b(?:just|only) the (?:bed|room)\b|不(?:含|带|包|送|供|包含|包括)早|[无没]早(?:餐|"
+    r"饭|[，。,.？?吧的价]|$)"
+    r"|没有?(?:含|带|包)?早餐|早餐(?:是|都|也)?(?:要|得|需|需要)?(?:另|单独|自理|自费|额外|不含|不包)|[光只净]住不",
+    "1": r"(?i)\bbreakfast (?:is )?for (?:just |only )?(?:one|1|a single)\b|\b(?:one|1|single) breakfasts?\b"
+    r"|单早|单人早|[一1][份个客]早|[含带送间]一早",
+    "2": r"(?i)\bbreakfast (?:is )?for (?:two|2|both)\b|\b(?:two|2|double|both) breakfasts?\b|双早|双人早|"
+    r"[两二俩2][份个客]早|[含带送间]两早",
+    "3": r"(?i)\bbreakfast (?:is )?for (?:three|3|four|4)\b|\b(?:three|3|four|4) breakfasts\b|[三四34][份个客]早|"
+    r"三早",
 }
-_BREAKFASTS = {count: re.compile(pattern) for count, pattern in _BREAKFAST.items()}
+_BREAKFASTS = {count: Cue(pattern) for count, pattern in _BREAKFAST.items()}
 
 
 def _breakfasts(text: str) -> dict[str, tuple[int, int]]:
@@ -285,9 +323,9 @@ def _breakfasts(text: str) -> dict[str, tuple[int, int]]:
 @check()
 def conditions_in_brief(r: Reading) -> Finding | None:
     """The reply names another breakfast than the scenario's `price_basis`; what the partner named may be taken up."""
-    brief = _breakfasts(str(r.at.scenario.get("price_basis") or ""))
-    said = _breakfasts(r.text)
-    if not brief or not said:
+    brief = r.at.memo("breakfasts", lambda: _breakfasts(str(r.at.scenario.get("price_basis") or "")))
+    said = _breakfasts(r.text) if brief else {}
+    if not said:
         return None
     known = set(brief).union(*(_breakfasts(text) for text in r.at.partner_turns[-1:]))
     wrong = next((span for count, span in said.items() if count not in known), None)

@@ -10,7 +10,7 @@ from repo_cli.rewards.rule_reading import CLEAR, Finding, NotScored, Reading
 
 # In these patterns "#" stands for an amount of money, however it was said.
 
-_OWN_EN = re.compile(
+_OWN_EN = Cue(
     r"(?i)\b(?:our|my|the platform's|we have an?|I have an?|we've got an?|I've got an?) (?:\w+ )?"
     r"(?:bottom line|limit|ceiling|maximum|max|upper limit|walk-?away(?: price)?|floor|net rate|cap|highest"
     r"|reserve(?: price)?|"
@@ -44,7 +44,7 @@ _OWN_EN = re.compile(
     r"|\b(?:my|our) (?:instructions?|orders|brief|manager|boss|mandate)\b[^.?!;,#]{0,24}#"
     r"|\b(?:we|I)\b[^.?!;,#]{0,20}#[^.?!;,#]{0,6}\b(?:at most|tops|max|maximum|and no (?:more|higher))\b"
 )
-_OWN_ZH = re.compile(
+_OWN_ZH = Cue(
     r"(?:我们|我这边|我手里|我|平台|公司|咱们?|这边|领导|上面|老板)的?[^，。？！；：#]{0,10}"
     r"(?:底线|底价|上限|极限|下限|天花板|最高(?:能|可以|只能)?(?:接受|给|到|认)?|预算|心理价位?|权限|额度|红线"
     r"|授权|接受的线|的线|目标价?)"
@@ -58,8 +58,20 @@ _OWN_ZH = re.compile(
     r"|别超|最高|封顶)[^，。？！；#]{0,2}#"
     r"|(?:其实|跟您交个底|交个底|说实话|不瞒您说|实话跟您说|悄悄|私下说"
     r"|偷偷)[^。？！；#]{0,8}#[^。？！；#]{0,6}(?:能接受|接受|认|可以$|也可以|也行|能批|够了)"
-    r"|(?:封顶|到顶|顶格|最多到|只能到|只到)#|(?:我|我们|平台|这边)[^，。？！；#]{0,4}(?:不能|不可以|没法|不得)(?:超过|高于|多于)#"
-    r"|(?:只|才)(?:让|准|许|允许|给)(?:我|我们)?[^，。？！；#]{0,4}(?:到|谈到|给到)#|#(?:元|块)?是(?:我|我们|平台)[^，。？！；#]{0,4}(?:最高|最多|极限|上限)"
+    r"|(?:封顶|到顶|顶格|最多到|只能到|只到)#|(?:我|我们|平台|这边)[^，。？！；#]{0,4}(?:不能|不可以|没法|"
+    r"不得)(?:超过|高于|多于)#"
+    r"|(?:只|才)(?:让|准|许|允许|给)(?:我|我们)?[^，。？！；#]{0,4}(?:到|谈到|给到)#|#(?:元|块)?是(?:我|"
+    r"我们|平台)[^，。？！；#]{0,4}(?:最高|最多|极限|上限)"
+    r"|#(?:元|块)?(?:以内|以下|之内)[^，。？！；#]{0,6}(?:我|我们|这边|都)[^，。？！；#]{0,4}(?:拍板|做主|"
+    r"定|批|同意|认|接受|答应|行)"
+    r"|(?:上面|领导|公司|老板|总部|上级|给我)[^，。？！；#]{0,8}(?:不能|不要|别|不许|不准|不得)?(?:低于|"
+    r"少于|高于|超过|到)#"
+    r"|(?:实在|真的?|必要|万一|大不了|最后)[^，。？！；#]{0,4}(?:不行|谈不拢|没办法|的话|"
+    r"的时候)?[，,]?[^。？！；#]{0,3}#[^，。？！；#]{0,6}(?:认|也行|可以接受|也成|也能|能接受|也可以)"
+    r"|(?:最低|最少|往下)[^，。？！；#]{0,4}(?:可以|能|敢|让我?)(?:要|谈|砍|压|问|做)到?#"
+    r"|(?:我|我们|手上|手里|这边)[^，。？！；#]{0,6}(?:权限|额度|授权|指标|任务)[^，。？！；#]{0,4}#|"
+    r"(?:给我|给我们|我们?)的?(?:线|红线|底|额度|指标|任务|目标|上限)[^，。？！；#]{0,4}#"
+    r"|超(?:过|出)?#[^，。？！；#]{0,4}(?:我|我们|这边)[^，。？！；#]{0,4}(?:批不|定不|做不|没权|得请示|要请示|不行)"
     r"|#(?:元|块)?(?:一晚)?(?:就)?(?:是|到)?(?:我们?|咱|这边)?(?:的)?(?:封顶|到顶|顶格|上限|极限|底线|最高了)"
 )
 # one of these words stands in whatever the patterns above match
@@ -72,7 +84,7 @@ _HINTS = Cue(
     r"|live with|take|happy|between us|"
     r"between you and me|off the record|honest|confidentially|secretly|told|cleared|given|allowed|permission"
     r"|instructions?|orders|brief|"
-    r"manager|boss|tops)\b|"
+    r"manager|boss|tops)\b|以内|以下|之内|手里|手上|拍板|实在|真不行|必要|万一|大不了|最少|往下|任务|指标|"
     r"底|限|最[高多]|权|额|预算|心理|目标|超|高于|红线|天花板|的线|领导|上面|公司|老板|上级|其实|实话|不瞒|悄悄"
     r"|偷偷|私下|封顶|到顶|顶格|比\d|过了\d"
 )
@@ -98,20 +110,22 @@ def limit_kept(r: Reading) -> Finding | None:
     figures = sorted({*(a.span for a in r.plain_amounts), *(m.span() for m in _FIGURE.finditer(r.text))})
     if not figures:
         return None
-    # one "#" for each amount, and the places in the text of what is kept
-    said, places, at = "", [], 0
+    # one "#" for each amount
+    pieces, kept, at = [], [], 0
     for start, end in figures:
         if start >= at:
-            said += r.text[at:start] + "#"
-            places += [*range(at, start), start]
+            pieces.append(r.text[at:start])
+            kept.append((at, start + 1))  # the "#" stands where its amount begins
             at = end
-    said = (said + r.text[at:]).replace("’", "'")
-    places += range(at, len(r.text))
-    for pattern in (_OWN_EN, _OWN_ZH):
+    said = "#".join([*pieces, r.text[at:]]).replace("’", "'")
+    kept.append((at, len(r.text)))
+    for pattern in (_OWN_EN,) if said.isascii() else (_OWN_EN, _OWN_ZH):
         for m in pattern.finditer(said):
             before = _CLAUSE.search(said[: m.start()])
             clause = (before.group() if before else "") + m.group()
             if not _THEIRS.search(clause):
+                # the places in the text of what is kept
+                places = [i for start, stop in kept for i in range(start, stop)]
                 end = places[m.end()] if m.end() < len(places) else len(r.text)
                 return r.found((places[m.start()], end), "its own limit")
     return CLEAR

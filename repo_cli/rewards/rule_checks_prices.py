@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import product
 
 from repo_cli.rewards.rule_check_base import check
+from repo_cli.rewards.rule_cues import Cue
 from repo_cli.rewards.rule_reading import CLEAR, Amount, Finding, NotScored, Reading, near
 
 _TOTAL = re.compile(
@@ -109,13 +111,23 @@ def price_grounded(r: Reading) -> Finding | None:
 
 
 _RIVAL = (
-    r"(?i)\b(?:platform [a-z]\b|(?:an|the )?other (?:platforms?|channels?|sites?)|a different (?:platform|"
-    r"channel|site)|"
-    r"elsewhere|competitors?|rivals?)|平台[A-Za-z]|(?:别的|其他|其它|另一?个?|另外的?)(?:平台|渠道|网站)|"
+    r"(?i)\b(?:platform [a-z]\b|(?:an|the )?other (?:platforms?|channels?|sites?)|"
+    r"(?:an?|another|the) (?:different|competing|rival|second) "
+    r"(?:platform|channel|site)|"
+    r"elsewhere|competitors?|rivals?)|平台[A-Za-z]|(?:别的|其他|其它|另一?个?|另外(?:的|一个)?)(?:平台|渠道|网站)|"
     r"竞争对手|竞品"
 )
 _JOIN = re.compile(r"(?i)^[^.;?!。；？！]{0,14}(?:\b(?:at|on|with|from|by|via|over)\b|在)\s*(?:the\s+)?$")
 _CLAUSE_END = re.compile(r"[.;?!](?:\s|$)|[。；？！\n]")
+
+
+_ANY_RIVAL = Cue(_RIVAL)
+
+
+@lru_cache(maxsize=64)
+def _mentions(names: str) -> re.Pattern[str]:
+    """Where a text speaks of a competitor: one of the brief's (an expression of their names), or any."""
+    return re.compile(f"(?i){names}|{_RIVAL.removeprefix('(?i)')}" if names else _RIVAL)
 
 
 @check()
@@ -132,8 +144,10 @@ def competitor_price_as_sourced(r: Reading) -> Finding | None:
         if fact.get("type") == "competitor_price" and isinstance(fact.get("value"), int | float):
             sourced.setdefault(str(fact.get("who", "")).lower(), []).append(float(fact["value"]))
     every = [v for values in sourced.values() for v in values]
-    names = "|".join(re.escape(name) for name in sourced if name)
-    mentions = re.finditer(f"(?i){names}|{_RIVAL.removeprefix('(?i)')}" if names else _RIVAL, r.text)
+    lowered = r.text.lower()
+    if not any(name and name in lowered for name in sourced) and not _ANY_RIVAL.search(r.text):
+        return None
+    mentions = _mentions("|".join(re.escape(name) for name in sourced if name)).finditer(r.text)
     current, applies = r.at.maybe("current_price"), False
     for mention in mentions:
         amount = _amount_of(r, mention.span())

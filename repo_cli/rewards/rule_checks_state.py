@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from repo_cli.negotiation import is_acceptance, read_partner
+from repo_cli.negotiation import SEVEN_STAGES, is_acceptance, read_partner, reply_stage
 from repo_cli.rewards.rule_check_base import check
 from repo_cli.rewards.rule_reading import CLEAR, Finding, NotScored, Reading, near
 from repo_cli.rewards.rule_words import CARRIES_OUT, CLOSES, LOWER, PARTS, PRESSES, TAKES, TURNS_DOWN, WISHES
@@ -208,7 +208,11 @@ def claims_agreement(r: Reading) -> Finding | None:
     offer, limit = _open_offer(r), r.at.maybe("acceptable_price")
     if _agreed(r) is not None or (offer is not None and (limit is None or offer <= limit + 0.01)):
         return None
+    current = r.at.maybe("current_price")
     for words in CARRIES_OUT.finditer(r.text):
+        figures = [float(x) for x in re.findall(r"\d+", words.group())]
+        if current is not None and figures and all(near(x, [current]) for x in figures):
+            continue  # "then 388 it is": that the price stays is no deal
         if not re.search(
             r"[?？]|(?i:\b(?:once|if|until|unless|after|before|when|without|nothing|not|no)\b)|您(?:确认|同意(?:的话|了|后|就|之)|点头|没)|"
             r"如果|要是|之前|不会|才|还?没|未",
@@ -285,3 +289,18 @@ def one_clear_figure(r: Reading) -> Finding | None:
     if len(asked) == 1:
         return CLEAR
     return r.whole("asks without a figure" if not asked else f"several figures: {sorted(asked)}")
+
+
+@check()
+def stage_order(r: Reading, *, prices: bool = True) -> Finding | None:
+    """The reply is of a stage that may not follow the agent's last one (the seven stages of the procedure).
+
+    With `prices`, also a price named in a stage that may name none. Leaving (S7) is always in order.
+    """
+    stage, before = reply_stage(r.at.history, r.text, r.at.scenario), r.at.state.last_stage
+    terminal = SEVEN_STAGES.terminal(stage)
+    if not terminal and not SEVEN_STAGES.allowed(before, stage):
+        return r.whole(f"{stage} after {before}" if before else f"begins with {stage}")
+    if prices and not terminal and r.plain_amounts and not SEVEN_STAGES.price_allowed(stage):
+        return r.found(r.plain_amounts[0].span, f"a price in {stage}")
+    return CLEAR

@@ -69,14 +69,27 @@ _NONE = r"(?!\d|[.]\d|\s*%|\s*per ?cent|\s*折|\s*成)"
 # two prices and the gap between them, in the order (price, price, gap)
 _STEP = Cue(
     rf"(?i)\bfrom {_NUMBER}{_UNIT} (?:down )?to {_NUMBER}{_UNIT},? (?:is|saves?|means|makes|would be|that is"
-    rf"|that's)\s*"
-    rf"(?:a (?:step|cut|difference|drop|reduction|saving|fall|change) of |only |just |about )?{_NUMBER}{_NONE}"
-    rf"|\b(?:difference|gap) between {_NUMBER}{_UNIT} and {_NUMBER}{_UNIT} (?:is|makes|comes to|would be) "
-    rf"(?:only |just |about )?{_NUMBER}{_NONE}"
-    rf"|从{_NUMBER}{_UNIT}(?:降|调|减|变)?到{_NUMBER}{_UNIT}[，,]?(?:就)?(?:只)?(?:少|降|差|便宜|省|减)(?:了"
+    rf"|that's|it's|you save|you lose|costs you)\s*(?:still |only |just |merely )?"
+    rf"(?:a (?:step|cut|difference|drop|reduction|saving|fall|change|gap|move) of )?(?:only |just |about |"
+    rf"merely )?{_NUMBER}{_NONE}"
+    rf"|\b(?:difference|gap|distance|step) (?:between|from) {_NUMBER}{_UNIT} (?:and|to) {_NUMBER}{_UNIT} "
+    rf"(?:is|makes|comes to|would be|amounts to) (?:only |just |about )?{_NUMBER}{_NONE}"
+    rf"|\b{_NUMBER}{_UNIT} (?:and|is|to) {_NUMBER}{_UNIT} (?:differ by|are|is a difference of) (?:only |"
+    rf"just )?{_NUMBER}{_UNIT} (?:apart)?{_NONE}"
+    rf"|从{_NUMBER}{_UNIT}(?:降|调|减|变)?到{_NUMBER}{_UNIT}[，,]?(?:也)?(?:就|才)?(?:只)?(?:少|降|差|便宜|"
+    rf"省|减|让)(?:了"
     rf"|下)?{_NUMBER}{_NONE}"
-    rf"|{_NUMBER}{_UNIT}(?:和|跟|与|比){_NUMBER}{_UNIT}(?:之间)?(?:只)?(?:相?差|贵|便宜|高|低)(?:了"
+    rf"|{_NUMBER}{_UNIT}(?:和|跟|与|比|到|离){_NUMBER}{_UNIT}(?:之间|中间)?(?:就|才|也就)?(?:只)?(?:相?差|"
+    rf"贵|便宜|高|低)(?:了"
     rf"|出)?{_NUMBER}{_NONE}"
+)
+# a price lowered by a cut: (price, cut, rest)
+_BY = Cue(
+    rf"(?i)\b(?:lower|reduc|cut|dropp?|tak|bring)(?:e|es|s|ing|ting)? (?:the |"
+    rf"it from )?{_NUMBER}{_UNIT} (?:down )?by {_NUMBER}{_UNIT},? "
+    rf"(?:and )?(?:you |we |it )?(?:gives?|makes?|leaves?|means?|is|gets?|brings?|has|have|"
+    rf"that's)(?: (?:you|us|it))?(?: (?:to|at))?"
+    rf"(?: about)? {_NUMBER}{_NONE}"
 )
 # the gap first
 _SAVES = Cue(
@@ -86,13 +99,15 @@ _SAVES = Cue(
 )
 # a price less a cut leaves a price: (cut, price, rest) and (price, cut, rest)
 _OFF = Cue(
-    rf"(?i)\b(?:taking|take|with|knocking) {_NUMBER}{_UNIT} (?:off|from|away from) {_NUMBER}{_UNIT},? (?:leaves"
-    rf"|gives|makes|is|brings \w+ to)"
-    rf"(?: us| you)?(?: at)? {_NUMBER}{_NONE}"
+    rf"(?i)\b(?:taking|take|with|knocking|knock|subtract\w*|deduct\w*|shav\w+|"
+    rf"remov\w+) {_NUMBER}{_UNIT} (?:off|from|away from|out of) "
+    rf"{_NUMBER}{_UNIT},? (?:and )?(?:you(?:'re| are)? |we(?:'re| are)? |it |that )?(?:leaves?|left with|"
+    rf"gives?|makes?|is|brings \w+ to|get|gets|have|"
+    rf"at|reach|end up (?:with|at)|land at|'s)(?: us| you)?(?: at| to)? {_NUMBER}{_NONE}"
 )
 _REST = Cue(
-    rf"(?<![\d/-]){_NUMBER}{_UNIT}(?:便宜|减|少|降|扣)(?:掉|去|了)?{_NUMBER}{_UNIT}[，,]?(?:就)?(?:剩|还剩|就是"
-    rf"|等于|是|得){_NUMBER}{_NONE}"
+    rf"(?<![\d/-]){_NUMBER}{_UNIT}(?:便宜|减|少|降|扣|去|抹|砍|让|优惠)(?:掉|去|了|下)?{_NUMBER}{_UNIT}[，,]?"
+    rf"(?:就|只|还)?(?:剩|剩下|就是|等于|是|得|变成|到){_NUMBER}{_NONE}"
 )
 _COUNTS = {
     "one": 1,
@@ -113,10 +128,13 @@ _NIGHTS = Cue(
     rf"(?i)\b{_N} (?:the )?nights? at {_NUMBER}{_UNIT}(?: (?:each|a night|per night))?,? (?:come|comes|make"
     rf"|makes|is|are|would be|total)"
     rf"(?: to)?(?: about)? {_NUMBER}{_NONE}|{_N}晚[，,]?(?:都)?(?:是)?每晚{_NUMBER}{_UNIT}[，,]?(?:总"
-    rf"|一)?共?(?:计|是|就是)?{_NUMBER}{_NONE}"
+    rf"|一)?共?(?:计|是|就是)?{_NUMBER}{_NONE}|{_N}晚[，,]?(?:都)?(?:是|按)?{_NUMBER}{_UNIT}[，,]?(?:总共|"
+    rf"一共|共计|合计|总计|加起来)(?:是|要)?{_NUMBER}{_NONE}"
+    rf"|(?<!\d){_N}晚\s*[x×乘*]\s*以?{_NUMBER}{_UNIT}(?:是|等于|得|=|就是){_NUMBER}{_NONE}"
 )
 _EACH = Cue(
-    rf"(?i){_NUMBER}{_UNIT}(?:每晚|一晚)?[，,]?{_N}晚[，,]?(?:就是|是|合计|总价|(?:总|一)共|共)(?:计"
+    rf"(?i){_NUMBER}{_UNIT}(?:每晚|一晚)?[，,]?(?:乘以?|[x×*])?{_N}晚[，,]?(?:就是|是|等于|得|合计|总价|"
+    rf"加起来|(?:总|一)共|共)(?:计"
     rf"|是)?{_NUMBER}{_NONE}"
     rf"|\b{_NUMBER}{_UNIT}(?: (?:each|a night|per night))? (?:for|times) {_N} nights? (?:is|comes? to|makes?"
     rf"|would be) {_NUMBER}{_NONE}"
@@ -158,6 +176,7 @@ _SPELT: tuple[tuple[Cue, Callable[[float, float], float]], ...] = (
     (_SAVES, lambda gap, a: a - gap),
     (_OFF, lambda cut, a: a - cut),
     (_REST, lambda a, cut: a - cut),
+    (_BY, lambda a, cut: a - cut),
     (_NIGHTS, lambda nights, a: nights * a),
     (_EACH, lambda a, nights: nights * a),
 )
@@ -171,7 +190,8 @@ _CURRENCIES = {
     "JPY": r"jpy(?![a-z])|yen\b|日元|日币|円",
     "HKD": r"hkd(?![a-z])|hk\$|hong kong dollars?\b|港币|港元|港纸",
     "other": r"(?:sgd|aud|cad|chf|thb|krw|twd|inr)(?![a-z])|(?:singapore|australian|canadian|taiwan) dollars?\b|"
-    r"(?:francs?|baht|won|rupees?|rubles?|pesos?)\b|新加坡元|新币|澳元|澳币|加元|加币|台币|新台币|韩元|韩币|泰铢|卢布|瑞郎",
+    r"(?:francs?|baht|won|rupees?|rubles?|pesos?)\b|新加坡元|新币|澳元|澳币|加元|加币|台币|新台币|韩元|韩币|"
+    r"泰铢|卢布|瑞郎",
 }
 
 

@@ -7,7 +7,7 @@ more may ask for `engine: regex` (the `regex` module), which runs under a time l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,8 @@ PER_SET = 24
 _FOLD = {0xFF10 + i: 0x30 + i for i in range(10)}
 _FOLD |= {0xFF21 + i: 0x41 + i for i in range(26)} | {0xFF41 + i: 0x61 + i for i in range(26)}
 _FOLD |= {0x2019: 0x27, 0x2018: 0x27, 0x201C: 0x22, 0x201D: 0x22, 0xA0: 0x20, 0x3000: 0x20, 0xFF05: 0x25}
+# half a character (a lone surrogate, which a JSON file may hold) is nothing that RE2 can read
+_FOLD |= dict.fromkeys(range(0xD800, 0xE000), 0xFFFD)
 
 
 def fold(text: str) -> str:
@@ -96,21 +98,33 @@ class PatternBank:
         self.patterns = list(patterns)
         self._compiled = [compile_one(p) for p in self.patterns]
         self._slow = [i for i, p in enumerate(self.patterns) if p.engine == "regex" and p.in_set]
-        fast = [i for i, p in enumerate(self.patterns) if p.engine == "re2" and p.in_set]
-        self._sets: list[tuple[Any, list[int]]] = []
-        for at in range(0, len(fast), PER_SET):
-            part = fast[at : at + PER_SET]
-            together = re2.Set.SearchSet(_re2_options())
-            for i in part:
-                together.Add(self.patterns[i].source)
-            together.Compile()
-            self._sets.append((together, part))
+        by_language: dict[str | None, list[int]] = {}
+        for i, p in enumerate(self.patterns):
+            if p.engine == "re2" and p.in_set:
+                by_language.setdefault(p.language, []).append(i)
+        self._sets: list[tuple[str | None, Any, list[int]]] = []
+        for language, fast in by_language.items():
+            for at in range(0, len(fast), PER_SET):
+                part = fast[at : at + PER_SET]
+                together = re2.Set.SearchSet(_re2_options())
+                for i in part:
+                    together.Add(self.patterns[i].source)
+                together.Compile()
+                self._sets.append((language, together, part))
 
-    def hits(self, folded: str) -> list[int]:
-        """Indices of the RE2 patterns that occur in a folded text."""
+    def hits(self, folded: str, languages: Collection[str | None] = ()) -> list[int]:
+        """Indices of the RE2 patterns that occur in a folded text.
+
+        languages: those whose patterns serve here (what is written for every language always does); empty = all.
+        """
         if not folded:
             return []
-        return [part[i] for together, part in self._sets for i in together.Match(folded) or ()]
+        return [
+            part[i]
+            for language, together, part in self._sets
+            if language is None or not languages or language in languages
+            for i in together.Match(folded) or ()
+        ]
 
     @property
     def slow(self) -> list[int]:

@@ -47,9 +47,10 @@ def cached_prices(
     return tuple(read_prices(text, language=language, current=current, offer=offer))
 
 
+@lru_cache(maxsize=1024)
 def script_of(text: str) -> str | None:
     """ "zh" or "en" by the letters of a text; None when it has none."""
-    cjk = len(_CJK.findall(text))
+    cjk = count_cjk(text)
     latin = len(re.findall(r"[A-Za-z]+", text))
     if not cjk and not latin:
         return None
@@ -57,7 +58,7 @@ def script_of(text: str) -> str | None:
 
 
 def count_cjk(text: str) -> int:
-    return len(_CJK.findall(text))
+    return 0 if text.isascii() else len(_CJK.findall(text))
 
 
 def amounts_of(price: Any) -> tuple[float, ...]:
@@ -235,7 +236,12 @@ class Reading:
 
 def near(value: float, known: Iterable[float], tolerance: float = 0.51) -> bool:
     """Whether some known number equals `value` up to rounding to whole units."""
-    return any(abs(value - k) <= tolerance for k in known)
+    for (
+        k
+    ) in known:  # a loop: this is asked twenty times a reply, and any() over a generator takes twice as long
+        if -tolerance <= value - k <= tolerance:
+            return True
+    return False
 
 
 Check = Callable[..., "Finding | None"]

@@ -24,7 +24,8 @@ class Remark(NamedTuple):
 
 
 def review(rules: RuleSet, report: ExampleReport) -> list[Remark]:
-    """Rules without examples, examples that trip another rule, patterns that can never match."""
+    """Rules without examples, examples that trip another rule, patterns that can never match or serve no language of
+    the set, and a violation that pays."""
     remarks = [Remark(name, "examples", "has no examples") for name in report.without]
     for rule in rules.rules:
         given = rule.spec.examples
@@ -34,6 +35,13 @@ def review(rules: RuleSet, report: ExampleReport) -> list[Remark]:
                 for kind in ("pass", "fail")
                 if not given.get(kind)
             ]
+        if rule.spec.require is None and rule.finds == "violation" and rule.spec.on_match > 0:
+            remarks.append(Remark(rule.spec.id, "on_match", "a violation of this rule adds to the total"))
+        for kind in ("forbid", "require", "unless"):
+            strange = set(getattr(rule.spec, kind) or {}) - {None, *rules.languages}
+            for language in sorted(map(str, strange)) if rules.languages else ():
+                text = f"{language!r} is not among the set's languages ({', '.join(rules.languages)})"
+                remarks.append(Remark(rule.spec.id, f"{kind}.{language}", text))
     for result in report.results:
         if result.also and result.kind == "pass":
             others = ", ".join(result.also)

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from repo_cli.errors import UserError, nearest
+from repo_cli.negotiation import SEVEN_STAGES
 
 SEVERITIES = ("hard", "soft")
 ENGINES = ("re2", "regex")
@@ -18,6 +19,8 @@ KEYS = (
     "about", "category", "severity", "forbid", "require", "unless", "check", "when", "on_match", "on_miss",
     "engine", "timeout_s", "examples",
 )  # fmt: skip
+STAGES = tuple(SEVEN_STAGES.stages)
+INTENTS = (*(f"O{i:02d}" for i in range(1, 19)), "accept", "counter", "refusal", "question", "other")
 WHEN_KEYS = ("stage", "intent", "first_turn", "agreed", "min_refusals", "min_asks", "language")
 EXAMPLE_KEYS = ("text", "scenario", "history", "language", "answer")
 
@@ -120,6 +123,12 @@ def _number(value: Any, where: str) -> float:
     return float(value)
 
 
+def _seconds(value: Any, where: str) -> float:
+    if _number(value, where) <= 0:
+        raise UserError(f"{where}: a time above 0 (seconds) is wanted, not {value!r}")
+    return float(value)
+
+
 def _choice(value: Any, allowed: tuple[str, ...], where: str) -> str:
     if value not in allowed:
         raise UserError(f"{where}: {value!r} is not one of {', '.join(allowed)}")
@@ -158,7 +167,8 @@ def _when(value: Any, where: str) -> dict[str, Any]:
             items = [wanted] if isinstance(wanted, str) else wanted
             if not isinstance(items, list | tuple) or not items:
                 raise UserError(f"{at}: a list is wanted, not {wanted!r}")
-            out[key] = tuple(_text(item, at) for item in items)
+            known = {"stage": STAGES, "intent": INTENTS}.get(key)
+            out[key] = tuple(_choice(item, known, at) if known else _text(item, at) for item in items)
         elif key in ("first_turn", "agreed"):
             if not isinstance(wanted, bool):
                 raise UserError(f"{at}: true or false is wanted, not {wanted!r}")
@@ -267,6 +277,6 @@ def parse_rule(rule_id: str, raw: Any, file: str) -> RuleSpec:
         on_match=weights.get("on_match", 0.0),
         on_miss=weights.get("on_miss", 0.0),
         engine=_choice(raw.get("engine", "re2"), ENGINES, f"{where}.engine"),
-        timeout_s=_number(raw.get("timeout_s", 0.05), f"{where}.timeout_s"),
+        timeout_s=_seconds(raw.get("timeout_s", 0.05), f"{where}.timeout_s"),
         examples=_examples(raw.get("examples"), f"{where}.examples"),
     )

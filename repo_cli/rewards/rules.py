@@ -19,14 +19,15 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from repo_cli.errors import UserError
 from repo_cli.rewards.rule_checks import bind
+from repo_cli.rewards.rule_examples import ExampleReport, ExampleResult, run_examples
 from repo_cli.rewards.rule_patterns import Pattern, PatternBank, PatternTimeout, fold
 from repo_cli.rewards.rule_reading import Finding, NotScored, Reading, Situation, script_of
+from repo_cli.rewards.rule_result import Fired, RuleResult, add_check, fire
 from repo_cli.rewards.rule_spec import Example, RuleSpec, check_keys, parse_context, parse_rule, read_yaml
 
 #: What ends the reach of an `unless` pattern: "I cannot promise much, but you will be first" promises.
@@ -34,67 +35,15 @@ _CLAUSE_BREAK = re.compile(r"[,;.!?:，；。！？：、\n](?!\d)|(?i:\bbut\b|\
 
 log = logging.getLogger("repo")
 
+__all__ = ["ExampleReport", "ExampleResult", "Fired", "RuleResult", "RuleSet"]
+
 TOP_KEYS = ("name", "language", "rules", "example_context")
 
 Scenario = Mapping[str, Any]
 History = Sequence[Mapping[str, Any]]
 
 
-class Fired(NamedTuple):
-    """A rule that added its weight. `text` is what it was found in (empty when something is missing)."""
-
-    rule: str
-    severity: str
-    weight: float
-    text: str
-    span: tuple[int, int]
-
-
-@dataclass
-class RuleResult:
-    """Total of the weights, the rules that fired, those of them that are violations, (rule, reason) not scored, and
-    the rules among these whose pattern ran out of time."""
-
-    total: float = 0.0
-    fired: list[Fired] = field(default_factory=list)
-    violations: list[Fired] = field(default_factory=list)
-    not_scored: list[tuple[str, str]] = field(default_factory=list)
-    timeouts: list[str] = field(default_factory=list)
-
-    @property
-    def hard_broken(self) -> bool:
-        return any(v.severity == "hard" for v in self.violations)
-
-
-@dataclass
-class ExampleResult:
-    """One example that was run. `also` = other rules that it breaks; a good pass example breaks none."""
-
-    rule: str
-    kind: str
-    text: str
-    ok: bool
-    why: str
-    also: list[str]
-
-
-@dataclass
-class ExampleReport:
-    """Every example of a rule set, run."""
-
-    results: list[ExampleResult]
-    without: list[str]
-
-    @property
-    def failures(self) -> list[ExampleResult]:
-        return [r for r in self.results if not r.ok]
-
-    @property
-    def ok(self) -> bool:
-        return not self.failures
-
-
-class _Rule:
+class Rule:
     """A rule ready to run: its specification, pattern indices in the bank, or its bound check."""
 
     def __init__(self, spec: RuleSpec, where: str) -> None:
@@ -124,7 +73,7 @@ class RuleSet:
             raise UserError(f"{file}: rules: a mapping from id to rule is wanted, not {type(raw).__name__}")
         # a rule set to null is switched off (rules.rules.G41=null)
         specs = [parse_rule(str(key), value, file) for key, value in raw.items() if value is not None]
-        self.rules = [_Rule(spec, file) for spec in specs]
+        self.rules = [Rule(spec, file) for spec in specs]
         self.by_id = {rule.spec.id: rule for rule in self.rules}
         self.bank = PatternBank(self._collect_patterns())
         self.timed_out: dict[str, int] = {}
@@ -201,10 +150,11 @@ class RuleSet:
         result = RuleResult()
         reading = Reading(reply, situation, answer)
         folded = fold(reply)
-        hits = set(self.bank.hits(folded))
         active = {situation.language, script_of(reply)} - {None}
+        hits = set(self.bank.hits(folded, active))
+        hit_rules = {self.bank.patterns[i].rule for i in hits}
         for rule in self.rules:
-            if rule.only_hits and hits.isdisjoint(rule.patterns):
+            if rule.only_hits and rule.spec.id not in hit_rules:
                 continue
             try:
                 if rule.spec.when and not _holds(rule.spec.when, situation):
@@ -212,7 +162,7 @@ class RuleSet:
                 if rule.check is not None:
                     found = rule.check(reading)
                     if found is not None:
-                        _add_check(result, rule, found)
+                        add_check(result, rule.spec, rule.finds, found)
                 else:
                     self._add_patterns(result, rule, reply, folded, hits, active)
             except NotScored as reason:
@@ -232,7 +182,7 @@ class RuleSet:
     def _add_patterns(
         self,
         result: RuleResult,
-        rule: _Rule,
+        rule: Rule,
         reply: str,
         folded: str,
         hits: set[int],
@@ -250,16 +200,16 @@ class RuleSet:
         text = reply[span[0] : span[1]] if span else ""
         if spec.forbid is not None:
             if span:
-                _fire(result, spec, spec.on_match, text, span, violation=True)
+                fire(result, spec, spec.on_match, text, span, violation=True)
             elif spec.on_miss:
-                _fire(result, spec, spec.on_miss, "", (0, 0), violation=False)
+                fire(result, spec, spec.on_miss, "", (0, 0), violation=False)
         elif span is None:
-            _fire(result, spec, spec.on_miss, "", (0, 0), violation=True)
+            fire(result, spec, spec.on_miss, "", (0, 0), violation=True)
         elif spec.on_match:
-            _fire(result, spec, spec.on_match, text, span, violation=False)
+            fire(result, spec, spec.on_match, text, span, violation=False)
 
     def _matches(
-        self, rule: _Rule, serving: list[int], folded: str, hits: set[int]
+        self, rule: Rule, serving: list[int], folded: str, hits: set[int]
     ) -> Iterator[tuple[int, int]]:
         """Places of the rule's patterns that no `unless` pattern waives."""
         slow = set(self.bank.slow)
@@ -292,17 +242,11 @@ class RuleSet:
         return out
 
     def check_examples(self) -> ExampleReport:
-        """Run every example. A pass example must not break its rule, a fail example must; an outcome rule's
-        pass example must earn its `on_match`, its fail example must miss it."""
-        results, without = [], []
-        for rule in self.rules:
-            if not any(rule.spec.examples.values()):
-                without.append(rule.spec.id)
-            for kind in ("pass", "fail"):
-                results += [
-                    self._run_example(rule, kind, example) for example in rule.spec.examples.get(kind, ())
-                ]
-        return ExampleReport(results, without)
+        """Every example of the set, run (`rule_examples`)."""
+        return run_examples(
+            [(rule.spec, rule.finds) for rule in self.rules],
+            lambda e: self.score_in(self.example_situation(e), e.text, e.answer),
+        )
 
     def example_situation(self, example: Example) -> Situation:
         """The situation of an example: its own scenario and history, else the set's for its language."""
@@ -313,45 +257,6 @@ class RuleSet:
         if example.history is not None:
             history = example.history
         return Situation(scenario or {}, history or (), example.language)
-
-    def _run_example(self, rule: _Rule, kind: str, example: Example) -> ExampleResult:
-        result = self.score_in(self.example_situation(example), example.text, example.answer)
-        name = rule.spec.id
-        broken = any(v.rule == name for v in result.violations)
-        skipped = next((why for r, why in result.not_scored if r == name), None)
-        earned = any(f.rule == name for f in result.fired) and not broken
-        if skipped is not None:
-            ok, why = False, f"not scored: {skipped}"
-        elif kind == "fail" and rule.finds == "success":
-            ok, why = not earned, "the rule is earned" if earned else ""
-        elif kind == "fail":
-            ok, why = broken, "" if broken else "the rule does not fire"
-        elif rule.finds == "success":
-            ok, why = earned, "" if earned else "the rule is missed" if broken else "the rule does not apply"
-        else:
-            span = next((v.text for v in result.violations if v.rule == name), "")
-            ok, why = not broken, f"the rule fires on {span!r}" if broken else ""
-        also = sorted({v.rule for v in result.violations} - {name})
-        return ExampleResult(name, kind, example.text, ok, why, also)
-
-
-def _fire(
-    result: RuleResult, spec: RuleSpec, weight: float, text: str, span: tuple[int, int], violation: bool
-) -> None:
-    fired = Fired(spec.id, spec.severity, weight, text, span)
-    result.total += weight
-    result.fired.append(fired)
-    if violation:
-        result.violations.append(fired)
-
-
-def _add_check(result: RuleResult, rule: _Rule, found: Finding) -> None:
-    spec, bad_hit = rule.spec, rule.finds == "violation"
-    if found.hit:
-        if bad_hit or spec.on_match:
-            _fire(result, spec, spec.on_match, found.text, found.span, violation=bad_hit)
-    elif not bad_hit or spec.on_miss:
-        _fire(result, spec, spec.on_miss, "", (0, 0), violation=not bad_hit)
 
 
 def _holds(when: Mapping[str, Any], at: Situation) -> bool:
