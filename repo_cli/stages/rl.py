@@ -88,6 +88,6 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
                 session.alarm(f"step {step}: no reply could be scored; the step changes nothing")
             if cfg.rl.eval_every and (step + 1) % cfg.rl.eval_every == 0:
                 with session.timer("dev"):
-                    stats |= development_dialogues(sampler, cfg)
+                    stats |= development_dialogues(sampler, cfg, ensemble.rm)
             session.end_step(step, stats, rollout_rows(items, parts, totals, cfg.tracker.rollouts_keep))
         return session.finish(backbone, "policy", kind="adapter", metrics=session.last_metrics)

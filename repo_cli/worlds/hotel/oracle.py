@@ -146,7 +146,14 @@ def _excellent(result: TurnResult) -> bool:
 
 def _turn_rating(index: int, result: TurnResult) -> TurnRating:
     notes = [f"need {result.need}, fit {result.fit:.2f}", *result.notes]
-    return TurnRating(index=index, rating=result.rating, violations=list(result.breaches), notes=notes)
+    aspects = {"negotiation": result.skills["negotiation"], "emotional_value": result.feeling}
+    return TurnRating(
+        index=index,
+        rating=result.rating,
+        violations=list(result.breaches),
+        notes=notes,
+        scores={name: value for name, value in aspects.items() if value is not None},
+    )
 
 
 def _correct_end(
