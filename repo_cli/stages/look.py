@@ -90,9 +90,7 @@ def development_dialogues(
     }
 
 
-def _rm_scores(
-    rm: RewardModel, sampler: LocalEngine, cfg: Config, played: list[Conversation]
-) -> list[float]:
+def _rm_scores(rm: RewardModel, sampler: LocalEngine, cfg: Config, played: list[Conversation]) -> list[float]:
     """The reward model's score of every agent reply that was played."""
     replies = [(c.messages, i) for c in played for i, m in enumerate(c.messages) if m["role"] == "assistant"]
     samples = [sampler.backbone.fmt.pair(messages[:i], messages[i]["content"]) for messages, i in replies]
