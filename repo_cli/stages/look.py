@@ -14,6 +14,8 @@ import torch
 
 from repo_cli.config.schema import Config
 from repo_cli.errors import UserError
+from repo_cli.evaluation.report.hacking import gain_words, verdict
+from repo_cli.evaluation.report.logs import RunLog
 from repo_cli.evaluation.result import PERSUASION, aspect_scores, persuasion
 from repo_cli.models.backbone import Backbone
 from repo_cli.rewards.reward_model import RewardModel
@@ -88,6 +90,21 @@ def development_dialogues(
         **{name: total / count for name, total, count in means if count},
         "dev/violations_per_100": 100.0 * breaches / max(1.0, replies),
     }
+
+
+def first_look(sampler: LocalEngine, cfg: Config, rm: RewardModel | None, session: Session) -> None:
+    """What training starts from, logged as step 0. The step that follows draws what it would have drawn without."""
+    with session.timer("dev"):
+        session.tracker.log(0, development_dialogues(sampler, cfg, rm))
+    torch.manual_seed(session.step_seed(0))
+
+
+def say_looks(session: Session) -> None:
+    """At the end of a run: the reward model's score against the hidden rating, and the gain in persuasive ability."""
+    log = RunLog.read("", session.path, "rl", {})
+    for words in (verdict(log), gain_words("persuasive ability", log.series.get("dev/persuasion", []))):
+        if words:
+            session.note(words)
 
 
 def _rm_scores(rm: RewardModel, sampler: LocalEngine, cfg: Config, played: list[Conversation]) -> list[float]:

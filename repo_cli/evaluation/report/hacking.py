@@ -127,27 +127,25 @@ def persuasion_curve(runs: list[RunLog], tones: dict[int, str]) -> dict[str, Any
         ]
         if parts:
             cards.append(card("Its two parts", "1 to 5", line_chart(parts, about="the parts of the score")))
-    gains = [(run.label, *gain(run.series["dev/persuasion"])) for run in looked]
-    words = [_gain_words(label if len(gains) > 1 else "", *found) for label, *found in gains]
-    if len(gains) > 1:
-        first, last = mean(g[2] for g in gains), mean(g[4] for g in gains)
-        words.append(f"Mean of the runs: {number(first)} → {number(last)}, {_percent(first, last)}.")
+    words = [gain_words(run.label if len(looked) > 1 else "", run.series["dev/persuasion"]) for run in looked]
+    if len(looked) > 1:
+        first, last = (mean(run.series["dev/persuasion"][k][1] for run in looked) for k in (0, -1))
+        words.append(f"Mean of the runs: {number(first)} → {number(last)}, {_change(first, last)}.")
     return {"cards": cards, "words": words}
 
 
-def gain(points: Points) -> tuple[float, float, float, float]:
-    """(first step, its value, last step, its value)."""
-    return (*points[0], *points[-1])
-
-
-def _gain_words(label: str, step0: float, first: float, step1: float, last: float) -> str:
+def gain_words(label: str, points: Points) -> str:
+    """The gain from the first point to the last; "" with fewer than two."""
+    if len(points) < 2:
+        return ""
+    (step0, first), (step1, last) = points[0], points[-1]
     head = f"{label}: " if label else ""
     return (
-        f"{head}{number(first)} at step {step0:g}, {number(last)} at step {step1:g}: {_percent(first, last)}."
+        f"{head}{number(first)} at step {step0:g}, {number(last)} at step {step1:g}: {_change(first, last)}."
     )
 
 
-def _percent(first: float, last: float) -> str:
+def _change(first: float, last: float) -> str:
     share = f" ({100 * (last - first) / first:+.1f}%)".replace("-", "−") if first else ""
     change = number(last - first)
     return f"{change if change.startswith('−') else '+' + change}{share}"
