@@ -41,7 +41,9 @@ def test_replies_to_a_worry_stand_in_the_order_of_their_meaning() -> None:
 def test_where_nothing_troubles_the_partner_the_question_does_not_arise() -> None:
     assert "emotional_value" not in scores(oracle_dialogues_en.FACTS, worry="Yes, go ahead.")
     first = oracle.rate(
-        [{"role": "assistant", "content": oracle_dialogues_en.OPEN}], copy.deepcopy(oracle_dialogues_en.BASE), None
+        [{"role": "assistant", "content": oracle_dialogues_en.OPEN}],
+        copy.deepcopy(oracle_dialogues_en.BASE),
+        None,
     )
     assert first.turns[0].scores == {}
 

@@ -127,7 +127,14 @@ def _beside(reply: ReplyCase) -> dict[str, Any]:
     return {
         "id": reply.context_id,
         "lines": [
-            {"agent": m["role"] == "assistant", "text": _priced(m["content"], reply.scenario)} for m in talk
+            {
+                "agent": m["role"] == "assistant",
+                "text": _priced(m["content"], reply.scenario),
+                "rating": None,
+                "breaches": [],
+                "rules": [],
+            }
+            for m in talk
         ],
         "reply": _priced(reply.reply, reply.scenario),
         "gold": _priced(reply.gold, reply.scenario),
