@@ -91,40 +91,36 @@ def line_chart(
     limits: tuple[float, float] | None = None,
 ) -> Markup:
     """Lines over steps; "" without a finite point. `limits` fixes the value axis, `about` is read out by a reader."""
-    clean = [(line, _finite(line.points)) for line in lines]
-    clean = [(line, points) for line, points in clean if points]
+    clean = [(line, points) for line in lines if (points := _finite(line.points))]
     if not clean:
         return Markup("")
+    drawn = [_moving(points) if _is_smooth(line, points) else points for line, points in clean]
     xs = [x for _, points in clean for x, _ in points]
     ys = [y for _, points in clean for _, y in points]
     low, high = limits or _padded(min(ys), max(ys))
     ends = [
-        (_short(line.label) + " " if len(clean) > 1 else "") + number(points[-1][1]) for line, points in clean
+        (_short(line.label) + " " if len(clean) > 1 else "") + number(shown[-1][1])
+        for (line, _), shown in zip(clean, drawn, strict=True)
     ]
-    room = max(len(end) for end in ends) * _CHAR + 10
-    frame = _Frame(min(xs), max(xs), low, high, WIDTH - room)
+    frame = _Frame(min(xs), max(xs), low, high, WIDTH - max(map(len, ends)) * _CHAR - 10)
     _axes(frame, x_label)
     if low < 0 < high:
         y = _f(frame.y(0.0))
         frame.parts.append(f'<line class="zero" x1="{_LEFT}" y1="{y}" x2="{_f(frame.right)}" y2="{y}"/>')
     tips = []
-    for (line, points), end in zip(clean, ends, strict=True):
-        shown = _thin(points)
-        if line.smooth and len(points) > 8:
-            frame.parts.append(_poly(frame, shown, f"raw {_tone(line.tone)}"))
-            means = smooth([v for _, v in points])
-            shown = _thin([(x, mean) for (x, _), mean in zip(points, means, strict=True)])
-        frame.parts.append(_poly(frame, shown, f"trend {_tone(line.tone)}"))
-        dots = shown if len(points) <= 25 and not line.smooth else shown[-1:]
+    for (line, points), shown, end in zip(clean, drawn, ends, strict=True):
+        tone = _tone(line.tone)
+        if shown is not points:
+            frame.parts.append(_poly(frame, _thin(points), f"raw {tone}"))
+        frame.parts.append(_poly(frame, _thin(shown), f"trend {tone}"))
         frame.parts += [
-            f'<circle class="dot {_tone(line.tone)}" cx="{_f(frame.x(x))}" cy="{_f(frame.y(y))}" r="3"/>'
-            for x, y in dots
+            f'<circle class="dot {tone}" cx="{_f(frame.x(x))}" cy="{_f(frame.y(y))}" r="3"/>'
+            for x, y in (shown if len(shown) <= 25 and shown is points else shown[-1:])
         ]
-        tips.append([frame.y(shown[-1][1]), end, _tone(line.tone)])
+        tips.append([frame.y(shown[-1][1]), end, tone])
     for y, text, tone in _apart(tips):
-        frame.parts.append(
-            f'<text class="{tone}" x="{_f(frame.right + 7)}" y="{_f(y + 4)}">{escape(text)}</text>'
-        )
+        place = f'x="{_f(frame.right + 7)}" y="{_f(y + 4)}"'
+        frame.parts.append(f'<text class="{tone}" {place}>{escape(text)}</text>')
     return _svg(frame, about)
 
 
@@ -198,6 +194,15 @@ def timeline(rows: Sequence[tuple[str, Sequence[tuple[float, float]]]], last: fl
             )
         frame.parts.append(f'<text x="{_LEFT}" y="{y + 8}">{escape(name[:48])}</text>')
     return _svg(frame, "when each alarm held")
+
+
+def _is_smooth(line: Line, points: Sequence[tuple[float, float]]) -> bool:
+    return line.smooth and len(points) > 8
+
+
+def _moving(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    means = smooth([value for _, value in points])
+    return [(x, mean) for (x, _), mean in zip(points, means, strict=True)]
 
 
 def _axes(frame: _Frame, x_label: str) -> None:
