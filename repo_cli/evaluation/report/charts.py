@@ -75,7 +75,9 @@ def number(value: float) -> str:
     """A value for reading: three significant figures, a real minus sign."""
     if not math.isfinite(value):
         return "–"
-    if value != 0 and not 1e-3 <= abs(value) < 1e5:
+    if value == 0:
+        return "0"
+    if not 1e-3 <= abs(value) < 1e5:
         text = f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e")
     else:
         digits = 0 if abs(value) >= 100 else (1 if abs(value) >= 10 else (2 if abs(value) >= 0.1 else 3))
@@ -267,8 +269,9 @@ def _thin(points: list[tuple[float, float]], most: int = _POINTS) -> list[tuple[
 
 
 def _padded(low: float, high: float) -> tuple[float, float]:
+    """Room around the values; what is never negative starts at 0 at the lowest."""
     pad = (high - low) * 0.08 or abs(high) * 0.1 or 1.0
-    return low - pad, high + pad
+    return (max(0.0, low - pad) if low >= 0 else low - pad), high + pad
 
 
 def _short(label: str) -> str:
@@ -276,8 +279,8 @@ def _short(label: str) -> str:
 
 
 def _tick(value: float) -> str:
-    text = f"{value:.6g}" if abs(value) < 1e5 else f"{value:.0e}".replace("e+0", "e")
-    return text.replace("-", "−")
+    text = f"{value:.6g}" if abs(value) < 1e5 else f"{value:.2g}"
+    return text.replace("e-0", "e-").replace("e+0", "e").replace("-", "−")
 
 
 def _tone(tone: str) -> str:

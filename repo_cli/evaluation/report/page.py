@@ -106,9 +106,9 @@ def _write(
     origins = [
         {
             "title": f"evaluation {name}" if len(results) > 1 else "evaluation",
-            "systems": systems_provenance(result),
+            "systems": systems_provenance(run, result),
         }
-        for name, (_, result) in zip(named, results, strict=True)
+        for name, (run, result) in zip(named, results, strict=True)
     ]
     script, style = _source("report.js"), _source("report.css")
     stages_shown = training(logs)

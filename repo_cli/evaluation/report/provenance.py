@@ -80,19 +80,19 @@ def short(run: Path) -> str:
     return "/".join(run.resolve().parts[-2:])
 
 
-def systems_provenance(result: EvalResult) -> list[dict[str, Any]]:
-    """For each system of an evaluation what it is: its path or address, base and adapter hashes, and how it was
-    trained; and what all of them met."""
+def systems_provenance(run: Path, result: EvalResult) -> list[dict[str, Any]]:
+    """For each system of an evaluation what it is: its path or address, base and adapter hashes, and what it was trained
+    from; and what all of them met. A relative path was one of the directory above the evaluation's runs."""
     found = []
     named = result.config.get("systems")
     for name, what in named.items() if isinstance(named, dict) else ():
-        final = Path(str(what)).expanduser()
         rows: list[tuple[str, str]] = [("is", str(what))]
-        for folder in (final, final / "final"):
-            manifest = read_json(folder / "manifest.json")
-            if manifest:
-                rows += [(k, str(v)) for k, v in _weights(manifest) if v]
-                break
+        places = [Path(), *run.resolve().parents[:5]]
+        finals = [
+            place / Path(str(what)).expanduser() / inside for place in places for inside in ("", "final")
+        ]
+        manifest = next((m for folder in finals if (m := read_json(folder / "manifest.json"))), {})
+        rows += [(k, str(v)) for k, v in _weights(manifest) if v]
         found.append({"name": str(name), "rows": rows})
     met = {d.scenario_id: d.scenario for s in result.systems.values() for d in s.dialogues}
     cases = {c.case_id: c.messages for s in result.systems.values() for c in s.badcases}

@@ -63,7 +63,7 @@ def _stage(stage: str, runs: list[RunLog]) -> dict[str, Any]:
                   "dpo": "Preference optimisation"}.get(stage, stage or "Training"),
         "runs": [{"name": run.label, "tone": tones[id(run)], "steps": f"{run.last_step:g}"} for run in runs],
         "is_rl": is_rl,
-        "rewards": _cards(REWARDS if is_rl else first, runs, tones, smooth=True)
+        "rewards": _cards(_units(REWARDS, runs) if is_rl else first, runs, tones, smooth=True)
         + ([_criteria(runs), _shares(runs)] if is_rl else []),
         "hacking": hacking(runs, tones) if is_rl else None,
         "persuasion": persuasion_curve(runs, tones) if is_rl else None,
@@ -73,6 +73,13 @@ def _stage(stage: str, runs: list[RunLog]) -> dict[str, Any]:
         "others": _cards(rest[:_OTHERS], runs, tones, smooth=True),
         "left_out": max(0, len(rest) - _OTHERS),
     }  # fmt: skip
+
+
+def _units(named: Sequence[tuple[str, str, str]], runs: list[RunLog]) -> list[tuple[str, str, str]]:
+    """The reward model's unit is the scale that the runs chose."""
+    scales = dict.fromkeys(str(part(run.config, "rm").get("scale") or "") for run in runs)
+    scale = " and ".join(filter(None, scales))
+    return [(k, t, f"{u} (rm.scale {scale})" if k == "reward/rm" and scale else u) for k, t, u in named]
 
 
 def _cards(
