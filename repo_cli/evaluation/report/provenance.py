@@ -81,7 +81,7 @@ def short(run: Path) -> str:
 
 
 def systems_provenance(run: Path, result: EvalResult) -> list[dict[str, Any]]:
-    """For each system of an evaluation what it is: its path or address, base and adapter hashes, and what it was trained
+    """For each system of an evaluation what it is: its path or address, base and adapter hashes, what it was trained
     from; and what all of them met. A relative path was one of the directory above the evaluation's runs."""
     found = []
     named = result.config.get("systems")
