@@ -13,9 +13,8 @@ from repo_cli.config.checks import SYSTEM_NAMES
 from repo_cli.config.schema import Config
 from repo_cli.errors import UserError
 from repo_cli.evaluation.paper_table import Cost, make, render, to_csv
-from repo_cli.evaluation.report import write_report
+from repo_cli.evaluation.report import read_metrics, write_report
 from repo_cli.evaluation.result import EvalResult
-from repo_cli.evaluation.runs import read_metrics
 from repo_cli.evaluation.seeds import pooled
 from repo_cli.evaluation.sheets import write_text
 from repo_cli.stages.evaluate import finite
