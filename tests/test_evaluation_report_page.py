@@ -242,3 +242,24 @@ def test_colours_can_be_told_from_what_they_stand_on(tmp_path: Path) -> None:
             for word in words:
                 high, low = sorted((luminance(scheme[word]), luminance(scheme[ground])), reverse=True)
                 assert (high + 0.05) / (low + 0.05) >= 4.5, (word, ground, scheme[word], scheme[ground])
+
+
+def test_many_runs_of_a_few_names_are_drawn_as_means(tmp_path: Path) -> None:
+    runs = []
+    for name in ("table-ppo", "table-grpo", "table-repo"):
+        for seed in range(3):
+            run = write_run(tmp_path / f"{name}{seed}", seed=seed, row={"reward/rm": float(seed)})
+            (run / "config.yaml").write_text(json.dumps({"stage": "rl", "name": name, "seed": seed}))
+            runs.append(run)
+    page = Page(report_runs(runs, tmp_path / "r.html").read_text())
+    text = " ".join(page.text.split())
+    assert text.count("mean of 3 runs") == 3 and "ppo 1.00" in text and "table-ppo seed 2" not in text
+    assert {row[0] for row in page.data()["rows"]} >= {"ppo seed 0", "repo seed 2"}
+
+
+def test_the_seeds_behind_an_evaluation_are_set_beside_it(tmp_path: Path) -> None:
+    made = result(n=10)
+    parts = {"seed 0": result(n=10), "seed 1": result(n=10)}
+    page = Page(write_report(made, tmp_path / "r.html", bootstrap=200, parts=parts).read_text())
+    text = " ".join(page.text.split())
+    assert "Side by side" in text and "seed 1" in text and "Held-out evaluation" in text

@@ -49,10 +49,23 @@ def write_table(cfg: Config, made: Mapping[int, Mapping[str, Path]]) -> Path:
     )
     write_text(out / "table.csv", to_csv(table))
     write_text(out / "table.json", json.dumps(finite(table.as_dict()), indent=1) + "\n")
-    write_report(pooled(results), out / "report.html", bootstrap=cfg.eval.bootstrap, title=cfg.name)
+    write_report(
+        pooled(results),
+        out / "report.html",
+        runs=_trained(made),
+        bootstrap=cfg.eval.bootstrap,
+        title=cfg.name,
+        parts={f"seed {seed}": result for seed, result in results.items()},
+    )
     Console().print(render(table))
     print(f"table: {out / 'table.txt'}\nreport: {out / 'report.html'}", flush=True)
     return out
+
+
+def _trained(made: Mapping[int, Mapping[str, Path]]) -> list[Path]:
+    """The runs behind all products; a base that the seeds share once."""
+    runs = dict.fromkeys(product.parent for steps in made.values() for product in steps.values())
+    return [run for run in runs if (run / "metrics.jsonl").is_file()]
 
 
 def run_cost(system: str) -> Cost:

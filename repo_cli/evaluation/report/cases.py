@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from repo_cli.evaluation.measures import ABILITIES
@@ -11,7 +13,7 @@ from repo_cli.evaluation.report.marks import marked, price_marks
 from repo_cli.evaluation.result import BadCase, EvalResult, ReplyCase
 
 #: Bad cases on the page, and replies beside the gold one: the best, and some of those that lose.
-_CASES, _ABOVE, _BELOW = 60, 9, 3
+_CASES, _ABOVE, _BELOW = 150, 9, 3
 #: In the order in which they are shown.
 STATES = ("severe defect left", "not fixed", "fixed, not clean", "clean", "not rated")
 _TONES = dict(zip(STATES, ("bad", "bad", "fair", "good", "fair"), strict=True))
@@ -42,8 +44,8 @@ def bad_cases(result: EvalResult, baseline: str | None) -> dict[str, Any]:
         return {}
     name = having[-1]
     other = baseline if baseline in having and baseline != name else None
-    left = {c.case_id: c for c in result.systems[other].badcases} if other else {}
-    cases = [_case(c, name, left.get(c.case_id), other) for c in result.systems[name].badcases]
+    left = dict(_numbered(result.systems[other].badcases)) if other else {}
+    cases = [_case(c, name, left.get(key), other) for key, c in _numbered(result.systems[name].badcases)]
     cases.sort(key=lambda c: (STATES.index(c["state"]) > 0, not c["worse"], STATES.index(c["state"])))
     counts = {s: sum(c["state"] == s for c in cases) for s in STATES}
     chips = [{"key": f"state-{STATES.index(s)}", "name": s, "count": n} for s, n in counts.items()]
@@ -57,6 +59,14 @@ def bad_cases(result: EvalResult, baseline: str | None) -> dict[str, Any]:
         "cases": cases[:_CASES],
         "chips": [c for c in chips if c["count"]],
     }
+
+
+def _numbered(cases: Sequence[BadCase]) -> Iterator[tuple[tuple[str, int], BadCase]]:
+    """((id, how often it came before), case): several training seeds meet the same cases."""
+    seen: Counter[str] = Counter()
+    for case in cases:
+        yield (case.case_id, seen[case.case_id]), case
+        seen[case.case_id] += 1
 
 
 def _case(case: BadCase, name: str, before: BadCase | None, other: str | None) -> dict[str, Any]:

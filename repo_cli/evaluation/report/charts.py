@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 WIDTH, HEIGHT = 360, 210
 _LEFT, _TOP, _BOTTOM = 44, 12, 34
 _POINTS = 400  # drawn of one line
-_CHAR = 6.3  # width of a character at the charts' font size
+_CHAR = 7.0  # width of a character at the charts' font size
 _LONGEST = 15  # characters of a label
 
 

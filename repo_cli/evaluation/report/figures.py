@@ -75,7 +75,12 @@ def _table(summary: Summary, tones: Mapping[str, str]) -> dict[str, Any]:
                 }
             )
         rows.append({"name": name, "tone": tones[name], "cells": cells, "baseline": name == summary.baseline})
-    return {"columns": [{"label": BY_KEY[k].label, "better": BY_KEY[k].better} for k in keys], "rows": rows}
+    return {
+        "columns": [
+            {"label": BY_KEY[k].label.replace("-", "\u2011"), "better": BY_KEY[k].better} for k in keys
+        ],
+        "rows": rows,
+    }
 
 
 _GROUPS = (
@@ -189,9 +194,9 @@ def _rates(summary: Summary, result: EvalResult, about: Mapping[str, str]) -> di
     severity = {h.rule: h.severity for s in result.systems.values() for d in s.dialogues for h in d.rules}
     most: dict[str, float] = {}
     for found in summary.rates.values():
-        for hit, figure in found.items():
+        for hit, rate in found.items():
             if hit.startswith("rule:"):
-                most[hit] = max(figure.value, most.get(hit, 0.0))
+                most[hit] = max(rate.value, most.get(hit, 0.0))
     rows = []
     top = max(most.values(), default=0.0)
     for hit in sorted(most, key=lambda h: -most[h]):

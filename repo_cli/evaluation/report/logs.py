@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 Points = list[tuple[float, float]]
 
@@ -27,7 +27,7 @@ class Alarm:
 
 @dataclass
 class RunLog:
-    """One run as the page draws it: `series` are the points of each metric by step."""
+    """One run as the page draws it (or the mean of `count` of them): `series` are the points of each metric by step."""
 
     label: str
     path: Path
@@ -36,6 +36,7 @@ class RunLog:
     series: dict[str, Points] = field(default_factory=dict)
     alarms: list[Alarm] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    count: int = 1
 
     @property
     def last_step(self) -> float:
@@ -112,7 +113,7 @@ def _objects(path: Path) -> Iterator[dict[str, Any]]:
             yield row
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 

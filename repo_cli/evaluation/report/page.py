@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from repo_cli.errors import UserError
-from repo_cli.evaluation.metrics import EvalResult, summarise
+from repo_cli.evaluation.metrics import EvalResult, Summary, summarise
 from repo_cli.evaluation.rating_sheets import json_for_html
 from repo_cli.evaluation.report.figures import evaluation
 from repo_cli.evaluation.report.logs import RunLog
@@ -53,11 +53,18 @@ def write_report(
     bootstrap: int = 2000,
     title: str = "repo evaluation",
     rollouts: int = LIMIT,
+    parts: Mapping[str, EvalResult] | None = None,
 ) -> Path:
-    """Writes the page for one evaluation, with the training of `runs`; the evaluation's own files (configuration,
-    environment) are looked for beside the page. Returns the path."""
+    """Writes the page for one evaluation, with the training of `runs`; returns the path.
+
+    The evaluation's own files (configuration, environment) are looked for beside the page. `parts` are the evaluations
+    that it was put together from (one a seed), by name: the page sets them side by side.
+    """
     path = Path(path)
-    return _write(path, [(path.parent, result)], [Path(run) for run in runs], bootstrap, title, rollouts)
+    beside = [(name, summarise(part, bootstrap=min(bootstrap, 2000))) for name, part in (parts or {}).items()]
+    return _write(
+        path, [(path.parent, result)], [Path(run) for run in runs], bootstrap, title, rollouts, beside
+    )
 
 
 def report_runs(
@@ -87,6 +94,7 @@ def _write(
     bootstrap: int,
     title: str,
     rollouts: int,
+    parts: Sequence[tuple[str, Summary]] = (),
 ) -> Path:
     configs = {run: read_config(run) for run in dict.fromkeys([*runs, *(run for run, _ in results)])}
     named = labels([run for run, _ in results], [configs[run] for run, _ in results])
@@ -102,7 +110,7 @@ def _write(
         for label, run in zip(labels(same, [configs[r] for r in same]), same, strict=True):
             logs.append(RunLog.read(label, run, stage, configs[run]))
     kept = read_rollouts([(log.label, log.path) for log in logs if log.stage == "rl"], rollouts)
-    beside = together(list(zip(named, summaries, strict=True)))
+    beside = together(parts or list(zip(named, summaries, strict=True)))
     origins = [
         {
             "title": f"evaluation {name}" if len(results) > 1 else "evaluation",

@@ -22,10 +22,10 @@ def read_rollouts(runs: Sequence[tuple[str, Path]], limit: int = LIMIT) -> dict[
     files = [(label, path) for label, run in runs for path in sorted((run / "rollouts").glob("step-*.jsonl"))]
     found: list[tuple[str, int, list[str]]] = []
     for label, path in files:
-        step = path.stem.removeprefix("step-")
+        number = path.stem.removeprefix("step-")
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-        if step.isdigit() and lines:
-            found.append((label, int(step), lines))
+        if number.isdigit() and lines:
+            found.append((label, int(number), lines))
     total = sum(len(lines) for _, _, lines in found)
     if not total or limit <= 0:
         return {"rows": [], "found": total, "shown": 0}

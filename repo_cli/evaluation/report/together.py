@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean, stdev
@@ -14,15 +15,23 @@ from repo_cli.evaluation.report.figures import HEADLINE
 
 
 def labels(runs: Sequence[Path], configs: Sequence[dict[str, Any]]) -> list[str]:
-    """A short name for each run: its name where these differ, else its seed, else its directory's."""
-    names = [str(c.get("name") or "") for c in configs]
-    seeds = [str(c.get("seed")) for c in configs]
-    many = len(runs)
-    if all(names) and len(set(names)) == many:
-        return names
-    if len(set(seeds)) == many:
-        return [f"seed {s}" for s in seeds]
+    """A short name for each run: its name where these differ (without what all of them begin with), else its seed, else
+    both, else its directory's."""
+    names = without_prefix([str(c.get("name") or "") for c in configs])
+    seeds = [f"seed {c.get('seed')}" for c in configs]
+    both = [f"{name} {seed}" for name, seed in zip(names, seeds, strict=True)]
+    for found in (names, seeds, both):
+        if all(found) and len(set(found)) == len(runs):
+            return found
     return [run.resolve().name for run in runs]
+
+
+def without_prefix(names: list[str]) -> list[str]:
+    """Names without the words up to a hyphen that all of them begin with: table-ppo, table-repo -> ppo, repo."""
+    if len(set(names)) < 2:
+        return names
+    cut = os.path.commonprefix(names).rfind("-") + 1
+    return [name[cut:] for name in names]
 
 
 def together(named: Sequence[tuple[str, Summary]]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from repo_cli.evaluation.report.charts import Line, card, line_chart, number, sp
 from repo_cli.evaluation.report.hacking import hacking, persuasion_curve
 from repo_cli.evaluation.report.logs import Points, RunLog
 from repo_cli.evaluation.report.provenance import part, rules_about
+from repo_cli.evaluation.report.together import without_prefix
 
 #: Metric, title, unit. The reward of RL by component first, then what tells of the state of training.
 REWARDS = (
@@ -35,6 +36,7 @@ STATE = (
     ("timing/step_s", "Time of a step", "seconds"),
     ("memory/peak_gib", "Peak memory", "GiB"),
 )
+_LINES = 7  # lines in one chart
 _OTHERS = 60  # further columns drawn
 _RULES = 14  # rules in the table
 
@@ -43,7 +45,25 @@ def training(logs: Sequence[RunLog]) -> list[dict[str, Any]]:
     """One part of the page for each stage, RL first; runs in the order given."""
     order = {"rl": 0, "dpo": 1, "train_rm": 2, "sft": 3}
     ranked = sorted(logs, key=lambda log: (order.get(log.stage, 9), log.stage))
-    return [_stage(stage, list(runs)) for stage, runs in groupby(ranked, key=lambda log: log.stage)]
+    return [_stage(stage, _few(list(runs))) for stage, runs in groupby(ranked, key=lambda log: log.stage)]
+
+
+def _few(runs: list[RunLog]) -> list[RunLog]:
+    """Runs whose lines can be told apart: where there are too many, those of one name (its seeds) as their mean."""
+    names = [str(run.config.get("name") or "") for run in runs]
+    if len(runs) <= _LINES or not all(names) or len(set(names)) == len(runs):
+        return runs
+    means = []
+    for label, name in zip(without_prefix(list(dict.fromkeys(names))), dict.fromkeys(names), strict=True):
+        same = [run for run, its in zip(runs, names, strict=True) if its == name]
+        series = {key: _mean_of(same, key) for key in dict.fromkeys(k for run in same for k in run.series)}
+        alarms = [alarm for run in same for alarm in run.alarms]
+        warnings = [line for run in same for line in run.warnings]
+        first = same[0]
+        means.append(
+            RunLog(label, first.path, first.stage, first.config, series, alarms, warnings, len(same))
+        )
+    return means
 
 
 def _stage(stage: str, runs: list[RunLog]) -> dict[str, Any]:
@@ -61,7 +81,9 @@ def _stage(stage: str, runs: list[RunLog]) -> dict[str, Any]:
         "stage": stage,
         "title": {"rl": "Reinforcement learning", "sft": "Supervised fine-tuning", "train_rm": "Reward model",
                   "dpo": "Preference optimisation"}.get(stage, stage or "Training"),
-        "runs": [{"name": run.label, "tone": tones[id(run)], "steps": f"{run.last_step:g}"} for run in runs],
+        "runs": [
+            {"name": r.label, "tone": tones[id(r)], "steps": f"{r.last_step:g}", "count": r.count} for r in runs
+        ],
         "is_rl": is_rl,
         "rewards": _cards(_units(REWARDS, runs) if is_rl else first, runs, tones, smooth=True)
         + ([_criteria(runs), _shares(runs)] if is_rl else []),
@@ -163,7 +185,6 @@ def _rules(runs: list[RunLog]) -> list[dict[str, Any]]:
             "about": about.get(rule, ""),
             "first": number(first),
             "last": number(last),
-            "word": "better" if last > first else ("worse" if last < first else ""),
             "spark": spark(values),
         }
         for _, rule, first, last, values in rows[:_RULES]
