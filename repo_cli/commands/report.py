@@ -35,9 +35,11 @@ def report(
 ) -> None:
     """Write one HTML page from one or more runs.
 
-    Evaluations: the table, paired differences, violations, dialogues before and after, bad cases; several beside each
-    other with their mean and spread. Training: rewards by component, the reward model against the hidden rating and
-    persuasive ability (from rl.eval_every), alarms, the replies with search. Where it all comes from.
+    Of evaluations: figures with intervals, violations, dialogues before and after, bad cases.
+
+    Of training: rewards, the reward model against the hidden rating (rl.eval_every), alarms, replies with search.
+
+    Several runs of one stage, or several evaluations, are set beside each other.
     """
     from repo_cli.errors import UserError
     from repo_cli.evaluation.report import report_runs
