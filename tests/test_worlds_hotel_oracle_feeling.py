@@ -48,6 +48,12 @@ def test_where_nothing_troubles_the_partner_the_question_does_not_arise() -> Non
     assert first.turns[0].scores == {}
 
 
+def test_a_hard_breach_is_no_effective_negotiation() -> None:
+    fair = REPLIES["meets it"]
+    assert scores(fair)["negotiation"] > 3.5
+    assert scores("We promise you more bookings. " + fair)["negotiation"] <= 2.0
+
+
 def test_the_score_is_the_mean_of_its_two_parts() -> None:
     turns = [
         TurnRating(0, 3.0),

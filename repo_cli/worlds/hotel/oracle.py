@@ -146,7 +146,10 @@ def _excellent(result: TurnResult) -> bool:
 
 def _turn_rating(index: int, result: TurnResult) -> TurnRating:
     notes = [f"need {result.need}, fit {result.fit:.2f}", *result.notes]
-    aspects = {"negotiation": result.skills["negotiation"], "emotional_value": result.feeling}
+    effect = result.skills["negotiation"]
+    if effect is not None and result.hard:
+        effect = min(effect, 2.0)  # what moves the talk on by a false promise or a wrong figure is no skill
+    aspects = {"negotiation": effect, "emotional_value": result.feeling}
     return TurnRating(
         index=index,
         rating=result.rating,
