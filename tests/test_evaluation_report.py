@@ -1,10 +1,8 @@
-"""Metrics, table and report over a made-up evaluation; untrusted text stays text."""
+"""Metrics and table over a made-up evaluation, and the report of one system or of nothing."""
 
 from __future__ import annotations
 
 import json
-import re
-from html.parser import HTMLParser
 
 import pytest
 from evaluation_kit import result
@@ -12,30 +10,8 @@ from evaluation_kit import result
 from repo_cli.errors import UserError
 from repo_cli.evaluation import EvalResult, summarise
 from repo_cli.evaluation.metrics import words
-from repo_cli.evaluation.report import read_metrics, report_runs, write_report
+from repo_cli.evaluation.report import write_report
 from repo_cli.evaluation.table import plain, render
-
-HOSTILE = (
-    "<script>alert(1)</script><img src=x onerror=alert(2)>\"'{{ 7*7 }}{% raw %}</pre></summary>&lt;b&gt;"
-)
-
-
-class Page(HTMLParser):
-    """Collects tags, attributes and text."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str | None]] = []
-        self.text = ""
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += attrs
-
-    def handle_data(self, data):
-        self.text += data
 
 
 def test_summary_figures_by_hand():
@@ -105,66 +81,6 @@ def test_table_shows_systems_and_differences():
 def test_words_in_both_languages():
     assert words("Would 350 yuan work for 06-18?") == 6
     assert words("350元可以吗？") == 5
-
-
-def test_report_escapes_everything(tmp_path):
-    made = result(n=12, text=HOSTILE, systems=("sft", "<b>repo</b>"))
-    for system in made.systems.values():
-        for d in system.dialogues:
-            d.scenario_id = HOSTILE + d.scenario_id
-            d.violations.append((0, HOSTILE, 2))
-            d.outcome["reason"] = HOSTILE
-            d.scenario["room_type"] = HOSTILE
-        for c in system.badcases:
-            c.defects[0]["kind"] = HOSTILE
-            c.case_id = HOSTILE
-    run = tmp_path / "run"
-    run.mkdir()
-    (run / "metrics.jsonl").write_text(
-        "".join(json.dumps({"step": i, HOSTILE: i * 0.5}) + "\n" for i in range(5))
-    )
-    (run / "config.yaml").write_text(HOSTILE)
-    (run / "log.txt").write_text("WARNING " + HOSTILE)
-    html = write_report(made, tmp_path / "r.html", runs=[run], bootstrap=200, title=HOSTILE).read_text()
-    page = Page(html)
-    assert not {"script", "img", "iframe", "link", "object", "form"} & set(page.tags)
-    assert not [name for name, _ in page.attributes if name.startswith("on")]
-    assert not [v for name, v in page.attributes if name in ("src", "href")]
-    assert not re.search(r"(?:https?:)?//[a-z]", html)
-    assert "alert(1)" in page.text and "{{ 7*7 }}" in page.text
-    assert "default-src 'none'" in html
-
-
-def test_report_of_runs(tmp_path):
-    run = tmp_path / "runs" / "rl" / "demo" / "one"
-    run.mkdir(parents=True)
-    lines = [
-        json.dumps(
-            {
-                "step": i,
-                "time": 1.0,
-                "reward/rm": 0.1 * i,
-                "policy/entropy": 2 - 0.1 * i,
-                "note": "x",
-                "gone": None,
-            }
-        )
-        for i in range(30)
-    ]
-    (run / "metrics.jsonl").write_text("\n".join(lines) + '\n{"step": 30, "rew')
-    steps, columns = read_metrics(run / "metrics.jsonl")
-    assert len(steps) == 30 and set(columns) == {"reward/rm", "policy/entropy"}
-    result(n=10).save(run / "eval.json")
-    html = report_runs([run], tmp_path / "out" / "report.html", bootstrap=200).read_text()
-    page = Page(html)
-    assert (
-        page.tags.count("polyline") == 4
-        and "reward/rm" in page.text
-        and "Paired differences to sft" in page.text
-    )
-    assert "gained most" in page.text and "lost most" in page.text
-    with pytest.raises(UserError, match="neither"):
-        report_runs([tmp_path], tmp_path / "x.html")
 
 
 def test_report_of_one_system_and_of_nothing(tmp_path):

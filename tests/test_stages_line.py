@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -267,8 +268,12 @@ def test_development_dialogues_are_looked_at_and_change_nothing(
     long = ("policy.max_length=1024", "eval.max_turns=2")
     plain = rl(line, tmp_path, *long)
     looked = rl(line, tmp_path, *long, "rl.eval_every=2", "rl.eval_n=3")
-    first, second = metrics(looked)
-    assert "dev/rating" not in first and 1 <= second["dev/rating"] <= 5 and 0 <= second["dev/deals"] <= 1
+    start, first, second = metrics(looked)
+    assert start["step"] == 0 and "reward/total" not in start and "dev/rating" not in first
+    for look in (start, second):
+        assert 1 <= look["dev/rating"] <= 5 and 0 <= look["dev/deals"] <= 1 and math.isfinite(look["dev/rm"])
+        found = [look[f"dev/{name}"] for name in ("negotiation", "emotional_value") if f"dev/{name}" in look]
+        assert found and min(found) <= look["dev/persuasion"] <= max(found)
     a, b = (load_file(p / "adapter_model.safetensors") for p in (plain, looked))
     assert all(torch.equal(a[name], b[name]) for name in a)
 

@@ -15,7 +15,10 @@ def register(app: typer.Typer) -> None:
     app.command(
         "report",
         rich_help_panel="Measure",
-        epilog=examples("repo report runs/eval/demo/... --out report.html"),
+        epilog=examples(
+            "repo report runs/rl/demo/... runs/eval/demo/... --out report.html",
+            "repo report runs/*/seed-*/* --out seeds.html",
+        ),
     )(report)
 
 
@@ -24,12 +27,24 @@ def report(
         list[Path], typer.Argument(metavar="RUN...", help="Run directories.", show_default=False)
     ],
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
+    title: Annotated[str, typer.Option(help="Its heading.")] = "repo report",
+    rollouts: Annotated[
+        int, typer.Option(min=0, help="At most so many replies of training, spread evenly over the steps.")
+    ] = 10_000,
+    bootstrap: Annotated[int, typer.Option(min=100, help="Resamples behind an interval.")] = 10_000,
 ) -> None:
-    """Write one HTML page from one or more runs."""
+    """Write one HTML page from one or more runs.
+
+    Of evaluations: figures with intervals, violations, dialogues before and after, bad cases.
+
+    Of training: rewards, the reward model against the hidden rating (rl.eval_every), alarms, replies with search.
+
+    Several runs of one stage, or several evaluations, are set beside each other.
+    """
     from repo_cli.errors import UserError
     from repo_cli.evaluation.report import report_runs
 
     for run in runs:
         if not run.is_dir():
             raise UserError(f"{run}: no such run directory")
-    typer.echo(f"done: {report_runs(runs, out)}")
+    typer.echo(f"done: {report_runs(runs, out, bootstrap, title, rollouts)}")

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from repo_cli.evaluation.result import EXCELLENT, HARD, SKILLS, Dialogue, ReplyCase
+from repo_cli.evaluation.result import EXCELLENT, HARD, PERSUASION, SKILLS, Dialogue, ReplyCase, persuasion
 
 _CJK = re.compile(r"[\u4e00-\u9fff]")
 _WORD = re.compile(r"[A-Za-z0-9]+(?:['.:-][A-Za-z0-9]+)*")
@@ -247,6 +247,27 @@ METRICS: tuple[Metric, ...] = (
     percent("margin", "Hotel's margin over its reserve", _margin, group="prices"),
     percent("surplus", "Joint surplus", _surplus, group="prices"),
     *(share(f"skill_{s}", f"Skill: {s}", _skill(s), group="skills") for s in SKILLS),
+    Metric(
+        "persuasion",
+        "Persuasive ability (1-5)",
+        "mean",
+        "dialogues",
+        lambda d: persuasion(d.scores),
+        unit="score",
+        group="persuasion",
+    ),
+    *(
+        Metric(
+            f"persuasion_{name}",
+            f"Rating of {name.replace('_', ' ')} (1-5)",
+            "mean",
+            "dialogues",
+            lambda d, name=name: d.scores.get(name, math.nan),  # type: ignore[misc]
+            unit="score",
+            group="persuasion",
+        )
+        for name in PERSUASION
+    ),
     Metric(
         "panel_rating",
         "Panel: rating (1-5)",

@@ -134,7 +134,7 @@ def _rates(dialogues: list[Dialogue], bootstrap: int, seed: int) -> dict[str, In
     counts: dict[str, Counter[int]] = {}
     for place, dialogue in enumerate(dialogues):
         hits = [f"kind:{kind}" for _, kind, _ in dialogue.violations] + [
-            f"rule:{rule}" for _, rule, _ in dialogue.rules
+            f"rule:{hit[1]}" for hit in dialogue.rules
         ]
         for hit in hits:
             counts.setdefault(hit, Counter())[place] += 1

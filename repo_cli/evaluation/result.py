@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from repo_cli.dialogue.scenario import HIDDEN, public_side
 from repo_cli.errors import UserError
@@ -24,9 +25,22 @@ SKILLS = ("fluency", "workflow", "negotiation", "scope")
 #: Endings by which the partner leaves.
 LEFT = ("hangup", "optout")
 
+#: The aspects of a reply whose ratings make the persuasive-ability score: does it move the negotiation on (a right and
+#: sound step where a reason or an answer to a price is due), and does it meet what troubles the partner?
+PERSUASION = ("negotiation", "emotional_value")
+
 Violation = tuple[int, str, int]
-#: (agent turn, rule, "hard" or "soft")
-RuleHit = tuple[int, str, str]
+
+
+class RuleHit(NamedTuple):
+    """A rule of the configured set that a reply broke: agent turn, rule, "hard" or "soft", and the characters of the
+    reply that broke it (start == end: something is missing, or the reply as a whole is meant)."""
+
+    turn: int
+    rule: str
+    severity: str
+    start: int = 0
+    end: int = 0
 
 
 @dataclass
@@ -35,7 +49,8 @@ class Dialogue:
 
     `trial` counts repetitions of a scenario. `reserve` is the least the partner can live with, where the world says it.
     `rules` are the rules of the configured set that were broken; `panel[expert]` holds what a simulated expert says
-    (rating, turns, skills), `consensus` what they agree on (None for a tie).
+    (rating, turns, skills), `consensus` what they agree on (None for a tie). `scores` are ratings (1-5) of one aspect
+    each, the mean over the replies that call for it (see `persuasion`).
     """
 
     scenario_id: str
@@ -52,6 +67,7 @@ class Dialogue:
     rules: list[RuleHit] = field(default_factory=list)
     panel: dict[str, dict[str, Any]] = field(default_factory=dict)
     consensus: dict[str, Any] = field(default_factory=dict)
+    scores: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -85,6 +101,7 @@ class Dialogue:
             made.turns = [float(t.rating) for t in rating.turns]
             made.violations = [tuple(v) for v in rating.violations]
             made.skills = dict(rating.skills)
+            made.scores = aspect_scores(rating.turns)
             made.correct_end = None if rating.correct_end is None else bool(rating.correct_end)
         return made
 
@@ -235,6 +252,22 @@ class EvalResult:
         return cls.from_json(data, str(path))
 
 
+def aspect_scores(turns: Iterable[Any]) -> dict[str, float]:
+    """aspect -> mean of its ratings over the replies that call for it, from the `scores` of a world's TurnRatings."""
+    found: dict[str, list[float]] = {}
+    for turn in turns:
+        for name, value in turn.scores.items():
+            found.setdefault(name, []).append(float(value))
+    return {name: sum(values) / len(values) for name, values in found.items()}
+
+
+def persuasion(scores: dict[str, float]) -> float:
+    """The persuasive-ability score of a dialogue, 1 to 5: the mean of its ratings for negotiation effectiveness and
+    emotional value; of one alone where the dialogue never called for the other, nan where it called for neither."""
+    found = [scores[name] for name in PERSUASION if name in scores]
+    return sum(found) / len(found) if found else math.nan
+
+
 def _rated(data: dict[str, Any], *keys: str) -> dict[str, Any]:
     """Ratings that nobody gave, as nan again."""
     return {**data, **{k: math.nan for k in keys if data.get(k) is None}}
@@ -244,7 +277,7 @@ def _dialogue(data: dict[str, Any]) -> Dialogue:
     dialogue = Dialogue(**_rated(data, "rating"))
     dialogue.turns = [math.nan if t is None else t for t in dialogue.turns]
     dialogue.violations = [(int(t), str(k), int(s)) for t, k, s in dialogue.violations]
-    dialogue.rules = [(int(t), str(r), str(s)) for t, r, s in dialogue.rules]
+    dialogue.rules = [RuleHit(int(t), str(r), str(s), *map(int, at)) for t, r, s, *at in dialogue.rules]
     return dialogue
 
 

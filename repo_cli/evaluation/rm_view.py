@@ -1,14 +1,11 @@
-"""A reward model's report to look at: the tables at the end of `repo train-rm`, and what the HTML page is filled with.
+"""A reward model's report in the terminal: the tables at the end of `repo train-rm`.
 
-Tags and texts come from the data and are untrusted: in the terminal they are `Text`, never markup; on the page Jinja2
-escapes them.
+Tags and texts come from the data and are untrusted: they are `Text`, never markup.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-
-from repo_cli.evaluation import rm_svg, svg
 
 if TYPE_CHECKING:
     from rich.console import Group, RenderableType
@@ -70,68 +67,6 @@ def render(report: dict[str, Any]) -> Group:
     for case in report["worst"][:_CASES]:
         parts.append(_case(case))
     return Group(*parts)
-
-
-def view(report: dict[str, Any], name: str = "") -> dict[str, Any]:
-    """What rm_section.html.j2 shows."""
-    groups = []
-    for title, lines in (
-        (LENGTH_TITLE, report["by_length"]),
-        ("Accuracy by tag", report["by_tag"]),
-    ):
-        rows = [
-            {
-                "name": str(line["name"]),
-                "n": int(line["n"]),
-                "text": share(line),
-                "bar": svg.bar(
-                    float(line["value"]), float(line["low"]), float(line["high"]), 0.0, 1.0, "s1", zero=0.5
-                ),
-            }
-            for line in lines
-        ]
-        if rows:
-            groups.append({"title": title, "rows": rows})
-    margin = report["margin"]
-    return {
-        "name": name,
-        "pairs": int(report["pairs"]),
-        "facts": [{"what": what, "value": value} for what, value in facts(report)],
-        "groups": groups,
-        "margins": rm_svg.histogram(margin["edges"], margin["counts"]),
-        "least": f"{float(margin['edges'][0]):.2f}",
-        "greatest": f"{float(margin['edges'][-1]):.2f}",
-        "calibration": rm_svg.calibration(report["reliability"]["bins"]),
-        "bins": [
-            {
-                "ends": f"{found['low']:.2f} to {found['high']:.2f}",
-                "n": int(found["n"]),
-                "predicted": f"{found['predicted']:.2f}",
-                "observed": f"{found['observed']:.2f} [{found['observed_low']:.2f}, {found['observed_high']:.2f}]",
-            }
-            for found in report["reliability"]["bins"]
-        ],
-        "cases": [
-            {
-                "where": case["where"],
-                "tags": case["tags"],
-                "margin": f"{float(case['chosen']['score']) - float(case['rejected']['score']):+.2f}",
-                "context": [
-                    {"agent": m["role"] == "assistant", "text": m["content"]} for m in case["context"]
-                ],
-                "sides": [
-                    {
-                        "name": side,
-                        "score": f"{float(case[side]['score']):+.2f}",
-                        "tokens": int(case[side]["tokens"]),
-                        "text": case[side]["text"],
-                    }
-                    for side in ("chosen", "rejected")
-                ],
-            }
-            for case in report["worst"]
-        ],
-    }
 
 
 def _table(title: str, first: str, *rest: str) -> Table:

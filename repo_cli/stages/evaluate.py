@@ -23,7 +23,7 @@ from repo_cli.evaluation.ab_file import write_conversations
 from repo_cli.evaluation.experts import experts_of, rate_bad_case, rate_dialogue
 from repo_cli.evaluation.metrics import BadCase, Dialogue, EvalResult, SystemResult, summarise
 from repo_cli.evaluation.report import write_report
-from repo_cli.evaluation.result import HARD, ReplyCase
+from repo_cli.evaluation.result import HARD, ReplyCase, RuleHit
 from repo_cli.evaluation.samples import sample_dialogues
 from repo_cli.evaluation.sheets import write_text
 from repo_cli.evaluation.table import render
@@ -130,7 +130,7 @@ class Rater:
             agent = [i for i, m in enumerate(made.messages) if m["role"] == "assistant"]
             for turn, i in enumerate(agent):
                 found = self.rules.score(made.messages[i]["content"], made.scenario, made.messages[:i])
-                made.rules += [(turn, v.rule, v.severity) for v in found.violations]
+                made.rules += [RuleHit(turn, v.rule, v.severity, *v.span) for v in found.violations]
         if self.oracle:
             rate_dialogue(made, self.experts, self.how, self.seed)
         return made

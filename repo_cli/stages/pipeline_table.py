@@ -13,9 +13,8 @@ from repo_cli.config.checks import SYSTEM_NAMES
 from repo_cli.config.schema import Config
 from repo_cli.errors import UserError
 from repo_cli.evaluation.paper_table import Cost, make, render, to_csv
-from repo_cli.evaluation.report import write_report
+from repo_cli.evaluation.report import read_metrics, write_report
 from repo_cli.evaluation.result import EvalResult
-from repo_cli.evaluation.runs import read_metrics
 from repo_cli.evaluation.seeds import pooled
 from repo_cli.evaluation.sheets import write_text
 from repo_cli.stages.evaluate import finite
@@ -50,10 +49,23 @@ def write_table(cfg: Config, made: Mapping[int, Mapping[str, Path]]) -> Path:
     )
     write_text(out / "table.csv", to_csv(table))
     write_text(out / "table.json", json.dumps(finite(table.as_dict()), indent=1) + "\n")
-    write_report(pooled(results), out / "report.html", bootstrap=cfg.eval.bootstrap, title=cfg.name)
+    write_report(
+        pooled(results),
+        out / "report.html",
+        runs=_trained(made),
+        bootstrap=cfg.eval.bootstrap,
+        title=cfg.name,
+        parts={f"seed {seed}": result for seed, result in results.items()},
+    )
     Console().print(render(table))
     print(f"table: {out / 'table.txt'}\nreport: {out / 'report.html'}", flush=True)
     return out
+
+
+def _trained(made: Mapping[int, Mapping[str, Path]]) -> list[Path]:
+    """The runs behind all products; a base that the seeds share once."""
+    runs = dict.fromkeys(product.parent for steps in made.values() for product in steps.values())
+    return [run for run in runs if (run / "metrics.jsonl").is_file()]
 
 
 def run_cost(system: str) -> Cost:

@@ -23,7 +23,7 @@ from repo_cli.rollout import LocalEngine
 from repo_cli.stages.data import BatchOrder, stage_rows
 from repo_cli.stages.experience import Item, Prompt, advantages_, collect, rollout_rows, rollout_stats
 from repo_cli.stages.groups import gdpo_sources, group_stats, resample_flat_
-from repo_cli.stages.look import development_dialogues, preflight
+from repo_cli.stages.look import development_dialogues, first_look, preflight, say_looks
 from repo_cli.stages.partner import PartneredDialogues
 from repo_cli.stages.session import Session
 from repo_cli.stages.update import Updater
@@ -55,6 +55,8 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
             return found
 
         for step in session.steps(cfg.rl.steps):
+            if cfg.rl.eval_every and step == 0:
+                first_look(sampler, cfg, ensemble.rm, session)
             chosen = partners.prompts([prompts[i] for i in order.batch(step)], wanted)
             mine = session.my_share([prompt for prompt in chosen for _ in range(groups)], group=groups)
             check = cfg.rl.preflight and not checked
@@ -89,6 +91,8 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
                 session.alarm(f"step {step}: no reply could be scored; the step changes nothing")
             if cfg.rl.eval_every and (step + 1) % cfg.rl.eval_every == 0:
                 with session.timer("dev"):
-                    stats |= development_dialogues(sampler, cfg)
+                    stats |= development_dialogues(sampler, cfg, ensemble.rm)
             session.end_step(step, stats, rollout_rows(items, parts, totals, cfg.tracker.rollouts_keep))
+        if cfg.rl.eval_every:
+            say_looks(session)
         return session.finish(backbone, "policy", kind="adapter", metrics=session.last_metrics)

@@ -12,6 +12,7 @@ import os
 import platform
 import secrets
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -125,6 +126,24 @@ def find_run(cfg: Any, fits: Callable[[RunDir], bool] | None = None) -> RunDir |
     return None
 
 
+def commit() -> str | None:
+    """The commit of the source that runs, with " (changed)" behind it where files differ from it; None where the
+    package is no part of a git checkout."""
+    git = ["git", "-C", str(Path(__file__).resolve().parents[1])]
+
+    def ask(*words: str) -> str | None:
+        try:
+            done = subprocess.run([*git, *words], capture_output=True, text=True, timeout=10)
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    if ask("ls-files", "--error-unmatch", "__init__.py") is None:  # installed inside someone else's checkout
+        return None
+    head = ask("rev-parse", "HEAD")
+    return f"{head} (changed)" if head and ask("status", "--porcelain", "--", ".") else head
+
+
 def environment() -> dict[str, Any]:
     """Versions and machine, for the record (no secrets: only named variables)."""
     versions: dict[str, str | None] = {}
@@ -135,6 +154,7 @@ def environment() -> dict[str, Any]:
             versions[name] = None
     return {
         "repo": __version__,
+        "commit": commit(),
         "python": sys.version.split()[0],
         "platform": platform.platform(),
         "cpus": os.cpu_count(),

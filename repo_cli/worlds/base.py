@@ -30,12 +30,14 @@ class PartnerTurn:
 
 @dataclass
 class TurnRating:
-    """The hidden rating of one agent reply, 1 (harmful) to 5 (excellent)."""
+    """The hidden rating of one agent reply, 1 (harmful) to 5 (excellent). `scores` rate single aspects, 1 to 5, where
+    the moment calls for them: "negotiation" (effectiveness) and "emotional_value"."""
 
     index: int
     rating: float
     violations: list[tuple[str, int]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    scores: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass

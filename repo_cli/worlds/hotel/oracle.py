@@ -146,7 +146,17 @@ def _excellent(result: TurnResult) -> bool:
 
 def _turn_rating(index: int, result: TurnResult) -> TurnRating:
     notes = [f"need {result.need}, fit {result.fit:.2f}", *result.notes]
-    return TurnRating(index=index, rating=result.rating, violations=list(result.breaches), notes=notes)
+    effect = result.skills["negotiation"]
+    if effect is not None and result.hard:
+        effect = min(effect, 2.0)  # what moves the talk on by a false promise or a wrong figure is no skill
+    aspects = {"negotiation": effect, "emotional_value": result.feeling}
+    return TurnRating(
+        index=index,
+        rating=result.rating,
+        violations=list(result.breaches),
+        notes=notes,
+        scores={name: value for name, value in aspects.items() if value is not None},
+    )
 
 
 def _correct_end(

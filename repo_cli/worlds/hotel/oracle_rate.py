@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from repo_cli.worlds.hotel.oracle_feeling import emotional_value
 from repo_cli.worlds.hotel.oracle_ground import grounding
 from repo_cli.worlds.hotel.oracle_moment import Moment
 from repo_cli.worlds.hotel.oracle_moves import FITS, soothed
@@ -50,7 +51,8 @@ REASONING = frozenset(
 
 @dataclass
 class TurnResult:
-    """`skills` are the four sub-scores of the turn, 1 to 5; negotiation is None where the turn does not negotiate."""
+    """`skills` are the four sub-scores of the turn, 1 to 5; negotiation is None where the turn does not negotiate, and
+    `feeling` (see oracle_feeling) where the partner shows none."""
 
     rating: float
     need: str
@@ -59,6 +61,7 @@ class TurnResult:
     notes: list[str] = field(default_factory=list)
     closes: bool = False
     skills: dict[str, float | None] = field(default_factory=dict)
+    feeling: float | None = None
 
     @property
     def hard(self) -> bool:
@@ -90,6 +93,7 @@ def rate_turn(reply: ReplyReading, partner: PartnerReading | None, state: State,
     rating = round(min(5.0, max(1.0, score)), 2)
     result = TurnResult(rating, need, round(fit, 3), breaches, moment.notes, moment.closes)
     result.skills = _skills(moment, result)
+    result.feeling = emotional_value(moment, {kind for kind, _ in breaches})
     return result
 
 

@@ -35,7 +35,7 @@ def histogram(edges: Sequence[float], counts: Sequence[float]) -> Markup:
     if low < 0 < high:
         parts.append(f'<line class="zero" x1="{_f(x(0))}" y1="{_TOP}" x2="{_f(x(0))}" y2="144"/>')
     return Markup(
-        f'<svg class="curve" viewBox="0 0 {WIDTH} {HEIGHT}" aria-hidden="true">{"".join(parts)}</svg>'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" aria-hidden="true">{"".join(parts)}</svg>'
     )
 
 
@@ -61,5 +61,5 @@ def calibration(bins: Sequence[Mapping[str, float]]) -> Markup:
         cx, cy = point.split(",")
         parts.append(f'<circle class="dot" cx="{cx}" cy="{cy}" r="3.5"/>')
     return Markup(
-        f'<svg class="curve" viewBox="0 0 {WIDTH} {HEIGHT}" aria-hidden="true">{"".join(parts)}</svg>'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" aria-hidden="true">{"".join(parts)}</svg>'
     )
