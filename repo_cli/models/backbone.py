@@ -8,7 +8,7 @@ parameters; None means the base alone.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from repo_cli.dialogue.tokens import ChatFormat
 from repo_cli.errors import UserError
 from repo_cli.models.adapters import AdapterSet, read_adapter_config
 from repo_cli.models.heads import ScalarHead
-from repo_cli.models.logprobs import last_token_index, position_ids, token_logps
+from repo_cli.models.logprobs import last_token_index, position_ids, token_kl, token_logps
 from repo_cli.models.merging import merged_weights
 from repo_cli.quiet import quiet_libraries
 
@@ -285,6 +285,20 @@ class Backbone(nn.Module):
         )
         assert entropy is not None
         return logps, entropy
+
+    def kl(self, role: str | None, other: str | None, ids: Tensor, attention: Tensor, mask: Tensor) -> Tensor:
+        """KL(role || other) in nats at each masked token, over the whole vocabulary; 0 elsewhere; no gradient."""
+
+        def output(name: str | None) -> Callable[[Tensor], Tensor]:
+            def apply(hidden: Tensor) -> Tensor:
+                self.use(name)  # an adapter may be on the output layer too
+                return self._lm_head(hidden)
+
+            return apply
+
+        with torch.no_grad():
+            hidden = (self.hidden(role, ids, attention), self.hidden(other, ids, attention))
+        return token_kl(output(role), output(other), hidden, mask, vocab_size=self.vocab_size)
 
     def next_logits(self, role: str | None, ids: Tensor, attention: Tensor) -> Tensor:
         """Logits [batch, vocabulary] of the token after the last real one (a judge reads its labels here)."""

@@ -62,9 +62,21 @@ _ASKING = (
 #: Parts of the configuration that a stage does not read: changing a rule does not pre-train the base again.
 _SCORES = ("judge", "rubric", "reward", "rules", "sop")
 NOT_READ = {
-    "sft": ("critic", "rm", "reward", "rules", "algorithm", "dpo", "train_rm", "rl", "eval", *_ASKING),
-    "dpo": ("critic", "rm", *_SCORES, "sft", "train_rm", "rl", "eval"),
-    "train_rm": ("critic", *_SCORES, "algorithm", "sft", "dpo", "rl", "eval"),
+    "sft": (
+        "critic",
+        "rm",
+        "reward",
+        "rules",
+        "algorithm",
+        "dpo",
+        "train_rm",
+        "rl",
+        "eval",
+        "alarms",
+        *_ASKING,
+    ),
+    "dpo": ("critic", "rm", *_SCORES, "sft", "train_rm", "rl", "eval", "alarms"),
+    "train_rm": ("critic", *_SCORES, "algorithm", "sft", "dpo", "rl", "eval", "alarms"),
 }
 
 

@@ -78,6 +78,7 @@ class Session:
         self._seconds: dict[str, float] = {}
         self._bar: StepProgress | None = None
         self._step = -1  # the running step of the loop; -1 outside of it
+        self._ended = False  # whether end_step has been through for it
         self._updates_before = 0
         self._kept_before: dict[str, Any] = {}
         self._heart: Heartbeat | None = None
@@ -113,7 +114,10 @@ class Session:
         saved = None
         try:
             if isinstance(error, LeftStep) or (isinstance(error, SavedStop) and self._step >= 0):
-                saved = self.save(self._step, kept=self._kept_before)
+                if self._ended:
+                    saved = self.save(self._step + 1)
+                else:
+                    saved = self.save(self._step, kept=self._kept_before)
         finally:
             self._close(kind, error, trace)
         if isinstance(error, SavedStop) and saved is not None:
@@ -198,6 +202,7 @@ class Session:
         if distributed.world_size() > 1 and self.cfg.launch.heartbeat_s:
             self._heart = Heartbeat(self.path, distributed.rank()).start()
         for self._step in range(first, total):
+            self._ended = False
             torch.manual_seed(self.step_seed(self._step))
             self._seconds, self._began = {}, time.perf_counter()
             self._updates_before = self._updates()
@@ -254,6 +259,7 @@ class Session:
         self.last_metrics = stats
         done = step + 1
         self.tracker.log(done, stats)
+        self._ended = True
         if rollouts is not None:
             self.tracker.rollouts(done, rollouts)
         shown = SHOWN.get(self.stage, "loss")
