@@ -30,7 +30,7 @@ class ProbeAlarmConfig(AlarmConfig):
     """An alarm whose measurement costs a forward pass of its own."""
 
     every: int = key(5, "steps between two measurements", lo=1)
-    replies: int = key(16, "replies that are measured, the first ones of the run", lo=1)
+    replies: int = key(8, "replies that are measured, the first ones of the run", lo=1)
 
 
 def _alarm(
@@ -48,7 +48,7 @@ class AlarmsConfig:
 
     strongest: str = key("stop", "the most that any alarm may do", choices=ACTIONS)
     start: int = key(4, "first measurements whose mean is the start that later ones are compared with", lo=1)
-    length: AlarmConfig = _alarm(1.4)
+    length: AlarmConfig = _alarm(1.3)
     truncated: AlarmConfig = _alarm(0.25)
     repetition: AlarmConfig = _alarm(0.05)
     entropy: AlarmConfig = _alarm(0.5)
@@ -59,5 +59,5 @@ class AlarmsConfig:
     rule_timeouts: AlarmConfig = _alarm(0.01, window=1, patience=1)
     rm_muted: AlarmConfig = _alarm(0.3)
     reward_spread: AlarmConfig = _alarm(0.2)
-    critic_blind: AlarmConfig = _alarm(-0.1, window=10, patience=3)
+    critic_blind: AlarmConfig = _alarm(-0.1, window=10, patience=10)
     value_loss: AlarmConfig = _alarm(3.0)

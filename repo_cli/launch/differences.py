@@ -1,6 +1,6 @@
 """What differs between a run and the command that resumes it: harmless, allowed, or refused. No torch.
 
-harmless  where and how it runs, what is written down and watched: `tracker`, `launch`, `slurm`, `alarms`, paths of our own
+harmless  where and how it runs, what is written down and watched: `tracker`, `launch`, `alarms`, our own paths
 allowed   the course from here on: more steps, learning rates, weights of rewards; said, since bits may differ
 refused   what the state in the checkpoint was made of: base, adapters, data (by the files' hashes), seed, method;
           `--force` goes on all the same

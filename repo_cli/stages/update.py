@@ -19,6 +19,7 @@ from repo_cli.stages.experience import Item, pad
 from repo_cli.stages.reference import add_reference
 from repo_cli.stages.session import Session
 from repo_cli.training.distributed import all_sum
+from repo_cli.training.engine import LossFn, TrainEngine
 
 
 class Updater:
@@ -96,6 +97,11 @@ class Updater:
         if self.critic is not None:
             stats["critic/explained_variance"] = explained_variance(items)
         return stats
+
+    def trained(self) -> dict[str, tuple[TrainEngine, LossFn]]:
+        """Each role that is trained: its engine, and its loss on a micro-batch of items."""
+        own: dict[str, tuple[TrainEngine, LossFn]] = {"policy": (self.policy, self._policy_loss)}
+        return own if self.critic is None else {"critic": (self.critic, self._value_loss), **own}
 
     def _weigh(self, chosen: list[Item], tokens: float) -> None:
         """What a token of each reply counts in the policy loss; `tokens` is their number over all ranks."""
