@@ -77,7 +77,7 @@ def judged(run: Path) -> dict[str, Any]:
     return {
         "rounds": len(rows),
         "alarms": [
-            {"alarm": s["alarm"], "round": s["step"], "since": s["since"], "text": s["text"]} for s in spans
+            {"alarm": s["name"], "round": s["step"], "since": s["since"], "text": s["text"]} for s in spans
         ],
         "first_alarm": min((s["step"] for s in spans), default=None),
         "ratings": looks,

@@ -62,7 +62,7 @@ def test_a_hot_run_is_told_of_in_terminal_log_metrics_and_file(
     assert probed[2] > probed[0] + 0.2
     on = [row["alarm/kl_to_base"] for row in rows]
     assert on[:2] == [0.0, 0.0] and on[2:] == [1.0] * 4
-    spans = {span["alarm"]: span for span in read_alarms(final.parent / "alarms.jsonl")}
+    spans = {span["name"]: span for span in read_alarms(final.parent / "alarms.jsonl")}
     span = spans["kl_to_base"]
     assert (span["step"], span["since"], span["until"], span["threshold"]) == (3, 3, None, 0.2)
     assert span["value"] == pytest.approx(probed[2] - probed[0])
@@ -96,10 +96,8 @@ def test_stop_ends_the_run_with_a_checkpoint_and_resume_goes_on_to_the_same_bits
     # who resumes it has read it: the same alarm does not end the run again
     final = launch("rl", compose("rl", [f"resume={run}"]), overrides=[f"resume={run}"])
     assert metrics(final) == metrics(straight) and same(weights(final), weights(straight))
-    told = [(s["alarm"], s["step"], s["until"]) for s in read_alarms(final.parent / "alarms.jsonl")]
-    assert told == [
-        (s["alarm"], s["step"], s["until"]) for s in read_alarms(straight.parent / "alarms.jsonl")
-    ]
+    told = [(s["name"], s["step"], s["until"]) for s in read_alarms(final.parent / "alarms.jsonl")]
+    assert told == [(s["name"], s["step"], s["until"]) for s in read_alarms(straight.parent / "alarms.jsonl")]
 
 
 def test_the_state_of_the_alarms_survives_a_signal(
@@ -115,16 +113,16 @@ def test_the_state_of_the_alarms_survives_a_signal(
             go("rl", halves, *given(line, *more))
     run = only_run(halves, "rl")
     with open(run / "alarms.jsonl", "a") as file:
-        file.write(json.dumps({"alarm": "length", "step": 5, "event": "start"}) + "\n")
+        file.write(json.dumps({"name": "length", "step": 5, "state": "start"}) + "\n")
     # other thresholds would not make it another run
     final = go("rl", halves, *given(line, *more, "alarms.length.threshold=1.9"), "resume=auto")
     assert final.parent == run and metrics(final) == metrics(straight)
     assert any(row["alarm/kl_to_base"] for row in metrics(final))
     told, wanted = (
         [
-            (s["alarm"], s["step"], s["value"])
+            (s["name"], s["step"], s["value"])
             for s in read_alarms(p.parent / "alarms.jsonl")
-            if s["alarm"] != "length"
+            if s["name"] != "length"
         ]
         for p in (final, straight)
     )

@@ -99,7 +99,7 @@ def test_a_healthy_history_is_silent(seed: int) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_each_alarm_sounds_for_its_own_reason_and_for_no_other(name: str) -> None:
     events, active = observe_all(spoiled(CASES[name]), CFG)
-    assert [(e.alarm, e.event) for e in events] == [(name, "start")]
+    assert [(e.name, e.state) for e in events] == [(name, "start")]
     own = getattr(CFG, name)
     # no later than the window has filled with what is wrong, and `patience` times more (the probe: every fifth step)
     latest = 21 if name == "kl_to_base" else 15 + own.window + own.patience - 2
@@ -111,9 +111,9 @@ def test_each_alarm_sounds_for_its_own_reason_and_for_no_other(name: str) -> Non
 
 
 def test_shorter_replies_and_a_falling_judge_count_too() -> None:
-    assert [e.alarm for e in observe_all(spoiled({"rollout/length_mean": 18.0}), CFG)[0]] == ["length"]
+    assert [e.name for e in observe_all(spoiled({"rollout/length_mean": 18.0}), CFG)[0]] == ["length"]
     judge = {"reward/rm": lambda x: x + 0.08, "reward/judge": 0.2}
-    assert [e.alarm for e in observe_all(spoiled(judge), CFG)[0]] == ["rm_alone"]
+    assert [e.name for e in observe_all(spoiled(judge), CFG)[0]] == ["rm_alone"]
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_one_bad_step_is_not_enough_and_an_alarm_ends() -> None:
     for row in rows[19:]:
         row["rollout/truncated_frac"] = 0.0
     events, active = observe_all(rows, CFG)
-    assert [(e.event, e.since, e.step) for e in events] == [("start", 11, 12), ("end", 22, 23)]
+    assert [(e.state, e.since, e.step) for e in events] == [("start", 11, 12), ("end", 22, 23)]
     assert "is over" in events[1].text
     assert [a["truncated"] for a in active] == [12 <= step < 23 for step in range(1, 31)]
 
@@ -159,7 +159,7 @@ def test_the_state_is_json_and_goes_on_where_it_stopped() -> None:
         assert json.dumps(state) == before  # the old state is left alone
         state = json.loads(json.dumps(new))
         found += events
-    assert found == straight and {e.alarm for e in found} == {"rm_alone", "critic_blind"}
+    assert found == straight and {e.name for e in found} == {"rm_alone", "critic_blind"}
     kept = sum(len(values) for values in [*state["first"].values(), *state["last"].values()])
     assert kept <= len(state["last"]) * (CFG.start + 10)  # bounded, however long the run
 
@@ -183,9 +183,9 @@ def test_read_alarms_pairs_starts_with_ends_and_passes_over_what_it_cannot_read(
         row["rollout/truncated_frac"] = 0.9
     events, _ = observe_all(rows, CFG)
     file = tmp_path / "alarms.jsonl"
-    file.write_text("".join(json.dumps(e.row()) + "\n" for e in events) + '{"alarm": 3}\n[1]\n{"alarm": "x\n')
+    file.write_text("".join(json.dumps(e.row()) + "\n" for e in events) + '{"name": 3}\n[1]\n{"name": "x\n')
     spans = read_alarms(file)
-    assert [(s["alarm"], s["step"], s["until"]) for s in spans] == [
+    assert [(s["name"], s["step"], s["until"]) for s in spans] == [
         ("truncated", events[0].step, events[1].step),
         ("truncated", events[2].step, None),
     ]

@@ -68,7 +68,7 @@ class Watch:
 
     def _tell(self, event: Event) -> None:
         text = f"step {event.step}: {event.text}"
-        if event.event == "start":
+        if event.state == "start":
             self.session.alarm(text)
         else:
             self.session.note(text)

@@ -42,9 +42,9 @@ class Alarm:
 class Event:
     """An alarm that starts or ends. `since`: the step at which it began to be beyond (or within) the threshold."""
 
-    alarm: str
+    name: str
     step: int
-    event: str  # start | end
+    state: str  # start | end
     value: float
     threshold: float
     since: int
@@ -299,7 +299,7 @@ def observe_all(
 
 
 def read_alarms(path: Path) -> list[dict[str, Any]]:
-    """The alarms of a run from its alarms.jsonl, in the order in which they started: {alarm, step, until, value,
+    """The alarms of a run from its alarms.jsonl, in the order in which they started: {name, step, until, value,
     threshold, since, action, text}. `until` is the step at which it was over, None while it lasts. A file that is not
     there holds none; a line that cannot be read is passed over."""
     spans: list[dict[str, Any]] = []
@@ -310,14 +310,14 @@ def read_alarms(path: Path) -> list[dict[str, Any]]:
             row = json.loads(line)
         except ValueError:
             continue
-        if not isinstance(row, dict) or not isinstance(row.get("alarm"), str) or "step" not in row:
+        if not isinstance(row, dict) or not isinstance(row.get("name"), str) or "step" not in row:
             continue
-        if row.get("event") == "start":
-            kept = ("alarm", "step", "value", "threshold", "since", "action", "text")
+        if row.get("state") == "start":
+            kept = ("name", "step", "value", "threshold", "since", "action", "text")
             spans.append({**{k: row.get(k) for k in kept}, "until": None})
         else:
             for span in reversed(spans):
-                if span["alarm"] == row["alarm"] and span["until"] is None:
+                if span["name"] == row["name"] and span["until"] is None:
                     span["until"] = row["step"]
                     break
     return spans
