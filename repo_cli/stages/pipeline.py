@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 import repo_cli
-from repo_cli.config.checks import SYSTEM_FILES
 from repo_cli.config.compose import compose, to_yaml
+from repo_cli.config.inputs import SYSTEM_FILES
 from repo_cli.config.schema import Config
 from repo_cli.errors import UserError
 from repo_cli.launch.processes import launch
