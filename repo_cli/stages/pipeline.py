@@ -31,6 +31,7 @@ _SHARED = (
     "training/optimizer.py",
     "worlds",
     "stages/session.py",
+    "stages/roles.py",
 )
 ROOMS = {
     "sft": (*_SHARED, "stages/sft.py", "stages/data.py", "rewards/judge_prompt.py", "rewards/rubric.py"),

@@ -27,6 +27,7 @@ from repo_cli.stages.groups import gdpo_sources, group_stats, resample_flat_
 from repo_cli.stages.look import development_dialogues
 from repo_cli.stages.partner import PartneredDialogues
 from repo_cli.stages.preflight import preflight
+from repo_cli.stages.roles import policy_role
 from repo_cli.stages.session import Session
 from repo_cli.stages.update import Updater
 from repo_cli.stages.watch import Watch
@@ -40,7 +41,7 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
         backbone = Backbone.load(cfg, session.device)
         prompts = prompt_contexts(rows, backbone.fmt, report, cfg.data.on_bad_row)
         session.note(report.line())
-        session.policy_role(backbone)
+        policy_role(cfg, backbone)
         ensemble = Ensemble(cfg, backbone)
         sampler = LocalEngine(backbone, "policy", cfg.rollout)
         updater = Updater(cfg, backbone, session)

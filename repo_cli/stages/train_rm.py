@@ -24,6 +24,7 @@ from repo_cli.errors import UserError
 from repo_cli.models.backbone import Backbone
 from repo_cli.rewards.reward_model import Calibration
 from repo_cli.stages.data import BatchOrder, split_rows, stage_rows
+from repo_cli.stages.roles import add_role
 from repo_cli.stages.session import Session
 from repo_cli.training.distributed import all_gather_objects, rank, world_size
 
@@ -38,7 +39,7 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
             rows, held = split_rows(rows, cfg.train_rm.calibration_fraction, cfg.seed)
             held_report = LoadReport(report.path, "held-out preference", rows=len(held))
         backbone = Backbone.load(cfg, session.device)
-        session.add_role(backbone, "rm", copy_of="policy", head=True)
+        add_role(cfg, backbone, "rm", copy_of="policy", head=True)
         pairs = preference_samples(rows, backbone.fmt, report, cfg.data.on_bad_row)
         held_pairs = preference_samples(held, backbone.fmt, held_report, "skip")
         session.note(report.line())

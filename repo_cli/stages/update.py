@@ -17,6 +17,7 @@ from repo_cli.dialogue.batches import Batch, collate, micro_batches
 from repo_cli.models.backbone import Backbone
 from repo_cli.stages.experience import Item, pad
 from repo_cli.stages.reference import add_reference
+from repo_cli.stages.roles import add_role
 from repo_cli.stages.session import Session
 from repo_cli.training.distributed import all_sum
 from repo_cli.training.engine import LossFn, TrainEngine
@@ -47,7 +48,7 @@ class Updater:
             backbone.add_role("critic", dropout=cfg.lora.dropout, init_from=cfg.rm.path, head=True)
         else:
             start = "rm" if cfg.critic.init == "rm" else None
-            self.session.add_role(backbone, "critic", copy_of=start, head=True)
+            add_role(cfg, backbone, "critic", copy_of=start, head=True)
 
     @torch.no_grad()
     def values_(self, items: list[Item], check: bool = False) -> None:
