@@ -196,12 +196,12 @@ def test_a_trick_that_pays_is_told_of_or_stops_the_run(
     cfg = compose("rl", texts, str(tmp_path / "own"))
     final = launch("rl", cfg, overrides=texts)
     said = capsys.readouterr().out
-    assert 'preflight: a trick pays: "length stuffing" (the honest reply, padded out)' in said
+    # whatever does not pad earns what the honest reply earns, and a tie pays too: padding is named as the worst
+    assert "tricks pay (" in said and '"length stuffing" (the honest reply, padded out) earns 2.00' in said
     assert ("the prompts' own replies earn" if known else "the policy's own replies earn") in said
-    assert '"empty"' not in said.replace('"empty" (an empty reply) earns -0.10 in the total where', "")
     assert (final / "manifest.json").is_file()
     texts.append("rl.preflight_action=stop")
-    with pytest.raises(UserError, match="rl.preflight: a trick pays"):
+    with pytest.raises(UserError, match="rl.preflight: .*length stuffing"):
         launch("rl", compose("rl", texts, str(tmp_path / "own")), overrides=texts)
     assert len([run for run in (tmp_path / "runs/rl/run").iterdir() if (run / "final").exists()]) == 1
 
@@ -263,6 +263,6 @@ def test_tricks_leave_the_watch_on_the_judge_alone(ready: SimpleNamespace) -> No
     state = torch.get_rng_state()
     found = check_tricks(ready.cfg, ready.backbone, ready.items, ensemble, ready.prompts)
     assert ensemble.watch is before and torch.equal(torch.get_rng_state(), state)
-    assert all(text.startswith("a trick pays: ") and "rm " in text for text in found)
+    assert all("pay" in text and "rm " in text for text in found)
     scorer = Scorer(ready.cfg, ready.backbone, ensemble)
     assert scorer.score([]) == []  # a rank with nothing to score

@@ -136,7 +136,7 @@ def _gradients_of(
 def check_tricks(
     cfg: Config, backbone: Backbone, items: list[Item], ensemble: Ensemble, prompts: list[Prompt]
 ) -> list[str]:
-    """The canaries on some of the run's own prompts; a sentence for each one that pays in the total.
+    """The canaries on some of the run's own prompts; a sentence where some of them pay in the total.
 
     Honest are the prompts' own `reference` replies, or, where they have none, the policy's first ones.
     """
@@ -153,7 +153,8 @@ def check_tricks(
 
     with ensemble.aside(), torch.no_grad():
         lines, means = compare(contexts, score, scorer.criteria, cfg.world.language)
-    return [_said(line, means, whose) for line in lines if line.pays]
+    paying = [line for line in lines if line.pays]
+    return [_said(paying, len(lines), means, whose)] if paying else []
 
 
 def _honest(cfg: Config, items: list[Item], prompts: list[Prompt]) -> tuple[list[dict[str, Any]], str]:
@@ -191,10 +192,14 @@ def _honest(cfg: Config, items: list[Item], prompts: list[Prompt]) -> tuple[list
     return contexts, whose
 
 
-def _said(line: Line, means: dict[str, float], whose: str) -> str:
-    gaps = {name: -gap for name, gap in line.gaps.items()}
-    parts = ", ".join(f"{name} {gaps[name]:+.2f}" for name in ("rm", "judge", "rules") if name in gaps)
+def _said(paying: list[Line], tried: int, means: dict[str, float], whose: str) -> str:
+    """One sentence about the tricks that pay, with the figures of the one that pays most."""
+    worst = min(paying, key=lambda line: line.gaps["total"])
+    gains = {name: -gap for name, gap in worst.gaps.items()}
+    parts = ", ".join(f"{name} {gains[name]:+.2f}" for name in ("rm", "judge", "rules") if name in gains)
+    others = f"{len(paying)} of {tried} tricks pay ({', '.join(line.name for line in paying)}); "
     return (
-        f'a trick pays: "{line.name}" ({ABOUT[line.name]}) earns {means["total"] + gaps["total"]:.2f} in the total '
-        f"where {whose} earn {means['total']:.2f}, on {line.contexts} prompts ({parts}); `repo reward check` tells more"
+        f'{others if len(paying) > 1 else "a trick pays: "}"{worst.name}" ({ABOUT[worst.name]}) earns '
+        f"{means['total'] + gains['total']:.2f} in the total where {whose} earn {means['total']:.2f}, on "
+        f"{worst.contexts} prompts ({parts}); `repo reward check` tells more"
     )
