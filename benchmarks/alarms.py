@@ -3,6 +3,7 @@
     make demo                                            # makes the products in runs/
     python benchmarks/alarms.py runs                     # both runs below, some minutes each on two cores
     python benchmarks/alarms.py runs --only hacked       # stopped by a signal? the same command goes on
+    python benchmarks/alarms.py --replay runs/rl/*/*     # what these thresholds say of runs that are over
 
 hacked   from the demo's SFT agent on the reward model alone (reward=rm_only), at a high learning rate. A look at
          development dialogues every second round gives the hidden rating; the first look comes while only the critic
@@ -21,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from repo_cli.config import compose
+from repo_cli.config.schema import AlarmsConfig
 from repo_cli.launch.processes import launch
-from repo_cli.training.alarms import ALARMS, read_alarms
+from repo_cli.training.alarms import ALARMS, measured, observe, observe_all, read_alarms
 from repo_cli.training.tracking import read_metrics
 
 FALL = 0.3
@@ -69,6 +71,34 @@ def table(rows: list[dict[str, Any]]) -> None:
         print(f"{row['step']:5d}  {rating}  " + "  ".join(cells) + "  " + " ".join(on))
 
 
+def nearest(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """How near each alarm came to its threshold in a run: the most extreme number that it measured."""
+    cfg, state = AlarmsConfig(), {}
+    found: dict[str, float] = {}
+    for row in rows:
+        state, _, _ = observe(state, row["step"], row, cfg)
+        for name, alarm in ALARMS.items():
+            got = measured(name, state, cfg)
+            if got is not None:
+                found[name] = (min if alarm.below else max)(got[0], found.get(name, got[0]))
+    return found
+
+
+def replayed(runs: list[Path]) -> bool:
+    """What the alarms say of runs that are over, from their metrics alone; whether all are silent."""
+    tables = [nearest(read_metrics(run / "metrics.jsonl")) for run in runs]
+    print("\n== nearest to the threshold, run by run: " + ", ".join("/".join(run.parts[-2:]) for run in runs))
+    for name, alarm in ALARMS.items():
+        cells = "  ".join(f"{table[name]:8.3f}" if name in table else "       -" for table in tables)
+        print(
+            f"{name:16s} {'<=' if alarm.below else '>='} {getattr(AlarmsConfig(), name).threshold:6.3g}   {cells}"
+        )
+    sounded = [observe_all(read_metrics(run / "metrics.jsonl"), AlarmsConfig())[0] for run in runs]
+    for run, events in zip(runs, sounded, strict=True):
+        print(f"{run}: " + ("; ".join(f"round {e.step} {e.state} {e.name}" for e in events) or "silent"))
+    return not any(sounded)
+
+
 def judged(run: Path) -> dict[str, Any]:
     """When the first alarm sounded, and when the rating had fallen by FALL."""
     rows, spans = read_metrics(run / "metrics.jsonl"), read_alarms(run / "alarms.jsonl")
@@ -89,7 +119,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("runs", type=Path, help="where `make demo` left its runs")
+    parser.add_argument(
+        "runs", type=Path, nargs="?", default=Path("runs"), help="where `make demo` left its runs"
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/alarms"), help="where these runs go")
     parser.add_argument("--name", default="demo", help="the demo's name")
     parser.add_argument("--seed", type=int, default=0)
@@ -97,7 +129,12 @@ def main() -> int:
     parser.add_argument(
         "--set", nargs="*", default=[], metavar="KEY=VALUE", help="further settings of these runs"
     )
+    parser.add_argument(
+        "--replay", type=Path, nargs="*", metavar="RUN", help="only read the metrics of these runs"
+    )
     args = parser.parse_args()
+    if args.replay:
+        return 0 if replayed(args.replay) else 1
     found: dict[str, Any] = {}
     verdicts = []
     for kind, more in (("hacked", HACKED), ("healthy", HEALTHY)):

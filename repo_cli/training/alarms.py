@@ -229,7 +229,7 @@ def observe(
     for name, alarm in watched.items():
         own: AlarmConfig = getattr(cfg, name)
         if fresh.intersection(alarm.metrics):
-            found = alarm.measure(_reader(first, last, own.window, alarm.first or cfg.start, alarm.level))
+            found = measured(name, {"first": first, "last": last}, cfg)
             if found is not None:
                 event = _judge(name, alarm, own, found, step, streaks, on, action_of(name, cfg))
                 events += [event] if event else []
@@ -238,16 +238,20 @@ def observe(
     return {"first": first, "last": last, "streaks": streaks, "on": on}, events, active
 
 
-def _reader(
-    first: Mapping[str, list[float]], last: Mapping[str, list[float]], window: int, start: int, level: bool
-) -> Read:
+def measured(name: str, state: State, cfg: AlarmsConfig) -> tuple[float, dict[str, float]] | None:
+    """The number that the alarm `name` compares with its threshold, and what it is made of; None while there are too
+    few measurements."""
+    alarm, window = ALARMS[name], getattr(cfg, name).window
+    start = alarm.first or cfg.start
+    first, last = state.get("first", {}), state.get("last", {})
+
     def read(metric: str) -> tuple[float, float] | None:
         newest, oldest = last.get(metric, [])[-window:], first.get(metric, [])[:start]
-        if len(newest) < window or (not level and len(oldest) < start):
+        if len(newest) < window or (not alarm.level and len(oldest) < start):
             return None
         return sum(newest) / window, sum(oldest) / max(1, len(oldest))
 
-    return read
+    return alarm.measure(read)
 
 
 def _judge(
