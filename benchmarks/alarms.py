@@ -21,8 +21,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from repo_cli.config import compose
+from repo_cli.config import compose, load_frozen
 from repo_cli.config.schema import AlarmsConfig
+from repo_cli.errors import Stopped, UserError
 from repo_cli.launch.processes import launch
 from repo_cli.training.alarms import ALARMS, measured, observe, observe_all, read_alarms
 from repo_cli.training.tracking import read_metrics
@@ -34,11 +35,11 @@ SHOWN = ("reward/rm", "reward/rules", "reward/hard_broken_frac", "rollout/length
          "policy/entropy", "probe/kl_to_base")  # fmt: skip
 
 
-def product(runs: Path, stage: str, name: str) -> Path:
-    """The newest `final/` of a step of the demo."""
-    found = sorted(runs.glob(f"{stage}/{name}/*/final"))
+def product(runs: Path, stage: str, name: str, seed: int) -> Path:
+    """The newest `final/` of a step of the demo with this seed."""
+    found = [p for p in sorted(runs.glob(f"{stage}/{name}/*/final")) if load_frozen(p.parent).seed == seed]
     if not found:
-        sys.exit(f"{runs}/{stage}/{name}: no final/ there; run `make demo` first")
+        sys.exit(f"{runs}/{stage}/{name}: no final/ of seed {seed} there; run `make demo` first")
     return found[-1].resolve()
 
 
@@ -48,9 +49,9 @@ def trained(runs: Path, demo: str, out: Path, name: str, more: tuple[str, ...], 
     if done:
         return done[-1].parent
     products = {
-        "sft": product(runs, "sft", f"{demo}-sft"),
-        "train_rm": product(runs, "train_rm", f"{demo}-train_rm"),
-        "judge": product(runs, "sft", f"{demo}-judge"),
+        "sft": product(runs, "sft", f"{demo}-sft", seed),
+        "train_rm": product(runs, "train_rm", f"{demo}-train_rm", seed),
+        "judge": product(runs, "sft", f"{demo}-judge", seed),
     }
     given = ["+experiment=demo", f"name={name}", f"runs_dir={out}", f"seed={seed}", "resume=auto",
              "tracker.tensorboard=false", *more]  # fmt: skip
@@ -164,4 +165,11 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except Stopped as stop:  # the same command goes on
+        print(stop)
+        sys.exit(Stopped.exit_code)
+    except UserError as error:  # an alarm that stops the healthy run, too
+        print(error)
+        sys.exit(UserError.exit_code)
