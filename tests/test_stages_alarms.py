@@ -87,7 +87,7 @@ def test_stop_ends_the_run_with_a_checkpoint_and_resume_goes_on_to_the_same_bits
     straight = go("rl", tmp_path / "straight", *given(line, *HOT))
     halves = tmp_path / "halves"
     with pytest.raises(UserError) as caught:
-        go("rl", halves, *given(line, *HOT, "alarms.kl_to_base.action=stop"))
+        go("rl", halves, *given(line, *HOT, "alarms.kl_to_base.action=stop", "tracker.checkpoint_every=1"))
     said = str(caught.value)
     assert "step 3: the run ends on its alarm kl_to_base" in said and "alarms.kl_to_base.action=stop" in said
     run = only_run(halves, "rl")
