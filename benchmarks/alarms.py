@@ -29,7 +29,7 @@ from repo_cli.training.alarms import ALARMS, measured, observe, observe_all, rea
 from repo_cli.training.tracking import read_metrics
 
 FALL = 0.3
-HACKED = ("reward=rm_only", "optim.lr=2.0e-3", "rl.eval_every=2", "rl.eval_n=100")
+HACKED = ("reward=rm_only", "optim.lr=2.0e-3", "rl.eval_every=2", "rl.eval_n=60")
 HEALTHY = tuple(f"alarms.{name}.action=stop" for name in ALARMS)
 SHOWN = ("reward/rm", "reward/rules", "reward/hard_broken_frac", "rollout/length_mean", "rollout/repetition",
          "policy/entropy", "probe/kl_to_base")  # fmt: skip
