@@ -235,8 +235,7 @@ def train(task: Task, given: str, steps: int, seed: int = 0) -> tuple[list[float
     cfg = compose("rl", [*COMMON, *given.split(), f"rl.steps={steps}", f"seed={seed}"])
     torch.manual_seed(seed)
     model = TableModel(task)
-    session: Any = SimpleNamespace(  # a Session makes roles and engines
-        add_role=lambda backbone, role, **_: backbone.add_role(role),
+    session: Any = SimpleNamespace(  # a Session makes engines
         engine=lambda backbone, role, lr, total: TrainEngine(backbone, role, cfg, lr, total_steps=total),
     )
     updater = Updater(cfg, model, session)  # type: ignore[arg-type]

@@ -26,7 +26,7 @@ class UserError(Exception):
 
 class SavedStop(UserError):
     """Something that the user can mend makes it useless to train on. All ranks raise it at the same place of the
-    training loop; the session saves a checkpoint first, and says so."""
+    training loop, before a step's update or after the step's end; the session saves a checkpoint, and says so."""
 
 
 class Stopped(Exception):

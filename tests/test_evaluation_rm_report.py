@@ -8,8 +8,8 @@ import math
 import random
 
 import pytest
-from rich.console import Console
 from report_kit import HOSTILE, Page, check_safe
+from rich.console import Console
 
 from repo_cli.errors import UserError
 from repo_cli.evaluation import rm_report

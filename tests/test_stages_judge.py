@@ -34,7 +34,8 @@ def given(line: SimpleNamespace, server: FakeEndpoint, *more: str) -> tuple[str,
     return (
         *(f"data.path={line.prompts}", f"policy.parent={line.sft}", f"rm.path={line.rm}", "rl.batch_size=6"),
         *("judge=openai", f"judge.api.url={server.url}", "judge.api.model=m", "judge.api.backoff_s=0.01"),
-        *("reward=enhance", "rules=generic_dialogue", "critic.lr=0.01", "policy.max_length=1024", *more),
+        *("reward=enhance", "rules=generic_dialogue", "critic.lr=0.01", "policy.max_length=1024"),
+        *("rl.preflight_contexts=0", *more),  # requests are counted here
     )
 
 

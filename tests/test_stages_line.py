@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 from stages_kit import config, dialogue, go, metrics, write
 
-from repo_cli.config.checks import MissingInput
+from repo_cli.config.inputs import MissingInput
 from repo_cli.errors import UserError
 from repo_cli.models.backbone import Backbone
 from repo_cli.models.manifest import read_manifest

@@ -99,7 +99,8 @@ def unknown_key(dotted: str, known: list[str] | None = None) -> UserError:
     if close:
         hint = f"did you mean {parent}.{close}?"
     elif same:
-        hint = f"did you mean {' or '.join(same)}?"
+        likely = same if len(same) <= 3 else [nearest(dotted, same) or same[0]]
+        hint = f"did you mean {' or '.join(likely)}?"
     elif guess:
         hint = f"did you mean {guess}?"
     else:

@@ -85,6 +85,8 @@ class RlConfig:
     partner: str = key("none", "who answers the sampled replies", choices=("none", "world"))
     follow: float = key(0.0, "chance that a dialogue goes on in the next step", lo=0, hi=1)
     preflight: bool = key(True, "check ratios, rewards and gradients before the first step")
+    preflight_action: str = key("warn", "what a trick that pays does", choices=("warn", "stop"))
+    preflight_contexts: int = key(4, "prompts that the tricks are tried on; 0 = none are tried", lo=0)
     eval_every: int = key(0, "steps between two looks at development dialogues; 0 = never", lo=0)
     eval_n: int = key(30, "dialogues in such a look", lo=1)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from repo_cli.config.fields import key, section
+from repo_cli.config.groups_alarms import AlarmConfig, AlarmsConfig
 from repo_cli.config.groups_model import (
     AlgorithmConfig,
     CriticConfig,
@@ -78,6 +79,7 @@ class Config:
     slurm: SlurmConfig = section(SlurmConfig)
     sweep: SweepConfig = section(SweepConfig)
     tracker: TrackerConfig = section(TrackerConfig)
+    alarms: AlarmsConfig = section(AlarmsConfig)
     world: WorldConfig = section(WorldConfig)
     sft: SftConfig = section(SftConfig)
     dpo: DpoConfig = section(DpoConfig)
@@ -88,6 +90,8 @@ class Config:
 
 
 __all__ = [
+    "AlarmConfig",
+    "AlarmsConfig",
     "AlgorithmConfig",
     "Config",
     "CriticConfig",

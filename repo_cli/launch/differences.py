@@ -1,6 +1,6 @@
 """What differs between a run and the command that resumes it: harmless, allowed, or refused. No torch.
 
-harmless  where and how it runs and what is written down: `tracker`, `launch`, `slurm`, paths of our own
+harmless  where and how it runs, what is written down and watched: `tracker`, `launch`, `alarms`, our own paths
 allowed   the course from here on: more steps, learning rates, weights of rewards; said, since bits may differ
 refused   what the state in the checkpoint was made of: base, adapters, data (by the files' hashes), seed, method;
           `--force` goes on all the same
@@ -21,7 +21,8 @@ from repo_cli.errors import UserError
 
 HARMLESS = (
     "name", "runs_dir", "cache_dir", "resume", "force", "tracker", "launch", "slurm", "sweep", "pipeline",
-    "eval", "engine.threads", "rl.eval_every", "rl.eval_n",
+    "eval", "engine.threads", "rl.eval_every", "rl.eval_n", "alarms", "rl.preflight", "rl.preflight_action",
+    "rl.preflight_contexts",
 )  # fmt: skip
 REFUSED = (
     "stage", "seed", "policy", "lora", "data", "world", "rm", "critic.init", "critic.lora_r", "algorithm.name",

@@ -25,6 +25,7 @@ from repo_cli.training.rundir import RunDir, disk_errors, find_run
 #: What may differ between a run and the command that resumes it with resume=auto.
 NOT_THE_TASK = (
     "resume", "name", "runs_dir", "cache_dir", "force", "tracker", "launch", "slurm", "sweep", "pipeline",
+    "alarms",
 )  # fmt: skip
 
 
@@ -48,7 +49,12 @@ def prepare(cfg: Config, overrides: Sequence[str]) -> tuple[Config, Path]:
     frozen = load_frozen(run.path)
     if cfg.resume == "auto":
         going = dataclasses.replace(
-            frozen, resume="auto", launch=cfg.launch, slurm=cfg.slurm, tracker=cfg.tracker
+            frozen,
+            resume="auto",
+            launch=cfg.launch,
+            slurm=cfg.slurm,
+            tracker=cfg.tracker,
+            alarms=cfg.alarms,
         )
     else:
         going = its_own(run, cfg, overrides)

@@ -9,26 +9,25 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from repo_cli.dialogue.batches import PairBatch
 from repo_cli.dialogue.tokens import ChatFormat
 from repo_cli.errors import UserError
 from repo_cli.models.adapters import AdapterSet, read_adapter_config
 from repo_cli.models.heads import ScalarHead
-from repo_cli.models.logprobs import last_token_index, position_ids, token_logps
 from repo_cli.models.merging import merged_weights
+from repo_cli.models.passes import Passes
 from repo_cli.quiet import quiet_libraries
 
 HEAD_FILE = "head.safetensors"
 
 
-class Backbone(nn.Module):
+class Backbone(Passes):
     """See the module's docstring. Tensors are [batch, time] unless said, on the base's device."""
 
     def __init__(
@@ -242,91 +241,6 @@ class Backbone(nn.Module):
             for module in self.modules():
                 if isinstance(module, nn.Dropout) or hasattr(module, "attention_dropout"):
                     module.training = False
-
-    # -- computing -----------------------------------------------------------------------------------------
-
-    def autocast(self) -> AbstractContextManager:
-        """torch.autocast as engine.autocast says; all passes here run in it, and so must generation."""
-        return torch.autocast(
-            self.device.type,
-            dtype=self.autocast_dtype or torch.bfloat16,
-            enabled=self.autocast_dtype is not None,
-        )
-
-    def hidden(self, role: str | None, ids: Tensor, attention: Tensor) -> Tensor:
-        """Last hidden states [batch, time, hidden_size]; left or right padding."""
-        self.use(role)
-        extra: dict[str, Tensor] = {}
-        if not bool(attention[:, 0].all()):  # padded on the left
-            extra = {"attention_mask": attention.long(), "position_ids": position_ids(attention)}
-        # Padded on the right only: no real token ever looks at the padding, so no mask is needed (and none
-        # is faster).
-        with self.autocast():
-            return self.base.get_decoder()(input_ids=ids, use_cache=False, **extra).last_hidden_state
-
-    def _lm_head(self, hidden: Tensor) -> Tensor:
-        with self.autocast():
-            return self.base.get_output_embeddings()(hidden)
-
-    def logps(
-        self, role: str | None, ids: Tensor, attention: Tensor, mask: Tensor, temperature: float = 1.0
-    ) -> Tensor:
-        """log p(token t | tokens < t), float32, where mask is 1, else 0; of logits / temperature."""
-        hidden = self.hidden(role, ids, attention)
-        return token_logps(self._lm_head, hidden, ids, mask, temperature, vocab_size=self.vocab_size)[0]
-
-    def logps_entropy(
-        self, role: str | None, ids: Tensor, attention: Tensor, mask: Tensor, temperature: float = 1.0
-    ) -> tuple[Tensor, Tensor]:
-        """`logps`, and the entropy (nats, no gradient) of the distribution each masked token came from."""
-        hidden = self.hidden(role, ids, attention)
-        logps, entropy = token_logps(
-            self._lm_head, hidden, ids, mask, temperature, True, vocab_size=self.vocab_size
-        )
-        assert entropy is not None
-        return logps, entropy
-
-    def next_logits(self, role: str | None, ids: Tensor, attention: Tensor) -> Tensor:
-        """Logits [batch, vocabulary] of the token after the last real one (a judge reads its labels here)."""
-        hidden = self.hidden(role, ids, attention)
-        rows = torch.arange(len(ids), device=ids.device)
-        return self._lm_head(hidden[rows, last_token_index(attention)]).float()
-
-    def values(self, role: str, ids: Tensor, attention: Tensor) -> Tensor:
-        """V[b, t] = value of the state before token t is emitted, read from the hidden state of token t-1.
-
-        So values line up with logps, rewards and masks: all speak of the action "token t". V[:, 0] = 0.
-        """
-        hidden = self.hidden(role, ids, attention)
-        return nn.functional.pad(self.heads[role](hidden[:, :-1]), (1, 0))
-
-    def score(self, role: str, ids: Tensor, attention: Tensor) -> Tensor:
-        """The head at each row's last real token, found by the attention mask, never by an id; [batch]."""
-        hidden = self.hidden(role, ids, attention)
-        rows = torch.arange(len(ids), device=ids.device)
-        return self.heads[role](hidden[rows, last_token_index(attention)])
-
-    def score_pairs(self, role: str, batch: PairBatch) -> Tensor:
-        """The head at the last token of both sequences of each pair [pairs, 2], their common part computed once."""
-        self.use(role)
-        seen: Tensor = batch.seen
-        if self.base.config._attn_implementation == "eager":  # it adds its mask to the scores
-            seen = torch.zeros(seen.shape, device=seen.device).masked_fill(
-                ~seen, torch.finfo(torch.float32).min
-            )
-        with self.autocast():
-            hidden = (
-                self.base.get_decoder()(
-                    input_ids=batch.ids, attention_mask=seen, position_ids=batch.positions, use_cache=False
-                )
-            ).last_hidden_state
-        rows = torch.arange(len(batch.ids), device=batch.ids.device)[:, None]
-        return self.heads[role](hidden[rows, batch.ends])
-
-    @property
-    def shares_pairs(self) -> bool:
-        """Whether the attention kernel takes the mask that `score_pairs` needs."""
-        return self.base.config._attn_implementation in ("eager", "sdpa", "blocks")
 
     # -- whole weights -------------------------------------------------------------------------------------
 

@@ -85,6 +85,32 @@ def token_logps(
     )
 
 
+@torch.no_grad()
+def token_kl(
+    ours: Callable[[Tensor], Tensor],
+    theirs: Callable[[Tensor], Tensor],
+    hidden: tuple[Tensor, Tensor],
+    mask: Tensor,
+    chunk_logits: int = CHUNK_LOGITS,
+    vocab_size: int | None = None,
+) -> Tensor:
+    """KL(p || q) in nats over the whole vocabulary, of the distributions that each masked token was drawn from; 0
+    elsewhere. [batch, time], float32, no gradient.
+
+    ours, theirs: the output layers of p and q. hidden: their states, each [batch, time, hidden_size]. mask: [batch,
+    time], shifted as in `token_logps`.
+    """
+    wanted = mask[:, 1:].bool()
+    p_states, q_states = (h[:, :-1][wanted] for h in hidden)
+    rows = max(1, chunk_logits // (vocab_size or 1)) if vocab_size else max(1, len(p_states))
+    parts = []
+    for start in range(0, max(1, len(p_states)), rows):
+        p = ours(p_states[start : start + rows]).float().log_softmax(-1)
+        q = theirs(q_states[start : start + rows]).float().log_softmax(-1)
+        parts.append((p.exp() * (p - q)).sum(-1))
+    return _scatter(torch.cat(parts), wanted)
+
+
 def _scatter(values: Tensor, wanted: Tensor) -> Tensor:
     """Values at the wanted places of [batch, time-1], zeros elsewhere, and a zero column for position 0."""
     full = values.new_zeros(wanted.shape).masked_scatter(wanted, values)

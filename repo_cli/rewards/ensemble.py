@@ -8,7 +8,9 @@ device: `take` hands them each reply while others are still being generated (ear
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -90,6 +92,15 @@ class Ensemble:
             parts.rule_results = early.ruled()
             parts.rules = torch.tensor([r.total for r in parts.rule_results], dtype=torch.float32)
         return parts
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Within: what is scored is no part of the run, so the watch on the judge's failures does not count it."""
+        watch, self.watch = self.watch, JudgeWatch(replace(self.cfg.judge, max_failed=None))
+        try:
+            yield
+        finally:
+            self.watch = watch
 
     def take(self, index: int, item: Mapping[str, Any]) -> None:
         """A reply {scenario, history, reply} that `score` will be asked about, as number `index`: rules and a judge
@@ -189,13 +200,13 @@ class Ensemble:
             table.mean("reward/hard_broken_frac", parts.hard.float())
             skipped = sum(bool(r.not_scored) for r in parts.rule_results)
             table.ratio("reward/rules_not_scored_frac", float(skipped), size)
+            late = sum(bool(r.timeouts) for r in parts.rule_results)
+            table.ratio("reward/rules_timeout_frac", float(late), size)
             for rule in self.rules.by_id:
                 added = [f.weight for r in parts.rule_results for f in r.fired if f.rule == rule]
                 table.ratio(f"reward/rules/{rule}", sum(added), size)
         if self.cfg.reward.combine == "enhance":
             table.mean("reward/enhancement", correction(parts.judge, parts.rules, self.mix.n) / self.mix.n)
-            late = sum(bool(r.timeouts) for r in parts.rule_results)
-            table.ratio("reward/rules_timeout_frac", float(late), size)
         seen = torch.where(keep, total, torch.nan)
         reward = self.cfg.reward.combine
         for name, part in contributions(reward, parts.rm, parts.judge, parts.rules, total, mix).items():

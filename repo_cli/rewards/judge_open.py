@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from repo_cli.config.checks import judge_inputs
+from repo_cli.config.inputs import judge_inputs
 from repo_cli.errors import UserError
 from repo_cli.rewards.judge import Judge, LocalJudge
 from repo_cli.rewards.judge_remote import RemoteJudge

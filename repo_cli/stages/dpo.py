@@ -26,6 +26,7 @@ from repo_cli.dialogue.files import LoadReport
 from repo_cli.models.backbone import Backbone
 from repo_cli.stages.data import BatchOrder, split_rows, stage_rows
 from repo_cli.stages.reference import add_reference
+from repo_cli.stages.roles import policy_role
 from repo_cli.stages.session import Session
 from repo_cli.training.distributed import all_gather_objects, rank, world_size
 
@@ -43,7 +44,7 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
             rows, held = split_rows(rows, cfg.data.val_fraction, cfg.seed)
             held_report = LoadReport(report.path, "held-out preference", rows=len(held))
         backbone = Backbone.load(cfg, session.device)
-        role = session.policy_role(backbone)
+        role = policy_role(cfg, backbone)
         pairs = preference_samples(rows, backbone.fmt, report, cfg.data.on_bad_row)
         held_pairs = preference_samples(held, backbone.fmt, held_report, "skip") if held else []
         session.note(report.line())

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from repo_cli.config.checks import SYSTEM_FILES, SYSTEM_NAMES
+from repo_cli.config.inputs import SYSTEM_FILES, SYSTEM_NAMES
 from repo_cli.config.schema import Config
 from repo_cli.dialogue.files import load_rows
 from repo_cli.dialogue.messages import BadRow, check_messages

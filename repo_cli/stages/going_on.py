@@ -1,8 +1,11 @@
-"""Which checkpoint a resumed stage goes on from, with how many threads, and how good the one being written is."""
+"""Which checkpoint a resumed stage goes on from, with how many threads, how good the one being written is, and the last
+words of a run that had no time to write one."""
 
 from __future__ import annotations
 
+import faulthandler
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,9 +13,15 @@ from typing import Any
 import torch
 
 from repo_cli.config.schema import Config, TrackerConfig
-from repo_cli.errors import UserError, nearest
+from repo_cli.errors import Stopped, UserError, nearest
 from repo_cli.training import distributed
-from repo_cli.training.checkpoint import check_checkpoint, latest_whole, step_of, thread_count
+from repo_cli.training.checkpoint import (
+    check_checkpoint,
+    latest_complete,
+    latest_whole,
+    step_of,
+    thread_count,
+)
 from repo_cli.training.rundir import RunDir
 
 
@@ -72,3 +81,15 @@ def score_of(tracker: TrackerConfig, metrics: Mapping[str, float]) -> tuple[floa
         hint = f"; did you mean {guess}?" if guess else ""
         return None, f"tracker.keep_best={name}: step has no such metric{hint}"
     return float(metrics[name]), None
+
+
+def out_of_time(run: RunDir, stop_s: float) -> int:
+    """The exit code of a run that is not at a safe place when `launch.stop_s` are over; says so on its way."""
+    kept = latest_complete(run.checkpoints)
+    text = f"no safe place to stop within launch.stop_s={stop_s} s, so nothing was saved now"
+    print(f"stopped: {text}; last checkpoint: {kept or 'none'}", file=sys.stderr, flush=True)
+    with open(run.log_file, "a", encoding="utf-8") as file:
+        file.write(text + "\n")
+        file.flush()
+        faulthandler.dump_traceback(file, all_threads=True)
+    return Stopped.exit_code if kept else 1

@@ -1,4 +1,4 @@
-"""Looks at a running RL: a check before its first round, and development dialogues every so often.
+"""Looks at a running RL: development dialogues every so often.
 
 The development dialogues are rated by the world's hidden oracle, and the reward model scores the same replies: where
 its score goes on rising and the hidden rating does not, the policy has learnt to please the reward model. All of it is
@@ -13,49 +13,15 @@ from dataclasses import replace
 import torch
 
 from repo_cli.config.schema import Config
-from repo_cli.errors import UserError
 from repo_cli.evaluation.report.hacking import gain_words, verdict
 from repo_cli.evaluation.report.logs import RunLog
 from repo_cli.evaluation.result import PERSUASION, aspect_scores, persuasion
-from repo_cli.models.backbone import Backbone
 from repo_cli.rewards.reward_model import RewardModel
 from repo_cli.rollout import LocalEngine, run_conversations
 from repo_cli.rollout.conversation import Conversation, opening_row
-from repo_cli.stages.experience import Item
 from repo_cli.stages.session import Session
-from repo_cli.training.distributed import all_gather_objects, all_sum, rank, world_size
+from repo_cli.training.distributed import all_sum, rank, world_size
 from repo_cli.worlds import get_world
-
-#: Largest mean gap between the sampler's log-probs and the trainer's: rounding is below, a fault well above.
-GAP = {"float32": 1e-3, "bfloat16": 5e-2}
-
-
-def preflight(
-    cfg: Config, backbone: Backbone, items: list[Item], totals: torch.Tensor, session: Session
-) -> None:
-    """Before the first update: do sampler and trainer speak of the same distribution, and do the rewards differ?
-
-    Items must carry `check_logps` (Updater.values_). Raises UserError when the log-probs do not agree: the ratio
-    of such a run would be wrong from the first step on. A reward without spread is an alarm only.
-    """
-    gaps = [(i.check_logps - torch.tensor(i.reply.logps)).abs() for i in items if i.check_logps is not None]
-    tokens = all_sum(float(sum(len(g) for g in gaps)))
-    gap = all_sum(float(sum(float(g.sum()) for g in gaps))) / max(1.0, tokens)
-    parameter = next(backbone.base.parameters())
-    low = cfg.engine.autocast or cfg.engine.precision == "bf16" or parameter.dtype != torch.float32
-    limit = GAP["bfloat16" if low else "float32"]
-    if not gap <= limit:  # NaN too
-        raise UserError(
-            f"rl.preflight: the sampled log-probs differ from the trainer's by {gap:.3g} on average, {limit:g} is "
-            "rounding: sampling and training do not see the same model",
-            hint="rollout.merge=false or another policy.attn may tell why; rl.preflight=false skips this check",
-        )
-    mine = [total for total, item in zip(totals.tolist(), items, strict=True) if item.keep]
-    scored = [total for part in all_gather_objects(mine) for total in part]
-    if scored and max(scored) - min(scored) < 1e-9:
-        session.alarm(
-            f"all {len(scored)} rewards of the first step are {scored[0]:.4g}: there is nothing to learn from"
-        )
 
 
 def development_dialogues(

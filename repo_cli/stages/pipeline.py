@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 import repo_cli
-from repo_cli.config.checks import SYSTEM_FILES
 from repo_cli.config.compose import compose, to_yaml
+from repo_cli.config.inputs import SYSTEM_FILES
 from repo_cli.config.schema import Config
 from repo_cli.errors import UserError
 from repo_cli.launch.processes import launch
@@ -31,6 +31,7 @@ _SHARED = (
     "training/optimizer.py",
     "worlds",
     "stages/session.py",
+    "stages/roles.py",
 )
 ROOMS = {
     "sft": (*_SHARED, "stages/sft.py", "stages/data.py", "rewards/judge_prompt.py", "rewards/rubric.py"),
@@ -65,9 +66,21 @@ _ASKING = (
 #: Parts of the configuration that a stage does not read: changing a rule does not pre-train the base again.
 _SCORES = ("judge", "rubric", "reward", "rules", "sop")
 NOT_READ = {
-    "sft": ("critic", "rm", "reward", "rules", "algorithm", "dpo", "train_rm", "rl", "eval", *_ASKING),
-    "dpo": ("critic", "rm", *_SCORES, "sft", "train_rm", "rl", "eval"),
-    "train_rm": ("critic", *_SCORES, "algorithm", "sft", "dpo", "rl", "eval"),
+    "sft": (
+        "critic",
+        "rm",
+        "reward",
+        "rules",
+        "algorithm",
+        "dpo",
+        "train_rm",
+        "rl",
+        "eval",
+        "alarms",
+        *_ASKING,
+    ),
+    "dpo": ("critic", "rm", *_SCORES, "sft", "train_rm", "rl", "eval", "alarms"),
+    "train_rm": ("critic", *_SCORES, "algorithm", "sft", "dpo", "rl", "eval", "alarms"),
 }
 
 

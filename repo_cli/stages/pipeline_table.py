@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from repo_cli.config.checks import SYSTEM_NAMES
+from repo_cli.config.inputs import SYSTEM_NAMES
 from repo_cli.config.schema import Config
 from repo_cli.errors import UserError
 from repo_cli.evaluation.paper_table import Cost, make, render, to_csv

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,16 +32,18 @@ REJECTED = "rejected reply"
 
 
 class Scorer:
-    """The reward ensemble of a configuration, with a model behind it only where a source needs one."""
+    """The reward ensemble of a configuration, with a model behind it only where a source needs one; or a run's own."""
 
-    def __init__(self, cfg: Config) -> None:
+    def __init__(
+        self, cfg: Config, backbone: Backbone | None = None, ensemble: Ensemble | None = None
+    ) -> None:
         reads = READS[cfg.reward.combine]
         self.cfg = cfg
-        self.backbone: Backbone | None = None
-        if "rm" in reads or ("judge" in reads and cfg.judge.kind == "local"):
+        self.backbone = backbone
+        if ensemble is None and ("rm" in reads or ("judge" in reads and cfg.judge.kind == "local")):
             self.backbone = Backbone.load(cfg)
         # without a model nothing in the ensemble looks at the backbone
-        self.ensemble = Ensemble(cfg, self.backbone)  # type: ignore[arg-type]
+        self.ensemble = ensemble or Ensemble(cfg, self.backbone)  # type: ignore[arg-type]
 
     @property
     def criteria(self) -> list[str]:
@@ -107,6 +109,19 @@ def check(cfg: Config, data: str, n: int) -> tuple[list[Line], dict[str, float]]
     """A line for each canary (and one for rejected replies where the data has pairs), and the honest replies' means."""
     contexts = _contexts(cfg, data, n)
     scorer = Scorer(cfg)
+    return compare(contexts, scorer.score, scorer.criteria, cfg.world.language)
+
+
+def compare(
+    contexts: list[dict[str, Any]],
+    score: Callable[[list[dict[str, Any]]], list[dict[str, Any]]],
+    criteria: list[str],
+    language: str,
+) -> tuple[list[Line], dict[str, float]]:
+    """Answers each context {prompt, scenario, honest, dialogue, rejected} with every canary, and scores them all.
+
+    Returns a line for each canary, and the means of the honest replies by component.
+    """
     items: list[dict[str, Any]] = []
     names: list[tuple[int, str]] = []
     for i, context in enumerate(contexts):
@@ -114,40 +129,46 @@ def check(cfg: Config, data: str, n: int) -> tuple[list[Line], dict[str, float]]
             (c["honest"] for c in contexts[i + 1 :] + contexts[:i] if c["dialogue"] != context["dialogue"]),
             "",
         )
-        language = context["scenario"].get("language") or cfg.world.language
-        made = canaries(
-            context["prompt"], context["scenario"], context["honest"], foreign, language, scorer.criteria
-        )
+        spoken = context["scenario"].get("language") or language
+        made = canaries(context["prompt"], context["scenario"], context["honest"], foreign, spoken, criteria)
         if context["rejected"]:
             made[REJECTED] = context["rejected"]
         for name, reply in {"honest": context["honest"], **made}.items():
             items.append({"prompt": context["prompt"], "scenario": context["scenario"], "reply": reply})
             names.append((i, name))
-    scored = dict(zip(names, scorer.score(items), strict=True))
+    scored = dict(zip(names, score(items), strict=True))
     texts = dict(zip(names, (item["reply"] for item in items), strict=True))
-    lines = []
-    for name in (REJECTED, *ABOUT):
-        line = Line(name)
-        places = [i for i in range(len(contexts)) if (i, name) in scored]
-        line.contexts = len(places)
-        for component in COMPONENTS:
-            gaps = [_gap(scored[i, "honest"][component], scored[i, name][component]) for i in places]
-            gaps = [g for g in gaps if not math.isnan(g)]
-            if gaps:
-                line.wins[component] = sum(g > 0 for g in gaps) / len(gaps)
-                line.ties[component] = sum(g == 0 for g in gaps) / len(gaps)
-                line.gaps[component] = sum(gaps) / len(gaps)
-        if places:
-            worst = min(places, key=lambda i: _gap(scored[i, "honest"]["total"], scored[i, name]["total"]))
-            line.example = (texts[worst, "honest"], texts[worst, name])
-            lines.append(line)
+    lines = [_line(name, len(contexts), scored, texts) for name in (REJECTED, *ABOUT)]
     means = {}
     for component in COMPONENTS:
         seen = [scored[i, "honest"][component] for i in range(len(contexts))]
         seen = [value for value in seen if value is not None]
         if seen:
             means[component] = sum(seen) / len(seen)
-    return lines, means
+    return [line for line in lines if line.contexts], means
+
+
+def _line(
+    name: str,
+    contexts: int,
+    scored: dict[tuple[int, str], dict[str, Any]],
+    texts: dict[tuple[int, str], str],
+) -> Line:
+    """What the scores say of one canary over the contexts that it was tried in."""
+    line = Line(name)
+    places = [i for i in range(contexts) if (i, name) in scored]
+    line.contexts = len(places)
+    for component in COMPONENTS:
+        gaps = [_gap(scored[i, "honest"][component], scored[i, name][component]) for i in places]
+        gaps = [g for g in gaps if not math.isnan(g)]
+        if gaps:
+            line.wins[component] = sum(g > 0 for g in gaps) / len(gaps)
+            line.ties[component] = sum(g == 0 for g in gaps) / len(gaps)
+            line.gaps[component] = sum(gaps) / len(gaps)
+    if places:
+        worst = min(places, key=lambda i: _gap(scored[i, "honest"]["total"], scored[i, name]["total"]))
+        line.example = (texts[worst, "honest"], texts[worst, name])
+    return line
 
 
 def _gap(honest: float | None, other: float | None) -> float:

@@ -8,7 +8,8 @@ One step: prompts (recorded ones, and dialogues with the partner that go on) -> 
 kept) -> the partner's answers -> RM, judge and rules -> one total per reply
 (`reward.combine`) -> values and GAE (or group advantages) -> clipped policy update and value update, each by its own
 engine on the same frozen base. No reference model, unless `algorithm.kl_coef` asks for one; a reply that the judge
-failed on is left out of the update.
+failed on is left out of the update. Before the first step rl.preflight looks whether all fits together; after each
+one the alarms (`alarms.*`) look whether it still goes well.
 """
 
 from __future__ import annotations
@@ -23,10 +24,13 @@ from repo_cli.rollout import LocalEngine
 from repo_cli.stages.data import BatchOrder, stage_rows
 from repo_cli.stages.experience import Item, Prompt, advantages_, collect, rollout_rows, rollout_stats
 from repo_cli.stages.groups import gdpo_sources, group_stats, resample_flat_
-from repo_cli.stages.look import development_dialogues, first_look, preflight, say_looks
+from repo_cli.stages.look import development_dialogues, first_look, say_looks
 from repo_cli.stages.partner import PartneredDialogues
+from repo_cli.stages.preflight import preflight
+from repo_cli.stages.roles import policy_role
 from repo_cli.stages.session import Session
 from repo_cli.stages.update import Updater
+from repo_cli.stages.watch import Watch
 from repo_cli.training.distributed import all_sum
 
 
@@ -37,13 +41,15 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
         backbone = Backbone.load(cfg, session.device)
         prompts = prompt_contexts(rows, backbone.fmt, report, cfg.data.on_bad_row)
         session.note(report.line())
-        session.policy_role(backbone)
+        policy_role(cfg, backbone)
         ensemble = Ensemble(cfg, backbone)
         sampler = LocalEngine(backbone, "policy", cfg.rollout)
         updater = Updater(cfg, backbone, session)
         partners = PartneredDialogues(cfg, backbone.fmt)
         session.keep("partners", partners)
         session.keep("rewards", ensemble)
+        watch = Watch(cfg, backbone, session)
+        session.keep("alarms", watch)
         groups = cfg.algorithm.group_size
         wanted = max(1, cfg.rl.batch_size // groups)
         order = BatchOrder(len(prompts), wanted, cfg.seed, cfg.data.shuffle)
@@ -75,14 +81,16 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
                 totals, keep, reward_stats = ensemble.total(parts)
                 with session.timer("values"):
                     updater.values_(items, check)
+                probed = watch.probe(items, step)
             partners.go_on(items, step, groups)
             sources = gdpo_sources(parts, cfg)
             advantages_(items, totals, keep, cfg.algorithm, sources)
             if check:
-                preflight(cfg, backbone, items, totals, session)
+                with session.timer("preflight"):
+                    preflight(cfg, backbone, items, totals, session, updater, ensemble, prompts, step == 0)
                 checked = True
             kept = [item for item in items if item.keep]
-            stats = {**reward_stats, **rollout_stats(items, session)}
+            stats = {**reward_stats, **rollout_stats(items, session), **probed}
             stats |= group_stats(totals, keep, cfg.algorithm, sources, resampled)
             if all_sum(float(len(kept))) > 0:
                 with session.timer("update"):
@@ -92,7 +100,9 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
             if cfg.rl.eval_every and (step + 1) % cfg.rl.eval_every == 0:
                 with session.timer("dev"):
                     stats |= development_dialogues(sampler, cfg, ensemble.rm)
+            stats |= watch.look(step, stats)
             session.end_step(step, stats, rollout_rows(items, parts, totals, cfg.tracker.rollouts_keep))
+            watch.stop()
         if cfg.rl.eval_every:
             say_looks(session)
         return session.finish(backbone, "policy", kind="adapter", metrics=session.last_metrics)

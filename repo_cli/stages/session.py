@@ -15,13 +15,10 @@ and the state before it saved; one that has is finished first. `launch.stop_s` b
 from __future__ import annotations
 
 import copy
-import faulthandler
 import gc
-import io
 import logging
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -36,7 +33,8 @@ from repo_cli.models.backbone import Backbone
 from repo_cli.models.hashing import hash_model_dir
 from repo_cli.models.manifest import write_manifest
 from repo_cli.quiet import quiet_libraries, route_logs
-from repo_cli.stages.going_on import checkpoint_to_resume, score_of
+from repo_cli.stages.going_on import checkpoint_to_resume, out_of_time, score_of
+from repo_cli.stages.speaker import Speaker
 from repo_cli.training import distributed
 from repo_cli.training.checkpoint import (
     latest_complete,
@@ -66,7 +64,7 @@ class LeftStep(Stopped):
     """A signal came before the running step changed anything: the state before it is what gets saved."""
 
 
-class Session:
+class Session(Speaker):
     """See the module's docstring. One per run of a stage; `path` is the run directory."""
 
     def __init__(self, cfg: Config, stage: str, run_dir: Path | None = None) -> None:
@@ -79,11 +77,14 @@ class Session:
         self._seconds: dict[str, float] = {}
         self._bar: StepProgress | None = None
         self._step = -1  # the running step of the loop; -1 outside of it
+        self._ended = False  # whether end_step has been through for it
         self._updates_before = 0
         self._kept_before: dict[str, Any] = {}
         self._heart: Heartbeat | None = None
         self._told_best = False
-        self._stop = StopFlag(at_once=True, limit_s=cfg.launch.stop_s, at_limit=self._out_of_time)
+        self._stop = StopFlag(
+            at_once=True, limit_s=cfg.launch.stop_s, at_limit=lambda: out_of_time(self.run, cfg.launch.stop_s)
+        )
 
     # -- coming and going ------------------------------------------------------------------------------------
 
@@ -114,7 +115,10 @@ class Session:
         saved = None
         try:
             if isinstance(error, LeftStep) or (isinstance(error, SavedStop) and self._step >= 0):
-                saved = self.save(self._step, kept=self._kept_before)
+                if self._ended:
+                    saved = self.save(self._step + 1)
+                else:
+                    saved = self.save(self._step, kept=self._kept_before)
         finally:
             self._close(kind, error, trace)
         if isinstance(error, SavedStop) and saved is not None:
@@ -146,33 +150,7 @@ class Session:
         log.handlers = []
         self._handler.close()
 
-    # -- roles and engines -----------------------------------------------------------------------------------
-
-    def policy_role(self, backbone: Backbone) -> str:
-        """The role that the policy trains under: "full", or "policy" with a fresh adapter where it has none yet."""
-        if self.cfg.policy.train == "full":
-            return "full"
-        if "policy" not in backbone.roles():
-            self.add_role(backbone, "policy")
-        return "policy"
-
-    def add_role(self, backbone: Backbone, role: str, copy_of: str | None = None, head: bool = False) -> None:
-        """A trainable adapter (and head), with the values of `copy_of` where that role exists.
-
-        Its shape is the one in `lora`; a critic's that starts from the reward model is the reward model's.
-        """
-        lora = self.cfg.lora
-        source = copy_of if copy_of in backbone.roles() else None
-        r, alpha, targets = lora.r, lora.alpha, lora.targets
-        if role == "critic" and source:
-            shape = backbone.adapters.config(source)
-            r, alpha, targets = shape.r, shape.lora_alpha, shape.target_modules
-            targets = targets if isinstance(targets, str) else sorted(targets)
-        if role == "critic" and self.cfg.critic.lora_r:
-            r = self.cfg.critic.lora_r
-        backbone.add_role(role, r, alpha, lora.dropout, targets, head=head)
-        if source:
-            backbone.copy_role(source, role)
+    # -- engines ---------------------------------------------------------------------------------------------
 
     def engine(
         self, backbone: Backbone, role: str, lr: float, total_steps: int, dropout: bool = False
@@ -199,6 +177,7 @@ class Session:
         if distributed.world_size() > 1 and self.cfg.launch.heartbeat_s:
             self._heart = Heartbeat(self.path, distributed.rank()).start()
         for self._step in range(first, total):
+            self._ended = False
             torch.manual_seed(self.step_seed(self._step))
             self._seconds, self._began = {}, time.perf_counter()
             self._updates_before = self._updates()
@@ -230,19 +209,6 @@ class Session:
             f"stopped by {self._stop.signal or 'a signal'} after step {done}; go on with --resume {self.path}"
         )
 
-    def _out_of_time(self) -> int:
-        """The exit code of a run that is not at a safe place when `launch.stop_s` are over."""
-        kept = latest_complete(self.run.checkpoints)
-        text = (
-            f"no safe place to stop within launch.stop_s={self.cfg.launch.stop_s} s, so nothing was saved now"
-        )
-        print(f"stopped: {text}; last checkpoint: {kept or 'none'}", file=sys.stderr, flush=True)
-        with open(self.run.log_file, "a", encoding="utf-8") as file:
-            file.write(text + "\n")
-            file.flush()
-            faulthandler.dump_traceback(file, all_threads=True)
-        return Stopped.exit_code if kept else 1
-
     def end_step(
         self, step: int, stats: dict[str, float], rollouts: list[dict[str, Any]] | None = None
     ) -> None:
@@ -255,6 +221,7 @@ class Session:
         self.last_metrics = stats
         done = step + 1
         self.tracker.log(done, stats)
+        self._ended = True
         if rollouts is not None:
             self.tracker.rollouts(done, rollouts)
         shown = SHOWN.get(self.stage, "loss")
@@ -321,7 +288,7 @@ class Session:
         mine = groups[distributed.rank() :: distributed.world_size()]
         return [thing for part in mine for thing in part]
 
-    # -- words and numbers -----------------------------------------------------------------------------------
+    # -- times ----------------------------------------------------------------------------------------------
 
     @contextmanager
     def timer(self, name: str) -> Iterator[None]:
@@ -334,40 +301,6 @@ class Session:
     def seconds(self, name: str) -> float:
         """Seconds so far under `timer(name)` in this step."""
         return self._seconds.get(name, 0.0)
-
-    @contextmanager
-    def progress(self, label: str, total: int) -> Iterator[Callable[[int, int], None]]:
-        """A progress bar for long work outside the training loop; call with (done, total)."""
-        with StepProgress(label, total, active=self.is_main) as bar:
-
-            def advance(done: int, _total: int) -> None:
-                beat(label)
-                if done > bar.done:
-                    bar.advance(done - bar.done)
-
-            yield advance
-
-    def note(self, text: str) -> None:
-        """A line for people: terminal and log."""
-        if self.is_main:
-            log.info(text)
-            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-    def show(self, table: Any) -> None:
-        """A rich table for people: terminal and log."""
-        if self.is_main:
-            self.console.print(table)
-            plain = Console(width=120, file=io.StringIO(), record=True)
-            plain.print(table)
-            log.info("\n%s", plain.export_text())
-
-    def alarm(self, text: str) -> None:
-        """Something that looks wrong: terminal, log and tracker."""
-        self.tracker.alarm(text)
-        if self.is_main:
-            self.console.print(
-                f"warning: {text}", style="yellow", markup=False, highlight=False, soft_wrap=True
-            )
 
     # -- the product -----------------------------------------------------------------------------------------
 

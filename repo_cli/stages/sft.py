@@ -28,6 +28,7 @@ from repo_cli.models.backbone import Backbone
 from repo_cli.rewards.judge import LocalJudge
 from repo_cli.rewards.judge_prompt import agreement
 from repo_cli.stages.data import EXAMPLE, BatchOrder, split_rows, stage_rows
+from repo_cli.stages.roles import policy_role
 from repo_cli.stages.session import Session
 from repo_cli.training.distributed import all_sum, rank, world_size
 
@@ -43,7 +44,7 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
             held_report = LoadReport(report.path, "held-out sft", rows=len(held))
         texts = (m["content"] for r in rows for m in r["messages"])
         backbone = Backbone.load(cfg, session.device, texts=texts)
-        role = session.policy_role(backbone)
+        role = policy_role(cfg, backbone)
         samples = sft_samples(rows, backbone.fmt, report, cfg.data.on_bad_row, cfg.sft.max_messages)
         held_samples = (
             sft_samples(held, backbone.fmt, held_report, "skip", cfg.sft.max_messages) if held else []

@@ -30,6 +30,7 @@ from repo_cli.evaluation.rm_view import render
 from repo_cli.models.backbone import Backbone
 from repo_cli.rewards.reward_model import LEAST, Calibration
 from repo_cli.stages.data import BatchOrder, split_rows, stage_rows
+from repo_cli.stages.roles import add_role
 from repo_cli.stages.session import Session
 from repo_cli.training.disk import disk_errors
 from repo_cli.training.distributed import agreed, all_gather_objects, rank, world_size
@@ -49,7 +50,7 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
             report.rows = len(rows)
             held_report = LoadReport(report.path, "held-out preference", rows=len(held))
         backbone = Backbone.load(cfg, session.device)
-        session.add_role(backbone, "rm", copy_of="policy", head=True)
+        add_role(cfg, backbone, "rm", copy_of="policy", head=True)
         pairs = preference_samples(rows, backbone.fmt, report, cfg.data.on_bad_row)
         held_pairs = preference_samples(held, backbone.fmt, held_report, "skip")
         session.note(report.line())

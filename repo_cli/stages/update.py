@@ -17,8 +17,10 @@ from repo_cli.dialogue.batches import Batch, collate, micro_batches
 from repo_cli.models.backbone import Backbone
 from repo_cli.stages.experience import Item, pad
 from repo_cli.stages.reference import add_reference
+from repo_cli.stages.roles import add_role
 from repo_cli.stages.session import Session
 from repo_cli.training.distributed import all_sum
+from repo_cli.training.engine import LossFn, TrainEngine
 
 
 class Updater:
@@ -46,7 +48,7 @@ class Updater:
             backbone.add_role("critic", dropout=cfg.lora.dropout, init_from=cfg.rm.path, head=True)
         else:
             start = "rm" if cfg.critic.init == "rm" else None
-            self.session.add_role(backbone, "critic", copy_of=start, head=True)
+            add_role(cfg, backbone, "critic", copy_of=start, head=True)
 
     @torch.no_grad()
     def values_(self, items: list[Item], check: bool = False) -> None:
@@ -96,6 +98,11 @@ class Updater:
         if self.critic is not None:
             stats["critic/explained_variance"] = explained_variance(items)
         return stats
+
+    def trained(self) -> dict[str, tuple[TrainEngine, LossFn]]:
+        """Each role that is trained: its engine, and its loss on a micro-batch of items."""
+        own: dict[str, tuple[TrainEngine, LossFn]] = {"policy": (self.policy, self._policy_loss)}
+        return own if self.critic is None else {"critic": (self.critic, self._value_loss), **own}
 
     def _weigh(self, chosen: list[Item], tokens: float) -> None:
         """What a token of each reply counts in the policy loss; `tokens` is their number over all ranks."""

@@ -152,11 +152,7 @@ class TrainEngine:
         scale = group.world_size() / float(denominator)  # DeepSpeed averages over ranks
         total = torch.zeros((), dtype=torch.float64)
         stats = self.module.stats = []
-        # Training mode is what makes dropout and checkpointing act; without both the evaluation mode is the same.
-        training = self.dropout or self.cfg.engine.gradient_checkpointing
-        if training:
-            self.backbone.set_mode(training=True, dropout=self.dropout)
-        try:
+        with self.training_mode():
             for index in range(rounds):
                 self.between()
                 mine = index < len(todo)
@@ -167,12 +163,21 @@ class TrainEngine:
                 if index < rounds - 1:
                     self.engine.step()
             norm = self._finish(total)
-        finally:
-            if training:
-                self.backbone.set_mode(training=False)
         self.updates += 1
         result = {"loss": float(group.all_sum(total)) / denominator, "grad_norm": norm, "lr": rate}
         return result | _merge(group.all_gather_objects(_collect(stats)), denominator)
+
+    @contextmanager
+    def training_mode(self) -> Iterator[None]:
+        """What makes dropout and checkpointing act; without both the evaluation mode is the same."""
+        training = self.dropout or self.cfg.engine.gradient_checkpointing
+        if training:
+            self.backbone.set_mode(training=True, dropout=self.dropout)
+        try:
+            yield
+        finally:
+            if training:
+                self.backbone.set_mode(training=False)
 
     def _finish(self, total: Tensor) -> float:
         """Checks, clips and steps; returns the gradient's norm before clipping."""

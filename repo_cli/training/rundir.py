@@ -1,7 +1,7 @@
 """The directory of one run: unique, never shared between launches. No torch.
 
 runs/<stage>/<name>/<time>-<id>/  config.yaml  overrides.txt  environment.json  log.txt  metrics.jsonl
-                                  rollouts/  checkpoints/  final/
+                                  alarms.jsonl (RL)  rollouts/  checkpoints/  final/
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ class RunDir:
             raise UserError(f"{path}: not a run directory (no config.yaml there)")
         self.config = self.path / "config.yaml"
         self.metrics = self.path / "metrics.jsonl"
+        self.alarms = self.path / "alarms.jsonl"
         self.log_file = self.path / "log.txt"
         self.rollouts = self.path / "rollouts"
         self.checkpoints = self.path / "checkpoints"

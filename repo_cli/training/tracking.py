@@ -27,7 +27,7 @@ class Tracker:
     """One line a step in metrics.jsonl, the same numbers in TensorBoard.
 
     active: False on every rank but the first. from_step: when resuming, lines of later steps are taken out
-    first, so that a step never stands there twice.
+    of metrics and alarms first, so that a step never stands there twice.
     """
 
     def __init__(self, run: RunDir, cfg: Any, active: bool = True, from_step: int | None = None) -> None:
@@ -39,6 +39,7 @@ class Tracker:
             check_installed(cfg.tracker.services)
         if active and from_step is not None:
             _cut(run.metrics, from_step)
+            _cut(run.alarms, from_step)
 
     def log(self, step: int, values: Mapping[str, Any]) -> None:
         """Numbers of one step (names like reward/rm, timing/update_s). NaN and infinity become null."""
@@ -70,6 +71,13 @@ class Tracker:
                     handle.write(
                         json.dumps({k: _plain(v) for k, v in row.items()}, ensure_ascii=False) + "\n"
                     )
+
+    def alarm_event(self, row: Mapping[str, Any]) -> None:
+        """A line of alarms.jsonl: an alarm that starts or ends (training/alarms.py)."""
+        if not self.active:
+            return
+        with disk_errors(self.run.alarms), open(self.run.alarms, "a", encoding="utf-8") as handle:
+            handle.write(json.dumps({k: _plain(v) for k, v in row.items()}, ensure_ascii=False) + "\n")
 
     def alarm(self, text: str) -> None:
         """Something that a person should see: to the log as a warning, which the terminal shows too."""

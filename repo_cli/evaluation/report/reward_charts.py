@@ -34,9 +34,7 @@ def histogram(edges: Sequence[float], counts: Sequence[float]) -> Markup:
     parts.append(f'<line class="axis" x1="{_LEFT}" y1="144" x2="{WIDTH - _LEFT}" y2="144"/>')
     if low < 0 < high:
         parts.append(f'<line class="zero" x1="{_f(x(0))}" y1="{_TOP}" x2="{_f(x(0))}" y2="144"/>')
-    return Markup(
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" aria-hidden="true">{"".join(parts)}</svg>'
-    )
+    return Markup(f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" aria-hidden="true">{"".join(parts)}</svg>')
 
 
 def calibration(bins: Sequence[Mapping[str, float]]) -> Markup:
@@ -60,6 +58,4 @@ def calibration(bins: Sequence[Mapping[str, float]]) -> Markup:
     for point in points:
         cx, cy = point.split(",")
         parts.append(f'<circle class="dot" cx="{cx}" cy="{cy}" r="3.5"/>')
-    return Markup(
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" aria-hidden="true">{"".join(parts)}</svg>'
-    )
+    return Markup(f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" aria-hidden="true">{"".join(parts)}</svg>')

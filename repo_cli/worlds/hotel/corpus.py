@@ -136,8 +136,20 @@ def _context(corpus: str, index: int, world: World) -> tuple[Play, Cut]:
 
 
 def _prompts(corpus: str, index: int, world: World, rng: random.Random) -> Row:
+    """A context, and what the scripted agent of the corpus `gold` says there: nothing is trained on that reply, RL's
+    preflight compares tricks with it."""
     played, cut = _context(corpus, index, world)
-    return {"prompt": played.messages[: cut.length], "scenario": played.scenario, "tags": [cut.tag]}
+    return {
+        "prompt": played.messages[: cut.length],
+        "scenario": played.scenario,
+        "reference": _gold_reply(played, cut, rng),
+        "tags": [cut.tag],
+    }
+
+
+def _gold_reply(played: Play, cut: Cut, rng: random.Random) -> str:
+    quality = rng.choices(("excellent", "scripted"), MIXES["gold"][:2])[0]
+    return agent_at(played, cut, rng, "gold").word(cut.plan, quality)
 
 
 def _replies(corpus: str, index: int, world: World, rng: random.Random) -> Row:
@@ -145,11 +157,10 @@ def _replies(corpus: str, index: int, world: World, rng: random.Random) -> Row:
     so that the rows are independent."""
     played, order = _shared(corpus, index, world)  # type: ignore[arg-type]  # hashed by identity
     cut = order[rng.randrange(min(SHARED, len(order)))]
-    quality = rng.choices(("excellent", "scripted"), MIXES["gold"][:2])[0]
     return {
         "id": f"{played.scenario['id']}@{cut.length}",
         "prompt": played.messages[: cut.length],
-        "reference": agent_at(played, cut, rng, "gold").word(cut.plan, quality),
+        "reference": _gold_reply(played, cut, rng),
         "scenario": played.scenario,
         "tags": [cut.tag],
     }
