@@ -215,8 +215,8 @@ def _finish(tree: dict[str, Any], stage: str) -> Config:
     _refuse_secrets(tree)
     data = _resolved(tree)
     data["stage"] = stage
-    if isinstance(data.get("pipeline"), dict):
-        data["pipeline"]["steps"] = expand(data["pipeline"].get("steps"))
+    if isinstance(data.get("pipeline"), dict) and "steps" in data["pipeline"]:
+        data["pipeline"]["steps"] = expand(data["pipeline"]["steps"])
     cfg = from_dict(Config, data)
     for name in _PATHS:
         setattr(cfg, name, _home(getattr(cfg, name)))
