@@ -85,3 +85,12 @@ def talk_ends_early(r: Reading, *, refusals: int = 2) -> Finding | None:
     if state.opted_out or state.hard_refusal or state.refusals >= refusals:
         return None
     return r.whole(f"the talk is over: {outcome['reason']}")
+
+
+@check()
+def ends_without_deal(r: Reading) -> Finding | None:
+    """With the partner's answer the talk is over, and no price was agreed: refused, put off, sent on, broken off."""
+    outcome = (r.answer or {}).get("outcome") or {}
+    if not (r.answer or {}).get("ended") or outcome.get("deal") is not False:
+        return None
+    return r.whole(f"no deal: {outcome.get('reason')}")
