@@ -62,6 +62,7 @@ BAD = [
     (["rl.batch_size=2", "launch.nproc=4"], ["rl.batch_size", "launch.nproc"]),
     (["name=../x"], ["name"]),
     # the pipeline's own part
+    (["pipeline.seeds=[a]"], ["pipeline.seeds"]),
     (["pipeline.steps.x.stage=slf"], ["pipeline.steps.x.stage", "sft"]),
     (["pipeline.steps.x.stage=sft", "pipeline.steps.x.sett={}"], ["pipeline.steps.x.sett"]),
     (

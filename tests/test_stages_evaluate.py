@@ -472,3 +472,15 @@ def test_names_that_are_not_there(tmp_path: Path) -> None:
         play(tmp_path, "eval.systems.a=world:intent", "eval.baseline=b")
     with pytest.raises(UserError, match=r"eval\.counterpart"):
         play(tmp_path, "eval.systems.a=world:intent", "eval.counterpart=gpt")
+
+
+def test_the_development_split_has_other_scenarios_and_dialogues_only(tmp_path: Path) -> None:
+    given = ("eval.systems={gold: 'world:gold'}", "eval.sets=[online]")
+    ids = {}
+    for split in ("test", "dev"):
+        result, _ = read(play(tmp_path / split, *given, f"eval.split={split}"))
+        ids[split] = {d.scenario_id for d in result.systems["gold"].dialogues}
+        assert len(ids[split]) == 4
+    assert not ids["test"] & ids["dev"]
+    with pytest.raises(UserError, match=r"eval\.split=dev"):
+        compose("eval", [*FAST, "eval.split=dev", "eval.sets=[online, badcases]"])
