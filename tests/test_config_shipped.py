@@ -28,7 +28,7 @@ LIGHT = ["rules=none"]
 
 
 def test_the_entries_are_the_stages() -> None:
-    assert entries() == ["sft", "dpo", "train_rm", "rl", "eval", "pipeline"]
+    assert entries() == ["sft", "dpo", "train_rm", "sample", "rl", "eval", "pipeline"]
 
 
 @pytest.mark.parametrize("stage", entries())
@@ -67,6 +67,9 @@ def test_every_experiment_serves_every_stage(experiment: str) -> None:
         cfg = compose(step["stage"], [f"+experiment={experiment}", "policy=tiny", *light], step=name)
         assert cfg.policy.name == "tiny"
         for dotted, value in step.get("set", {}).items():
+            if "." not in dotted and dotted in PLACES.groups():  # another option of a group
+                assert getattr(cfg, dotted).name == value
+                continue
             found = cfg
             for part in dotted.split("."):
                 found = getattr(found, part)

@@ -102,8 +102,16 @@ def describe(cfg: Config) -> list[tuple[str, str]]:
             )
         )
         return lines
+    data = " + ".join(str(path) for path in (cfg.data.path, *cfg.data.also))
+    if cfg.stage == "sample":
+        who = "the world" if cfg.sample.annotator == "world" else f"judge {judge_line(cfg)}"
+        return [
+            *lines,
+            ("data", data),
+            ("steps", f"{cfg.sample.n} replies to each prompt, compared and graded by {who}"),
+        ]
     trained = "every weight" if policy.train == "full" else f"LoRA r={cfg.lora.r} alpha={cfg.lora.alpha:g}"
-    lines += [("trains", trained), ("data", str(cfg.data.path)), ("learning rate", f"{cfg.optim.lr:g}")]
+    lines += [("trains", trained), ("data", data), ("learning rate", f"{cfg.optim.lr:g}")]
     if cfg.stage == "rl":
         lines += [
             ("method", f"{cfg.algorithm.name} on reward.combine={cfg.reward.combine}"),

@@ -1,4 +1,4 @@
-"""`repo sft`, `dpo`, `train-rm`, `rl`, `eval`, `pipeline`: compose once, then launch (or only show the plan)."""
+"""The stages as commands (`repo sft`, `rl`, `eval` ...): compose once, then launch, or only show the plan."""
 
 from __future__ import annotations
 
@@ -56,6 +56,16 @@ STAGES = (
         TRAIN,
         "Train a reward model on preference pairs and calibrate it.",
         ("repo train-rm policy.parent=runs/sft/run/.../final data.path=pairs.jsonl",),
+    ),
+    Stage(
+        "sample",
+        TRAIN,
+        "Sample a policy's replies and have them compared and graded: more data for reward model and judge.",
+        (
+            "repo sample policy.parent=runs/sft/run/.../final data.path=prompts.jsonl sample.n=4",
+            "repo sample policy.parent=... sample.annotator=judge judge=openai judge.api.url=... judge.api.model=...",
+            "repo train-rm data.path=pairs.jsonl 'data.also=[runs/sample/run/.../final]'",
+        ),
     ),
     Stage(
         "rl",

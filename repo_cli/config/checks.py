@@ -18,6 +18,8 @@ NEEDS = {
     "weighted_sum": ("rm",),
     "normalised_sum": ("rm",),
 }
+#: What reads reward.weights.
+SUMS = ("weighted_sum", "normalised_sum")
 
 
 def check(cfg: Config) -> None:
@@ -185,9 +187,13 @@ def _check_reward(cfg: Config) -> None:
             f"reward.veto={cfg.reward.veto} with rules={cfg.rules.name}: only a hard rule can veto",
             "set rules=hotel_guardrails, or reward.veto=null",
         )
-    if cfg.reward.combine == "weighted_sum" and not any(
-        (cfg.reward.weights.rm, cfg.reward.weights.judge, cfg.reward.weights.rules)
-    ):
+    weights = cfg.reward.weights
+    if cfg.reward.combine not in SUMS and (weights.rm, weights.judge, weights.rules) != (1.0, 1.0, 1.0):
+        raise _clash(
+            f"reward.weights are read by {' and '.join(SUMS)} only, not by reward.combine={cfg.reward.combine}",
+            "judge.weight scales the judge; rules=none, judge=none leave a source out",
+        )
+    if cfg.reward.combine == "weighted_sum" and not any((weights.rm, weights.judge, weights.rules)):
         raise _clash(
             "reward.weights are all 0: every reply would get the same reward", "give one of them a weight"
         )
@@ -240,8 +246,13 @@ def _check_training(cfg: Config) -> None:
             f"dpo.label_smoothing={cfg.dpo.label_smoothing} with dpo.loss=ipo: only the sigmoid loss is smoothed",
             "set dpo.label_smoothing=0, or dpo.loss=sigmoid",
         )
-    if cfg.data.val_path and cfg.data.val_path == cfg.data.path:
-        raise _clash("data.val_path is the same as data.path", "held-out rows must not be trained on")
+    if cfg.stage == "sample" and cfg.sample.annotator == "judge" and cfg.judge.kind == "none":
+        raise _clash(
+            "sample.annotator=judge with judge.kind=none: there is no judge to ask",
+            "judge=local judge.path=..., or judge=openai judge.api.url=...",
+        )
+    if cfg.data.val_path and cfg.data.val_path in (cfg.data.path, *cfg.data.also):
+        raise _clash("data.val_path is among data.path and data.also", "held-out rows must not be trained on")
 
 
 def _check_eval(cfg: Config) -> None:

@@ -206,6 +206,8 @@ def _filled(value: Any, products: Mapping[str, str | Path]) -> Any:
     """`step:NAME`, anywhere in a value, as what that step made; left as it is while the step is not done."""
     if isinstance(value, dict):
         return {name: _filled(item, products) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_filled(item, products) for item in value]
     if isinstance(value, str) and value.startswith(STEP) and value.removeprefix(STEP) in products:
         return str(products[value.removeprefix(STEP)])
     return value
@@ -222,6 +224,7 @@ def _finish(tree: dict[str, Any], stage: str) -> Config:
         setattr(cfg, name, _home(getattr(cfg, name)))
     for group, name in _NESTED_PATHS:
         setattr(getattr(cfg, group), name, _home(getattr(getattr(cfg, group), name)))
+    cfg.data.also = [_home(path) or "" for path in cfg.data.also]
     check(cfg)
     return cfg
 

@@ -26,6 +26,7 @@ EVAL_SETS = ("online", "badcases", "replies")
 @dataclass
 class DataConfig:
     path: str | None = key(None, "a file, a hub name, or world:<corpus>")
+    also: list[str] = key([], "more rows of the same kind, after those of data.path and whole")
     val_path: str | None = key(None, "held-out rows; null = a part of data.path")
     val_fraction: float = key(0.05, "part held out when val_path is null", lo=0, hi=0.9)
     limit: int | None = key(None, "use at most this many rows", lo=1)
@@ -76,6 +77,13 @@ class DpoConfig:
     per_token: bool = key(False, "mean log-prob of a reply's tokens instead of their sum")
     reference: str = key("precompute", "log-probs of the starting policy", choices=("precompute", "adapter"))
     eval_every: int = key(0, "steps between two looks at held-out pairs; 0 = only at the end", lo=0)
+
+
+@dataclass
+class SampleConfig:
+    n: int = key(2, "replies to each prompt", lo=1)
+    annotator: str = key("world", "who compares and grades the replies", choices=("world", "judge"))
+    margin: float = key(0.1, "judge: least difference of two replies' scores (-1 to 1) in a pair", lo=0, hi=2)
 
 
 @dataclass

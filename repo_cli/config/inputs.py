@@ -50,6 +50,8 @@ def missing_inputs(cfg: Config) -> list[MissingInput]:
                 _path(found, dotted, own, hub=True)
     else:
         _data(found, "data.path", cfg.data.path)
+        for number, more in enumerate(cfg.data.also):
+            _data(found, f"data.also[{number}]", more)
         if cfg.data.val_path:
             _data(found, "data.val_path", cfg.data.val_path)
         if not (policy.path or policy.parent or policy.build):
@@ -59,7 +61,8 @@ def missing_inputs(cfg: Config) -> list[MissingInput]:
             _path(found, dotted, value, hub=dotted == "policy.path")
     if cfg.stage == "rl":
         _rl_inputs(found, cfg)
-    if cfg.stage == "eval" and cfg.eval.rater == "judge":
+    asked = cfg.stage == "eval" and cfg.eval.rater == "judge"
+    if asked or (cfg.stage == "sample" and cfg.sample.annotator == "judge"):
         found += judge_inputs(cfg)
     return found
 

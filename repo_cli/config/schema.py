@@ -40,12 +40,13 @@ from repo_cli.config.groups_stage import (
     EvalConfig,
     PipelineConfig,
     RlConfig,
+    SampleConfig,
     SftConfig,
     TrainRmConfig,
     WorldConfig,
 )
 
-STAGES = ("sft", "dpo", "train_rm", "rl", "eval", "pipeline")
+STAGES = ("sft", "dpo", "train_rm", "sample", "rl", "eval", "pipeline")
 
 
 @dataclass
@@ -84,6 +85,7 @@ class Config:
     sft: SftConfig = section(SftConfig)
     dpo: DpoConfig = section(DpoConfig)
     train_rm: TrainRmConfig = section(TrainRmConfig)
+    sample: SampleConfig = section(SampleConfig)
     rl: RlConfig = section(RlConfig)
     eval: EvalConfig = section(EvalConfig)
     pipeline: PipelineConfig = section(PipelineConfig)
@@ -117,6 +119,7 @@ __all__ = [
     "SftConfig",
     "SopConfig",
     "STAGES",
+    "SampleConfig",
     "SlurmConfig",
     "SweepConfig",
     "TrackerConfig",

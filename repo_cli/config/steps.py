@@ -75,8 +75,15 @@ def _named(step: Any) -> set[str]:
     """The steps that a step refers to."""
     settings = step.get("set") if isinstance(step, Mapping) else None
     values = list(settings.values()) if isinstance(settings, Mapping) else []
-    values += [inner for value in values if isinstance(value, Mapping) for inner in value.values()]
-    return {v.removeprefix(STEP) for v in values if isinstance(v, str) and v.startswith(STEP)}
+    texts = [text for value in values for text in _inside(value)]
+    return {v.removeprefix(STEP) for v in texts if isinstance(v, str) and v.startswith(STEP)}
+
+
+def _inside(value: Any) -> list[Any]:
+    """What a setting's value holds: of a mapping or a list its items."""
+    return (
+        list(value.values()) if isinstance(value, Mapping) else value if isinstance(value, list) else [value]
+    )
 
 
 def check_steps(steps: dict[str, Any], stages: tuple[str, ...]) -> None:
@@ -113,7 +120,7 @@ def _check_setting(where: str, dotted: str, value: Any, seen: list[str]) -> None
             free_part(dotted)
         except UserError as error:
             raise UserError(f"{where}.set: {error.message}", hint=error.hint) from None
-    for text in value.values() if isinstance(value, dict) else [value]:
+    for text in _inside(value):
         if isinstance(text, str) and text.startswith(STEP) and text[len(STEP) :] not in seen:
             hint = f"steps before it: {', '.join(seen) or 'none'}"
             raise UserError(f"{where}.set: {dotted}={text} names no step before this one", hint=hint)

@@ -51,6 +51,18 @@ class LoadReport:
         if len(self.examples) < _SHOWN:
             self.examples.append(message)
 
+    def joined(self, other: LoadReport) -> LoadReport:
+        """Both as one."""
+        return LoadReport(
+            f"{self.path} + {other.path}",
+            self.kind,
+            self.read + other.read,
+            self.rows + other.rows,
+            self.reasons + other.reasons,
+            [*self.examples, *other.examples][:_SHOWN],
+            self.notes + other.notes,
+        )
+
     def line(self) -> str:
         """One line for the log."""
         text = f"{self.path}: {self.rows} {self.kind} rows"

@@ -117,7 +117,9 @@ def record(run: Path) -> dict[str, str]:
 def inputs(cfg: Config) -> dict[str, str]:
     """Hash by key of each file or directory that the configuration names and that lies on this disk."""
     flat = _flat(cfg)
-    return {key: hashed for key in FILES if (value := flat.get(key)) and (hashed := content(value))}
+    also = {f"data.also[{number}]": path for number, path in enumerate(flat.get("data.also") or [])}
+    files = {key: flat.get(key) for key in FILES} | also
+    return {key: hashed for key, value in files.items() if value and (hashed := content(value))}
 
 
 def content(value: Any) -> str:

@@ -33,12 +33,12 @@ def resolve_start(path: str | None, parent: str | None) -> Start | None:
     if parent is None:
         return Start(path) if path else None
     final = find_final(parent, "policy.parent")
+    manifest = read_manifest(final, "policy.parent") if (final / NAME).is_file() else None
+    if manifest is not None and manifest.kind not in ("adapter", "full"):
+        raise UserError(f"policy.parent={parent}: holds a {manifest.kind}, not a policy")
     if not (final / "adapter_config.json").is_file():
         return Start(str(final))
-    if (final / NAME).is_file():
-        manifest = read_manifest(final, "policy.parent")
-        if manifest.kind not in ("adapter", "full"):
-            raise UserError(f"policy.parent={parent}: holds a {manifest.kind}, not a policy")
+    if manifest is not None:
         base, wanted = manifest.base, manifest.base_hash
     else:
         from repo_cli.models.adapters import read_adapter_config

@@ -14,7 +14,7 @@ from repo_cli.errors import UserError
 
 NAME = "manifest.json"
 FORMAT = 1
-KINDS = ("full", "adapter", "rm", "critic", "judge")
+KINDS = ("full", "adapter", "rm", "critic", "judge", "data")
 
 
 @dataclass
@@ -121,6 +121,9 @@ def _card(manifest: Manifest) -> str:
     if manifest.kind == "full":
         opens = 'AutoModelForCausalLM.from_pretrained("<this directory>")'
         what = "A whole causal language model."
+    elif manifest.kind == "data":
+        opens = 'datasets.load_dataset("json", data_dir="<this directory>")'
+        what = "Replies sampled from a policy, as an annotator compared and graded them."
     else:
         base = f'AutoModelForCausalLM.from_pretrained("{manifest.base}")'
         opens = f'PeftModel.from_pretrained({base}, "<this directory>")'

@@ -1,14 +1,15 @@
 """Where a stage's rows come from (`data.path`), and in which order it sees them.
 
-`data.path` is a file, a hub name, or `world:<corpus>` for the built-in world's own data. A judge's labelled
-examples become SFT rows here, and whole dialogues become RL prompts, so that every stage takes every file that
-can serve it.
+`data.path` is a file, a hub name, what `repo sample` made, or `world:<corpus>` for the built-in world's own data;
+`data.also` adds more of the same kind. A judge's labelled examples become SFT rows here, and whole dialogues become RL
+prompts, so that every stage takes every file that can serve it.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Hashable
+from pathlib import Path
 from typing import Any
 
 from repo_cli.config.schema import Config
@@ -24,20 +25,33 @@ EXAMPLE = "_example"
 #: Which kinds of row serve a stage: judge examples become SFT rows, whole dialogues become prompts.
 SERVES = {"sft": ("sft", "judge"), "preference": ("preference",), "prompts": ("prompts", "badcases", "sft")}
 
+#: What `repo sample` writes, by the kind of the stage that it serves.
+SAMPLED = {"preference": "preference.jsonl", "sft": "judge.jsonl"}
+
 
 def stage_rows(
     cfg: Config, kind: str, path: str | None = None, limit: int | None = None
 ) -> tuple[list[Row], LoadReport]:
-    """The rows of `path` (default `data.path`) as `kind` ("sft", "preference" or "prompts"), and what was left out.
+    """The rows of `path` (default `data.path`, and after it those of `data.also`) as `kind` ("sft", "preference" or
+    "prompts"), and what was left out.
 
     Raises UserError where the file, the corpus or a row is not what the stage needs.
     """
-    source = path if path is not None else cfg.data.path
-    limit = limit if limit is not None else cfg.data.limit
-    if not source:
+    if path is not None:
+        return _rows(cfg, kind, path, limit)
+    if not cfg.data.path:
         raise UserError(
             "data.path is not set: the stage has nothing to train on", hint="data.path=FILE.jsonl"
         )
+    rows, report = _rows(cfg, kind, cfg.data.path, limit if limit is not None else cfg.data.limit)
+    for source in cfg.data.also:
+        more, other = _rows(cfg, kind, source, None)
+        rows, report = rows + more, report.joined(other)
+    return rows, report
+
+
+def _rows(cfg: Config, kind: str, source: str, limit: int | None) -> tuple[list[Row], LoadReport]:
+    source = sampled_file(source, kind)
     if source.startswith("world:"):
         rows = world_rows(cfg, source.removeprefix("world:"), limit)
         report = LoadReport(source, kind, read=len(rows), rows=len(rows))
@@ -57,6 +71,18 @@ def stage_rows(
     if kind == "prompts":
         rows = [prompt for row in rows for prompt in prompts_of(row)]
     return rows, report
+
+
+def sampled_file(source: str, kind: str) -> str:
+    """In a `final/` of `repo sample`, or the run around one, the file that serves the stage; else `source` itself."""
+    folder = Path(source).expanduser()
+    for place in (folder, folder / "final"):
+        if any((place / name).is_file() for name in SAMPLED.values()):
+            if kind not in SAMPLED or not (place / SAMPLED[kind]).is_file():
+                held = ", ".join(name for name in SAMPLED.values() if (place / name).is_file())
+                raise UserError(f"{source} holds {held}, and this stage needs {kind} rows")
+            return str(place / SAMPLED[kind])
+    return source
 
 
 def world_rows(cfg: Config, corpus: str, limit: int | None) -> list[Row]:

@@ -40,6 +40,7 @@ ROOMS = {
         *(*_SHARED, "stages/train_rm.py", "stages/data.py", "rewards/reward_model.py", "algorithms"),
         *("evaluation/rm_report.py", "evaluation/statistics.py"),
     ),
+    "sample": (*_SHARED, "stages/sample.py", "stages/data.py", "rollout", "rewards"),
     "rl": ("",),
     "eval": ("",),
 }
@@ -74,13 +75,15 @@ NOT_READ = {
         "algorithm",
         "dpo",
         "train_rm",
+        "sample",
         "rl",
         "eval",
         "alarms",
         *_ASKING,
     ),
-    "dpo": ("critic", "rm", *_SCORES, "sft", "train_rm", "rl", "eval", "alarms"),
-    "train_rm": ("critic", *_SCORES, "algorithm", "sft", "dpo", "rl", "eval", "alarms"),
+    "sample": ("critic", "rm", "algorithm", "sft", "dpo", "train_rm", "rl", "eval", "alarms"),
+    "dpo": ("critic", "rm", *_SCORES, "sft", "train_rm", "sample", "rl", "eval", "alarms"),
+    "train_rm": ("critic", *_SCORES, "algorithm", "sft", "dpo", "sample", "rl", "eval", "alarms"),
 }
 
 
@@ -131,6 +134,7 @@ def step_key(cfg: Config) -> str:
     text = to_yaml(cfg, without=NOT_INPUTS + NOT_READ.get(cfg.stage, ()))
     given = [
         cfg.data.path,
+        *cfg.data.also,
         cfg.data.val_path,
         cfg.policy.path,
         cfg.policy.parent,

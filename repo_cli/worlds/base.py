@@ -119,6 +119,14 @@ class World(Protocol):
 
     def agent(self, name: str, scenario: Scenario, seed: int) -> Speaker: ...
 
+    def prefers(
+        self, history: list[Message], first: str, second: str, scenario: Scenario, seed: int
+    ) -> bool: ...
+
+    def grade(
+        self, history: list[Message], reply: str, scenario: Scenario, seed: int
+    ) -> dict[str, float | None]: ...
+
 
 def make_outcome(deal: bool, price: float | None, reason: str, turns: int) -> Outcome:
     """An outcome record: a price stands only with a deal; `turns` counts the agent's replies."""

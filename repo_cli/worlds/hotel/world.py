@@ -7,9 +7,11 @@ training code can reach a hidden rating by accident through a shared import.
 from __future__ import annotations
 
 import importlib
+import random
 from functools import cached_property
 from typing import Any
 
+from repo_cli.dialogue.scenario import public_side
 from repo_cli.errors import UserError, nearest
 from repo_cli.worlds.base import (
     BadCaseRating,
@@ -77,3 +79,19 @@ class HotelWorld:
         from repo_cli.worlds.hotel.agents import make_agent
 
         return make_agent(name, scenario, seed)
+
+    def prefers(self, history: list[Message], first: str, second: str, scenario: Scenario, seed: int) -> bool:
+        """Whether the noisy annotator, who sees the public scenario alone, likes `first` better than `second`."""
+        from repo_cli.worlds.hotel import annotator
+
+        rng = random.Random(f"prefers|{self.seed}|{seed}")
+        return annotator.order(history, first, second, public_side(scenario), rng) == (0, 1)
+
+    def grade(
+        self, history: list[Message], reply: str, scenario: Scenario, seed: int
+    ) -> dict[str, float | None]:
+        """The noisy annotator's scores of a reply by the rubric's criteria; None where one does not apply."""
+        from repo_cli.worlds.hotel import rubric_labels
+
+        rng = random.Random(f"grade|{self.seed}|{seed}")
+        return dict(rubric_labels.label(history, reply, public_side(scenario), rng))
