@@ -21,8 +21,8 @@ from repo_cli.errors import UserError
 
 HARMLESS = (
     "name", "runs_dir", "cache_dir", "resume", "force", "tracker", "launch", "slurm", "sweep", "pipeline",
-    "eval", "engine.threads", "rl.eval_every", "rl.eval_n", "alarms", "rl.preflight", "rl.preflight_action",
-    "rl.preflight_contexts",
+    "eval", "engine.threads", "engine.keep_mib", "rl.eval_every", "rl.eval_n", "alarms", "rl.preflight",
+    "rl.preflight_action", "rl.preflight_contexts",
 )  # fmt: skip
 REFUSED = (
     "stage", "seed", "policy", "lora", "data", "world", "rm", "critic.init", "critic.lora_r", "algorithm.name",
