@@ -3,8 +3,8 @@
     python benchmarks/rollout_memory.py --replies 256 --rounds 3
 
 Each way runs in a process of its own (glibc's rule holds for a whole process), in turn, `--rounds` times: the tiny
-policy of the demo, with random weights, answers contexts of the built-in world. Prints the seconds of each, their ratio,
-the seconds in the kernel, and peak memory.
+policy of the demo, with random weights, answers contexts of the built-in world. Prints the seconds of each, their
+ratio, the seconds in the kernel, and peak memory.
 """
 
 from __future__ import annotations

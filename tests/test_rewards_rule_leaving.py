@@ -59,6 +59,27 @@ def test_leaving_is_right_where_nothing_more_is_to_be_had(turns: tuple[str, ...]
     assert not early(LEAVE, *turns)
 
 
+LATER = "I hear you. I will write again this afternoon, and nothing changes until then."
+
+
+def test_a_no_before_any_ask_is_no_reason_to_leave() -> None:
+    check = "I have the deluxe king at 398 yuan per night. Is that right?"
+    for reply in (LEAVE, LATER):
+        assert early(reply, check, "No, our price is 388.") and early(reply, check, "No, that's wrong.")
+        assert not early(reply, ASK, "No, I won't lower it.")
+        assert not early(reply, check, "No, and stop messaging me.")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [LATER, "Thank you. I'll come back to you tomorrow.", "Let me call you back later, all the best."],
+)
+def test_putting_off_a_partner_who_is_in_the_talk_is_leaving(reply: str) -> None:
+    assert early(reply, ASK, "What figure are you thinking of?")
+    assert not early(reply, ASK, "I am busy with check-ins, write later please.")
+    assert not early("When may I write again, this afternoon?", ASK, "What figure are you thinking of?")
+
+
 def test_carrying_out_a_deal_is_no_leaving() -> None:
     done = "Thank you, I submit 350 yuan per night now and all other dates stay as they are. I wish you a good season."
     assert not early(done, ASK, "Yes, 350 is fine.")

@@ -49,6 +49,9 @@ class PolicyConfig:
 class CriticConfig:
     lr: float = key(1e-5, "learning rate of the critic's adapter and head", lo=0, hi=1)
     init: str = key("rm", "where the critic starts", choices=("rm", "fresh"))
+    calibrate: bool = key(
+        True, "bring it to the scale of the first rollouts' returns before the first update"
+    )
     warmup_steps: int = key(0, "RL steps that train only the critic", lo=0)
     lora_r: int | None = key(None, "rank of the critic's adapter; null = lora.r", lo=1)
 

@@ -7,7 +7,17 @@ import re
 from repo_cli.negotiation import SEVEN_STAGES, is_acceptance, read_partner, reply_stage
 from repo_cli.rewards.rule_check_base import check
 from repo_cli.rewards.rule_reading import CLEAR, Finding, NotScored, Reading, near
-from repo_cli.rewards.rule_words import CARRIES_OUT, CLOSES, LOWER, PARTS, PRESSES, TAKES, TURNS_DOWN, WISHES
+from repo_cli.rewards.rule_words import (
+    CARRIES_OUT,
+    CLOSES,
+    LOWER,
+    PARTS,
+    POSTPONES,
+    PRESSES,
+    TAKES,
+    TURNS_DOWN,
+    WISHES,
+)
 
 
 def _asks(r: Reading) -> bool:
@@ -224,12 +234,12 @@ def claims_agreement(r: Reading) -> Finding | None:
 
 @check()
 def early_close(r: Reading, *, refusals: int = 2) -> Finding | None:
-    """The reply takes its leave (no question, no price, no appointment) from a partner who is still in the talk.
+    """The reply takes its leave, or puts the talk off (no question, no price), from a partner who is still in the talk.
 
-    Leaving is right on a no (a hard one, an opt-out, the last words of the partner, or `refusals` of them before), once
-    a deal is carried out, when the last ask is spent or two have brought no more than a price out of range, and with
-    someone who has no time or no authority (O05, O02). It never is while the partner holds out a price within
-    `acceptable_price`: agreed by it, or its own standing offer.
+    Leaving is right on a no to an ask (a hard one or an opt-out at any time; the partner's last words, or `refusals` of
+    them before), once a deal is carried out, when the last ask is spent or two have brought no more than a price out of
+    range, and with someone who has no time or no authority (O05, O02). It never is while the partner holds out a price
+    within `acceptable_price`: agreed by it, or its own standing offer.
     """
     state = r.at.state
     if state.hard_refusal or state.opted_out:
@@ -241,10 +251,11 @@ def early_close(r: Reading, *, refusals: int = 2) -> Finding | None:
             return CLEAR
         return r.found(down.span(), f"leaves although {held:g} is on the table")
     spent = state.asks >= (r.at.maybe("max_asks") or 3) or (state.asks >= 2 and state.partner_offer_open)
-    said_no = state.refusals >= refusals or (state.refusals and _last_word_is_no(r))
+    # a no before any ask corrects something that was said: "No, our price is 388"
+    said_no = state.asks and (state.refusals >= refusals or (state.refusals and _last_word_is_no(r)))
     if spent or said_no or state.partner_confirmed or _not_now(r):
         return None
-    parts = PARTS.search(r.text) or TURNS_DOWN.search(r.text)
+    parts = PARTS.search(r.text) or TURNS_DOWN.search(r.text) or POSTPONES.search(r.text)
     if parts is None or _asks(r) or r.plain_amounts or re.search(r"[?？]", r.text):
         return CLEAR
     return r.found(parts.span(), "leaves too early")

@@ -29,6 +29,14 @@ PARTS = Cue(
     r"thank(?:s| you) for (?:your time|talking)|leave (?:it|this|things) (?:here|there|at that)|stop here|"
     r"clos(?:e|ing) (?:this|here))\b|祝|再见|不打扰|先这样|到这里|到此"
 )
+#: Words that put the talk off to another time.
+POSTPONES = Cue(
+    r"(?i)\b(?:I(?:'ll| will| shall| can)|let me|we(?:'ll| will| shall)) (?:(?:write|message|call|ring|get in touch"
+    r"|check|reach out|try)(?: to)?(?: you)? (?:again|back|later|then)|come back(?: to)?|get back to|be back"
+    r"|return to|follow up)\b"
+    r"|(?:明天|今天|下午|上午|晚上|晚点|晚些|稍后|改天|过几天|下周|到时候?|回头|等会儿?|过会儿?|之后|那时).{0,8}?"
+    r"(?:再(?:来)?|回来|给您)?(?:联系|打给|发给|找您|回复|沟通|跟进|聊|打电话|发消息|来)"
+)
 #: Words with which an agent takes a no for an answer, and ends the talk without a deal.
 TURNS_DOWN = Cue(
     r"(?i)\b(?:(?:take|respect|accept|understand) (?:your|that|the|it|this) (?:no|decision|answer)\b|"

@@ -45,7 +45,18 @@ ROOMS = {
     "eval": ("",),
 }
 NOT_INPUTS = (
-    *("runs_dir", "cache_dir", "resume", "force", "name", "tracker", "pipeline", "slurm", "sweep", "engine.keep_mib"),
+    *(
+        "runs_dir",
+        "cache_dir",
+        "resume",
+        "force",
+        "name",
+        "tracker",
+        "pipeline",
+        "slurm",
+        "sweep",
+        "engine.keep_mib",
+    ),
     # how fast a judge elsewhere is asked does not change what it says
     *(
         f"judge.api.{name}"

@@ -81,6 +81,7 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
                 totals, keep, reward_stats = ensemble.total(parts)
                 with session.timer("values"):
                     updater.values_(items, check)
+                    updater.calibrate_(items, totals, keep)
                 probed = watch.probe(items, step)
             partners.go_on(items, step, groups)
             sources = gdpo_sources(parts, cfg)

@@ -40,6 +40,15 @@ class Updater:
         if algorithm.name != "grpo":
             self.critic = session.engine(backbone, "critic", cfg.critic.lr, steps)
         self.once = algorithm.epochs * algorithm.minibatches == 1
+        # a value is slope * score + intercept; None = not fitted yet
+        self.line: tuple[float, float] | None = None if self.critic and cfg.critic.calibrate else (1.0, 0.0)
+        session.keep("critic_line", self)
+
+    def state(self) -> dict[str, Any]:
+        return {"line": self.line}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        self.line = tuple(state["line"]) if state.get("line") else self.line
 
     def _add_critic(self) -> None:
         """A fresh critic, or the reward model's values in it (whether or not it is among the rewards)."""
@@ -58,7 +67,7 @@ class Updater:
         for micro in self._micros(items):
             batch = collate([i.sample for i in micro], self.backbone.fmt.pad_id).to(self.backbone.device)
             if self.critic is not None:
-                self._keep(micro, "values", self.backbone.values("critic", batch.ids, batch.attention), batch)
+                self._keep(micro, "values", self._values(batch), batch)
             if check or not self.once:
                 self._keep(micro, "check_logps" if self.once else "old_logps", self._logps(batch), batch)
             if self.cfg.algorithm.kl_coef:
@@ -66,6 +75,29 @@ class Updater:
         if check and not self.once:
             for item in items:
                 item.check_logps = item.old_logps
+
+    def _values(self, batch: Batch) -> torch.Tensor:
+        slope, intercept = self.line or (1.0, 0.0)
+        return slope * self.backbone.values("critic", batch.ids, batch.attention) + intercept
+
+    def calibrate_(self, items: list[Item], totals: torch.Tensor, keep: torch.Tensor) -> None:
+        """Bring the critic to the scale of the returns, once, before the first update (`critic.calibrate`).
+
+        A reward model's score is on another scale than the enhanced reward. A critic that starts from it as it is
+        explains less than nothing of the returns (explained variance -1 to -2 in the demo's first rounds) and puts
+        that noise into every advantage until it has unlearnt it. The line is the least-squares fit of the first
+        rollouts' returns on its scores, over the reply tokens of all ranks; its slope is not let below 0.
+        """
+        if self.line is not None:
+            return
+        kept = [(i.values, float(t)) for i, t, on in zip(items, totals, keep.tolist(), strict=True) if on]
+        scores = torch.cat([v for v, _ in kept]).double() if kept else torch.zeros(0).double()
+        returns = torch.cat([torch.full((len(v),), t) for v, t in kept]).double() if kept else scores
+        sums = torch.stack([torch.ones_like(scores), scores, returns, scores**2, scores * returns]).sum(1)
+        self.line = fit_line(*(all_sum(value) for value in sums.tolist()))
+        slope, intercept = self.line
+        for item in items:
+            item.values = slope * item.values + intercept
 
     @staticmethod
     def _keep(micro: list[Item], name: str, rows: torch.Tensor, batch: Batch) -> None:
@@ -158,8 +190,20 @@ class Updater:
         batch = collate([i.sample for i in micro], self.backbone.fmt.pad_id).to(device)
         returns, mask = (t.to(device) for t in pad([i.returns for i in micro]))
         old = pad([i.values for i in micro])[0].to(device)
-        values = reply_part(self.backbone.values("critic", batch.ids, batch.attention), batch.mask, mask)
+        values = reply_part(self._values(batch), batch.mask, mask)
         return value_loss_sum(values, old, returns, mask, self.cfg.algorithm.value_clip)
+
+
+def fit_line(n: float, x: float, y: float, xx: float, xy: float) -> tuple[float, float]:
+    """(slope, intercept) of the least-squares line of y on x from the sums over n points; the slope is 0 or more.
+
+    Points without spread in x, or none at all, give the flat line through the mean (0 for none).
+    """
+    if n == 0:
+        return 0.0, 0.0
+    spread = xx / n - (x / n) ** 2
+    slope = max(0.0, (xy / n - x * y / n**2) / spread) if spread > 1e-12 else 0.0
+    return slope, (y - slope * x) / n
 
 
 def over_passes(passes: list[dict[str, float]]) -> dict[str, float]:
