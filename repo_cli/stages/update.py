@@ -22,6 +22,9 @@ from repo_cli.stages.session import Session
 from repo_cli.training.distributed import all_sum
 from repo_cli.training.engine import LossFn, TrainEngine
 
+#: The critic's scores are taken to go with the returns at least so well: at 0 no gradient would reach them.
+LEAST_CORRELATION = 0.1
+
 
 class Updater:
     """Holds the policy's engine and, where the method has one, the critic's."""
@@ -86,14 +89,16 @@ class Updater:
         A reward model's score is on another scale than the enhanced reward. A critic that starts from it as it is
         explains less than nothing of the returns (explained variance -1 to -2 in the demo's first rounds) and puts
         that noise into every advantage until it has unlearnt it. The line is the least-squares fit of the first
-        rollouts' returns on its scores, over the reply tokens of all ranks; its slope is not let below 0.
+        rollouts' returns on its scores, over the reply tokens of all ranks.
         """
         if self.line is not None:
             return
         kept = [(i.values, float(t)) for i, t, on in zip(items, totals, keep.tolist(), strict=True) if on]
         scores = torch.cat([v for v, _ in kept]).double() if kept else torch.zeros(0).double()
         returns = torch.cat([torch.full((len(v),), t) for v, t in kept]).double() if kept else scores
-        sums = torch.stack([torch.ones_like(scores), scores, returns, scores**2, scores * returns]).sum(1)
+        sums = torch.stack(
+            [torch.ones_like(scores), scores, returns, scores**2, scores * returns, returns**2]
+        ).sum(1)
         self.line = fit_line(*(all_sum(value) for value in sums.tolist()))
         slope, intercept = self.line
         for item in items:
@@ -194,15 +199,18 @@ class Updater:
         return value_loss_sum(values, old, returns, mask, self.cfg.algorithm.value_clip)
 
 
-def fit_line(n: float, x: float, y: float, xx: float, xy: float) -> tuple[float, float]:
-    """(slope, intercept) of the least-squares line of y on x from the sums over n points; the slope is 0 or more.
+def fit_line(n: float, x: float, y: float, xx: float, xy: float, yy: float) -> tuple[float, float]:
+    """(slope, intercept) of the least-squares line of y on x, from the sums over n points.
 
-    Points without spread in x, or none at all, give the flat line through the mean (0 for none).
+    A correlation below LEAST_CORRELATION is taken for that, so that gradients reach the scores; points without spread
+    in x keep the slope 1 (0 points: the line as it was).
     """
     if n == 0:
-        return 0.0, 0.0
-    spread = xx / n - (x / n) ** 2
-    slope = max(0.0, (xy / n - x * y / n**2) / spread) if spread > 1e-12 else 0.0
+        return 1.0, 0.0
+    spread_x, spread_y = xx / n - (x / n) ** 2, max(0.0, yy / n - (y / n) ** 2)
+    if spread_x < 1e-12 or spread_y < 1e-12:
+        return 1.0, (y - x) / n
+    slope = max((xy / n - x * y / n**2) / spread_x, LEAST_CORRELATION * (spread_y / spread_x) ** 0.5)
     return slope, (y - slope * x) / n
 
 
