@@ -84,6 +84,7 @@ class RulesConfig:
 
     name: str = key("none", "label in reports")
     language: list[str] = key([], "languages that the patterns are written for")
+    words: dict[str, Any] = key({}, "word lists that patterns share, by language and name", free=True)
     rules: dict[str, Any] = key({}, "the rules by id; null switches one off", free=True)
     example_context: dict[str, Any] = key(
         {}, "scenario and history of the examples that bring none, by language", free=True
