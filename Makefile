@@ -40,7 +40,7 @@ table: setup  ## every method of the paper from one base, three seeds, one table
 	@$(BIN)/repo pipeline +experiment=paper_table $(ARGS)
 
 test: setup  ## run the tests
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile $(ARGS)
 
 lint: setup  ## ruff, types, and the floors between the rooms
 	@$(BIN)/ruff check .
