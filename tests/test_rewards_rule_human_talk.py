@@ -26,7 +26,7 @@ def test_at_most_one_turn_in_two_hundred_trips_a_hard_pattern(name: str) -> None
         )
     data = yaml.safe_load((ROOT / "conf" / "rules" / "hotel_guardrails.yaml").read_text(encoding="utf-8"))
     worded = {k: v for k, v in data["rules"].items() if "forbid" in v and v["severity"] == "hard"}
-    rules = RuleSet.from_config({"name": "worded", "rules": worded})
+    rules = RuleSet.from_config({"name": "worded", "words": data["words"], "rules": worded})
     turns, tripped = 0, []
     for line in file.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)

@@ -20,6 +20,12 @@ example_context:
       - {{role: assistant, content: "Hello, I am the platform's assistant, about your room rate. Is now a good time?"}}
       - {{role: user, content: "Yes, go on."}}
 
+# lists of words that rules share, by language: words in any case; a text instead of a list is a pattern
+words:
+  en:
+    gift: ['gifts?', 'presents?', 'vouchers?']
+    asks: '[?]\\s*$'
+
 # by id; one can be changed from the command line: rules.rules.A01.on_match=-3, or switched off: rules.rules.A01=null
 rules:
   A01:
@@ -33,6 +39,8 @@ rules:
     # A list by language, or a plain list for every language; (?i) ignores case.
     forbid:
       en:
+        # one of each in one sentence, in any order, but none of these; the rarest first
+        - {{all: [gift, '(?i)\\b(?:we|I)\\b', '(?i)\\b(?:throw in|add|owe)\\b'], none: [asks]}}
         - '(?i)\\b(?:gift|present|voucher)s?\\b[^.?!]*\\b(?:for you|on us|free)\\b'
         - '(?i)\\b(?:we|I)(?:''ll| will| can)? (?:give|send) you\\b[^.?!]*\\b(?:gift|present|voucher)'
     # a match does not count when one of these stands in its clause
@@ -48,6 +56,7 @@ rules:
       fail:
         - We will send you a voucher.
         - There is a present for you in it.
+        - A voucher is what I would throw in.
 
   A02:
     about: says thank you

@@ -1,4 +1,4 @@
-"""Checks that counts, percentages, dates and room types in a reply are those of the brief."""
+"""Checks that counts, percentages and the names of companies in a reply are those of the brief."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from repo_cli.rewards.rule_reading import CLEAR, Finding, NotScored, Reading, Si
 
 _PERCENT = Cue(
     r"(?i)(\d+(?:\.\d+)?)\s*(?:%|per ?cent\b|pct\b)|百分之\s*(\d+(?:\.\d+)?|[一二三四五六七八九十]+)"
+    r"|(\d+|[一二三四五六七八九十]+)个百分点"
 )
 _ZH_DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")}
 _COUNTED_EN = (
     r"searches|bookings|reservations|guests|views|visitors|visits|travell?ers|people|orders|clicks|couples|"
-    r"families|hotels|rooms|room nights|competitors|calls|enquiries|inquiries"
+    r"families|hotels|rooms|room nights|competitors|calls|enquiries|inquiries|cancellations|no-shows"
+    r"|reviews|complaints|"
+    r"users|searchers|check-ins"
 )
 _COUNT = Cue(
     rf"(?i)(?<![\d./-])(\d[\d,]*)\s+(?:\w+\s+){{0,2}}?(?:{_COUNTED_EN})\b"
@@ -40,7 +43,7 @@ _SHARE = Cue(
     r"|\b(?:half|(?:a|one|two|three) (?:quarters?|thirds?|fifths?)|a quarter) of "
     r"(?:the |all |our |your |those )*(?:guests|travell?ers|people|users|customers|visitors|searchers|"
     r"bookings|searches)\b"
-    r"|(?:大半|半数|一半)(?:的)?(?:客人|旅客|用户|访客|游客|住客|顾客)(?!是|吗)"
+    r"|(?:大半|半数|一半|过半)(?:以上|多)?(?:的)?(?:客人|旅客|用户|访客|游客|住客|顾客)(?!是|吗)"
 )
 # spelt-out numbers of people or of per cent: the readers of the negotiation room give their values
 _SPELT_EN = Cue(
@@ -50,12 +53,13 @@ _SPELT_EN = Cue(
     rf"(?:\w+\s+)??(?:{_COUNTED_EN}|per ?cent)\b"
 )
 _SPELT_ZH = Cue(
-    r"(?<![分之第])([一二两三四五六七八九]*[十百千万][一二两三四五六七八九十百千万零]*)(?:多|来)?(?:人次|次(?!日)|位|个(?:客人|人|订单|"
-    r"用户)|名(?:客人|旅客)|单(?!早)|间夜)"
+    r"(?<![分之第])([一二两三四五六七八九]*[十百千万][一二两三四五六七八九十百千万零]*)(?:多|来)?(?:人次"
+    r"|次(?!日)|位|个(?:客人|人|订单|"
+    r"用户)|名(?:客人|旅客)|单(?!早)|间夜|人(?=在|看|搜|浏览|找|想))"
 )
 
 
-def _zh_number(text: str) -> float:
+def zh_number(text: str) -> float:
     """一 .. 九十九, or digits."""
     if re.fullmatch(r"\d+(?:\.\d+)?", text):
         return float(text)
@@ -76,6 +80,14 @@ def _known_numbers(at: Situation) -> list[float]:
     for source in (hotel if isinstance(hotel, dict) else {}, at.scenario):
         known += [float(v) for k, v in source.items() if isinstance(v, int | float) and k not in ("id",)]
     return known + [n for text in at.partner_turns for n in _numbers_in(text)]
+
+
+# per cent of these are no discount
+_OF_DEMAND = Cue(
+    r"(?i)\b(?:demand|conversion|search\w*|views?|visits?|visitors?|bookings?|occupancy|users?|traffic"
+    r"|cancellations?|clicks?)\b"
+    r"|需求|转化|搜索|浏览|访问|预订量|入住率|出租率|流量|点击|取消"
+)
 
 
 @check()
@@ -101,8 +113,11 @@ def figures_grounded(r: Reading) -> Finding | None:
     applies = False
     for m in _PERCENT.finditer(r.text):
         applies = True
-        value = float(m[1]) if m[1] else _zh_number(m[2])
-        if not near(value, known) and not near(value, cuts, 1.0):
+        value = float(m[1]) if m[1] else zh_number(m[2] or m[3])
+        of_price = not _OF_DEMAND.search(r.cut(r.sentence_of(m.span())))
+        if not near(value, known if of_price else r.at.fact_values()) and not (
+            of_price and near(value, cuts, 1.0)
+        ):
             return r.found(m.span(), f"{value:g}% has no source")
     for m in _SHARE.finditer(r.text):
         return r.found(m.span(), "a share without a source")
@@ -128,7 +143,10 @@ def figures_grounded(r: Reading) -> Finding | None:
 
 _RIVALS = (
     "ctrip", "trip.com", "meituan", "qunar", "tongcheng", "elong", "fliggy", "tuniu", "booking.com",
-    "agoda", "expedia", "airbnb", "hotels.com", "priceline", "trivago", "hostelworld", "douyin",
+    "agoda", "expedia", "airbnb", "hotels.com", "priceline", "trivago", "tripadvisor", "hostelworld", "douyin",
+    "traveloka", "klook", "kayak", "skyscanner", "mafengwo", "lvmama", "vrbo", "orbitz", "hotwire",
+    "makemytrip", "oyo",
+    "猫途鹰", "马蜂窝", "驴妈妈", "途家", "大众点评", "小红书", "拼多多", "京东旅行", "木鸟", "华住会",
     "携程", "美团", "去哪儿", "同程", "艺龙", "飞猪", "抖音", "途牛", "缤客", "爱彼迎", "安可达",
 )  # fmt: skip
 
@@ -138,7 +156,16 @@ def _where(text: str, start: int, end: int) -> bool:
     if text[start:end] != "去哪儿":
         return False
     before, after = text[:start][-1:], text[end:][:1]
-    return before in tuple("要想会能该您你我准们") or after in tuple("问找了呢吗住办玩吃？?")
+    return (
+        before in tuple("要想会能该您你我准们")
+        or after in tuple("问找了呢吗住办玩吃看？?")
+        or text[:start].endswith("一般")
+    )
+
+
+@lru_cache(maxsize=16)
+def _any_of(names: tuple[str, ...]) -> Cue:
+    return Cue("(?i)" + "|".join(re.escape(name) for name in names))
 
 
 @check()
@@ -149,7 +176,7 @@ def rival_in_brief(r: Reading, *, names: tuple[str, ...] = _RIVALS) -> Finding |
         lambda: " ".join([*r.at.partner_turns, *(str(f.get("who", "")) for f in r.at.facts)]).lower(),
     )
     text = r.text.lower()
-    for name in names:
+    for name in names if _any_of(tuple(names)).search(r.text) else ():
         at = text.find(name.lower())
         while at >= 0:
             end = at + len(name)
@@ -158,175 +185,22 @@ def rival_in_brief(r: Reading, *, names: tuple[str, ...] = _RIVALS) -> Finding |
             if apart and name.lower() not in said:
                 return r.found((at, end), "not in the brief")
             at = text.find(name.lower(), end)
+    lettered = _LETTERED.finditer(r.text) if r.at.facts and ("latform" in r.text or "平台" in r.text) else ()
+    for m in (*lettered, *(_BOOKING.finditer(r.text) if "Booking" in r.text else ())):
+        name = (m["name"] or "booking").lower().replace(" ", "")
+        letter = name.removeprefix("platform").removeprefix("平台").removesuffix("平台")
+        forms = [name] if len(letter) > 1 else [f"platform{letter}", f"平台{letter}", f"{letter}平台"]
+        if not any(form in said.replace(" ", "") for form in forms):
+            return r.found(m.span(), "not in the brief")
     return CLEAR
 
 
-_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
-_MONTH_WORD = (
-    r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|june?|july?|aug(?:ust)?|sept?(?:ember)?|"
-    r"oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+# a platform by a letter, and a company whose name is a common word
+_LETTERED = re.compile(
+    r"(?<![A-Za-z])(?P<name>[Pp]latform [B-Z]|平台[B-Z]|[B-Z]平台)(?![A-Za-z0-9])"
+    r"(?![^.?!。？！]{0,12}(?:unknown|I don't know|我不清楚|不清楚|不知道|不了解|没有信息))"
 )
-_DATE_NUMERIC = Cue(
-    r"(?<![\d/.-])(\d{1,2})([/-])(\d{1,2})(?![\d/-]|\.\d|\s*(?:%|per ?cent|yuan|cny|rmb|minutes?|mins?|"
-    r"days?|nights?|rooms?|hours?|words?|people|guests?|off\b|less\b|more\b|元|块|个|分钟|天|晚|间|小时|"
-    r"折))"
+_BOOKING = re.compile(
+    r"\b(?:on|at|with|from|by|than|via) (?P<name>Booking)\b(?! (?:confirm|number|date|page|system))"
+    r"|(?<![A-Za-z])Booking(?=上|那边|网|的价|显示|给)"
 )
-_DATE_WORD = Cue(rf"(?i)\b{_MONTH_WORD}\.? (\d{{1,2}})(?:st|nd|rd|th)?\b(?!\s*(?:yuan|cny|%))")
-_WORD_DATE = Cue(rf"(?i)\b(\d{{1,2}})(?:st|nd|rd|th)?(?: of)? {_MONTH_WORD}\b")
-_MAY = Cue(
-    r"\bMay (\d{1,2})(?:st|nd|rd|th)?\b(?!\s*(?:yuan|CNY|%))|\b(\d{1,2})(?:st|nd|rd|th)?(?: of)? May\b"
-)
-_ZH_NUM = r"(\d{1,2}|[一二三四五六七八九十]{1,3})"
-_DATE_ZH = Cue(rf"{_ZH_NUM}月{_ZH_NUM}(?:[日号])?(?:\s*(?:到|至|和|、|-|~|—)\s*{_ZH_NUM}[日号])?")
-
-Day = tuple[int, int]
-
-
-@lru_cache(maxsize=4096)
-def dates_in(text: str) -> tuple[tuple[Day, tuple[int, int]], ...]:
-    """The dates that a text names, as ((month, day), span)."""
-    found: list[tuple[Day, tuple[int, int]]] = []
-    for m in _DATE_NUMERIC.finditer(text):
-        if m[2] == "/" or (len(m[1]) == 2 and len(m[3]) == 2):  # "06-18" is a date, "2-3" a range
-            found.append(((int(m[1]), int(m[3])), m.span()))
-    for m in _DATE_WORD.finditer(text):
-        found.append(((_MONTHS.index(m[1][:3].lower()) + 1, int(m[2])), m.span()))
-    for m in _WORD_DATE.finditer(text):
-        found.append(((_MONTHS.index(m[2][:3].lower()) + 1, int(m[1])), m.span()))
-    for m in _MAY.finditer(text):
-        found.append(((5, int(m[1] or m[2])), m.span()))
-    for m in _DATE_ZH.finditer(text):
-        month = int(_zh_number(m[1]))
-        found.append(((month, int(_zh_number(m[2]))), m.span()))
-        if m[3]:
-            found.append(((month, int(_zh_number(m[3]))), m.span()))
-    return tuple((day, span) for day, span in found if 1 <= day[0] <= 12 and 1 <= day[1] <= 31)
-
-
-def _brief_days(at: Situation) -> list[Day]:
-    raw = at.scenario.get("dates")
-    days = []
-    for text in raw if isinstance(raw, list | tuple) else []:
-        m = re.search(r"(\d{1,2})-(\d{1,2})$", str(text))
-        if m:
-            days.append((int(m[1]), int(m[2])))
-    if not days:
-        raise NotScored("the scenario has no dates")
-    return days
-
-
-def _said_days(at: Situation) -> set[Day]:
-    """Days that the partner named or that a fact is about."""
-    said = {day for text in at.partner_turns for day, _ in dates_in(text)}
-    return said | {
-        (int(m[1]), int(m[2])) for f in at.facts if (m := re.match(r"(\d\d)-(\d\d)$", str(f.get("when", ""))))
-    }
-
-
-@check()
-def dates_in_brief(r: Reading) -> Finding | None:
-    """A date outside the brief's dates, which the partner has not named either."""
-    days = _brief_days(r.at)
-    first, last = days[0], days[-1]
-    said = r.at.memo("days said", lambda: _said_days(r.at))
-    named = dates_in(r.text)
-    for day, span in named:
-        # a stay over New Year begins late and ends early
-        inside = first <= day <= last if first <= last else day >= first or day <= last
-        if not inside and day not in said and day not in days:
-            return r.found(span, f"{day[0]}-{day[1]} is outside the brief")
-    return CLEAR if named else None
-
-
-_ROOM_WORDS = (
-    "standard superior deluxe executive premium premier luxury classic economy compact business family "
-    "garden courtyard attic terrace balcony sea-view seaview ocean-view city-view mountain-view lake-view "
-    "honeymoon presidential junior soundproof transit early-check-in accessible bunk studio loft king "
-    "queen twin double single triple quad suite villa penthouse dormitory cabin pool"
-).split()
-# "sea-view" is said with a blank as well
-_ROOM_WORD = "|".join(word.replace("-", "[ -]") for word in _ROOM_WORDS)
-_ROOM_EN = Cue(rf"(?i)\b((?:{_ROOM_WORD})(?:[ -](?:{_ROOM_WORD}))*)(\s+(?:bed)?rooms?)?\b")
-_SURE_NOUNS = {"suite", "villa", "penthouse", "dormitory"}
-_BEDS = {"king", "queen", "twin", "double", "single", "triple", "studio", *_SURE_NOUNS}
-_ZH_ROOM_WORDS = (
-    "标准 标 豪华 高级 商务 行政 尊享 舒适 经济 特惠 家庭 亲子 大床 双床 单人 双人 三人 四人 上下铺 "
-    "套 别墅 海景 湖景 山景 江景 城景 园景 花园 庭院 阁楼 露台 阳台 复式 榻榻米 景观 静音 中转 蜜月 "
-    "总统 泳池 精致 紧凑 迷你"
-).split()
-_ZH_WORD = "|".join(sorted(_ZH_ROOM_WORDS, key=len, reverse=True))
-_ROOM_ZH = Cue(rf"((?:{_ZH_WORD})+)(?:房间|客房|床房|房|间|套房)|(家庭套房|总统套房|独栋别墅)")
-
-
-class _Known(dict[str, bool]):
-    """Whether a word stands in a text, each word looked for once."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def __missing__(self, word: str) -> bool:
-        found = self[word] = word in self.text
-        return found
-
-
-@check()
-def room_in_brief(r: Reading) -> Finding | None:
-    """A room type that is not the brief's and that the partner has not named."""
-    own = str(r.at.scenario.get("room_type") or "").lower()
-    if not own:
-        raise NotScored("the scenario has no room_type")
-    hotel = r.at.scenario.get("hotel")
-    name = str(hotel.get("name", "")) if isinstance(hotel, dict) else ""
-    text = r.text.replace(name, " " * len(name)) if name else r.text
-    allowed = r.at.memo("room words", lambda: _Known(own + " " + " ".join(r.at.partner_turns).lower()))
-    applies = False
-    for m in _ROOM_EN.finditer(text):
-        words = re.split(r"[ -]", m[1].lower())
-        named = bool(m[2]) or (len(words) > 1 and bool(_BEDS & set(words))) or bool(_SURE_NOUNS & set(words))
-        if not named:
-            continue
-        applies = True
-        if not all(allowed[word] for word in words):
-            return r.found(m.span(), f"the brief has {own}")
-    for m in _ROOM_ZH.finditer(text):
-        applies = True
-        words = re.findall(_ZH_WORD, m.group())
-        if not all(allowed[word] for word in words):
-            return r.found(m.span(), f"the brief has {own}")
-    return CLEAR if applies else None
-
-
-_BREAKFAST = {
-    "0": r"(?i)\b(?:no|without|exclud\w+|excl\.|minus|not includ\w+) (?:any |the )?breakfasts?\b|"
-    r"\bbreakfasts? (?:is |are |would be "
-    r"|being |comes? )?(?:not (?:included|part)|excluded|extra|separate(?:ly)?|on top|charged|paid for|"
-    r"costs? extra)\b"
-    r"|\broom[- ]only\b|\b(?:just|only) the (?:bed|room)\b|不(?:含|带|包|送|供|包含|包括)早|[无没]早(?:餐|"
-    r"饭|[，。,.？?吧的价]|$)"
-    r"|没有?(?:含|带|包)?早餐|早餐(?:是|都|也)?(?:要|得|需|需要)?(?:另|单独|自理|自费|额外|不含|不包)|[光只净]住不",
-    "1": r"(?i)\bbreakfast (?:is )?for (?:just |only )?(?:one|1|a single)\b|\b(?:one|1|single) breakfasts?\b"
-    r"|单早|单人早|[一1][份个客]早|[含带送间]一早",
-    "2": r"(?i)\bbreakfast (?:is )?for (?:two|2|both)\b|\b(?:two|2|double|both) breakfasts?\b|双早|双人早|"
-    r"[两二俩2][份个客]早|[含带送间]两早",
-    "3": r"(?i)\bbreakfast (?:is )?for (?:three|3|four|4)\b|\b(?:three|3|four|4) breakfasts\b|[三四34][份个客]早|"
-    r"三早",
-}
-_BREAKFASTS = {count: Cue(pattern) for count, pattern in _BREAKFAST.items()}
-
-
-def _breakfasts(text: str) -> dict[str, tuple[int, int]]:
-    """For how many guests a text says that breakfast is included ("0" = none), and where."""
-    found = ((count, pattern.search(text)) for count, pattern in _BREAKFASTS.items())
-    return {count: match.span() for count, match in found if match}
-
-
-@check()
-def conditions_in_brief(r: Reading) -> Finding | None:
-    """The reply names another breakfast than the scenario's `price_basis`; what the partner named may be taken up."""
-    brief = r.at.memo("breakfasts", lambda: _breakfasts(str(r.at.scenario.get("price_basis") or "")))
-    said = _breakfasts(r.text) if brief else {}
-    if not said:
-        return None
-    known = set(brief).union(*(_breakfasts(text) for text in r.at.partner_turns[-1:]))
-    wrong = next((span for count, span in said.items() if count not in known), None)
-    return r.found(wrong, "another breakfast than the brief's") if wrong else CLEAR

@@ -7,7 +7,7 @@ from collections import Counter
 from functools import lru_cache
 
 from repo_cli.rewards.rule_check_base import check
-from repo_cli.rewards.rule_checks_facts import dates_in
+from repo_cli.rewards.rule_checks_brief import dates_in
 from repo_cli.rewards.rule_reading import CLEAR, Finding, Reading, count_cjk, script_of
 
 _WORD = re.compile(r"[A-Za-z0-9]+(?:['.,/:-][A-Za-z0-9]+)*")

@@ -6,7 +6,7 @@ import re
 
 from repo_cli.rewards.rule_check_base import check
 from repo_cli.rewards.rule_cues import Cue
-from repo_cli.rewards.rule_reading import CLEAR, Finding, NotScored, Reading
+from repo_cli.rewards.rule_reading import CLEAR, Finding, NotScored, Reading, near
 
 # In these patterns "#" stands for an amount of money, however it was said.
 
@@ -96,6 +96,45 @@ _FIGURE = re.compile(r"(?<![\d/.-])\d{2,5}(?![\d/%-]|\.\d|月|号|日|次|间|�
 _CLAUSE = re.compile(r"[^.?!;，。？！；]*$")
 
 
+# beside the very figure of the agent's limit, much less gives it away
+_AT_LIMIT = re.compile(
+    r"(?i)\b(?:enough|fine|ok|okay|accept\w*|stop|max\w*|minimum|approv\w+|limit|authori\w+|allow\w*|permi\w+|may ask|"
+    r"as far|live with|take|clear\w*|still|up to|under|anything|over|above|below|beyond|no higher|lowest"
+    r"|highest|most|least|"
+    r"work(?:s|able)?|do|happy|stretch|go|settle|cap|ceiling|budget|range|sign off|manage|agree)\b"
+    r"|以内|以下|都能|都行|也行|也能|也可以|能收|能过|能批|最低|最多|最高|允许|权限|够|接受|就可以|就行"
+    r"|透|底|到头|极限|再高|再低"
+    r"|封顶|认|不敢|批|收|目标|成交|往上|顶|松到|让到|点头|放到|做主|审批|批到"
+)
+_OWN_PERSON = re.compile(
+    r"(?i)\b(?:I|I'd|I'm|we|we'd|we're|us|our|my|me)\b|我|咱|平台|领导|上面|公司|这边|跟您透|最低|给到|手里"
+)
+_NO_LEAK = re.compile(
+    r"(?i)[?？]|\b(?:suggest|propose|would like|confirm|record|thank\w*|your|you said|let us|let's"
+    r"|agreed)\b|吗|您(?:说|最|的|看)|确认|记录"
+    r"|建议|谢谢|想跟您谈|商量"
+)
+
+
+def _near_limit(r: Reading) -> Finding | None:
+    """The figure of the limit itself, not said by the partner, in a sentence on what the agent's side takes."""
+    limits = [v for key in ("acceptable_price", "floor_ask") if (v := r.at.maybe(key)) is not None]
+    said = [
+        *r.at.partner_amounts,
+        *r.at.fact_values(),
+        *[v for v in [r.at.maybe("current_price")] if v is not None],
+    ]
+    figures = {m.span(): float(m.group()) for m in _FIGURE.finditer(r.text)}
+    figures |= {a.span: a.value for a in r.plain_amounts}
+    for span, value in figures.items():
+        if near(value, limits) and not near(value, said) and not near(value, r.at.agent_amounts):
+            sentence = r.cut(r.sentence_of(span))
+            hints = _AT_LIMIT.search(sentence) and _OWN_PERSON.search(sentence)
+            if hints and not _NO_LEAK.search(sentence):
+                return r.found(span, "the figure of its own limit")
+    return None
+
+
 @check()
 def limit_kept(r: Reading) -> Finding | None:
     """The reply tells how far the agent itself may go: the most it can accept, the least it may ask, its target.
@@ -105,7 +144,7 @@ def limit_kept(r: Reading) -> Finding | None:
     if r.at.maybe("acceptable_price") is None and r.at.maybe("floor_ask") is None:
         raise NotScored("the scenario gives the agent no limit")
     if not _HINTS.search(r.text):
-        return CLEAR
+        return _near_limit(r) or CLEAR
     # digits besides, since the reader takes a number after "bottom line" for a bound or for nothing
     figures = sorted({*(a.span for a in r.plain_amounts), *(m.span() for m in _FIGURE.finditer(r.text))})
     if not figures:
@@ -128,4 +167,4 @@ def limit_kept(r: Reading) -> Finding | None:
                 places = [i for start, stop in kept for i in range(start, stop)]
                 end = places[m.end()] if m.end() < len(places) else len(r.text)
                 return r.found((places[m.start()], end), "its own limit")
-    return CLEAR
+    return _near_limit(r) or CLEAR

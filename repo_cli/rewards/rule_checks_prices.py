@@ -9,6 +9,7 @@ from itertools import product
 from repo_cli.rewards.rule_check_base import check
 from repo_cli.rewards.rule_cues import Cue
 from repo_cli.rewards.rule_reading import CLEAR, Amount, Finding, NotScored, Reading, near
+from repo_cli.rewards.rule_sums import wrong_sum
 
 _TOTAL = re.compile(
     r"(?i)\b(?:total|altogether|in all|(?:both|all|two|three|four|five|\d+) nights)\b"
@@ -36,6 +37,14 @@ def _is_total(r: Reading, amount: Amount) -> bool:
     return low is not None and high is not None and low - 0.5 <= each <= high + 0.5
 
 
+_RAISES = Cue(
+    r"(?i)\b(?:could|can|would|will) (?:you|we) (?:add|put|raise (?:it|the \w+) by|go up by"
+    r"|increase (?:it|the \w+) by|put up by)"
+    r"\b[^.?!]{0,12}\d+(?! ?(?:at|per cent|%))[^.?!]{0,14}\b(?:on top|more|to (?:your|the) (?:current|price|rate)|\?)"
+    r"|(?:再|往上|多)(?:加|涨|提)(?:个|价)?\d+(?:元|块)?[^。？！]{0,6}(?:吗|行|可以|好)"
+)
+
+
 @check()
 def price_in_range(
     r: Reading, *, low: str | float | None = "floor_ask", high: str | float | None = "current_price"
@@ -47,6 +56,11 @@ def price_in_range(
     one.
     """
     lowest, highest = _bound(r, low), _bound(r, high)
+    raised = (
+        _RAISES.search(r.text) if highest is not None and r.at.maybe("current_price") == highest else None
+    )
+    if raised:
+        return r.found(raised.span(), "more than now")
     asks = r.asks
     quoted = set(r.at.fact_values()) | (set() if asks else r.at.partner_amounts)
     for amount in r.amounts:
@@ -74,9 +88,63 @@ _CLAIM = re.compile(
 )
 
 
+_OTHERS_EN = (
+    r"going rate|market (?:price|rate|value)|average|median|typical\w*|usual(?:ly)?|comparable|similar|neighbou?r\w*|"
+    r"next door|across the (?:street|road)|(?:around|near) (?:you|here)|nearby"
+    r"|other (?:[\w-]+ )?(?:hotels|rooms|houses)|"
+    r"(?:rooms|hotels|houses|places) like (?:yours|this|that)|elsewhere|(?:our|the) (?:data|statistics"
+    r"|figures)|middle price|"
+    r"this part of (?:town|the city)|on the (?:river|coast|square)|hotels? (?:like|around|near|in|here"
+    r"|opposite)|competitors?|rivals?|the (?:area|district|street|city|market)"
+)
+_PAYERS_EN = r"(?:most |your |our |many )?(?:guests|people|travell?ers|customers|users|visitors)"
+_MONTHS_EN = r"january|february|march|april|may|june|july|august|september|october|november|december"
+_PAST_EN = (
+    rf"last (?:week|month|year|summer|winter|season|time|night|{_MONTHS_EN})|yesterday|(?:weeks?|months?"
+    rf"|years?) ago|(?:over|at) (?:easter|christmas|new year)|"
+    rf"in (?:{_MONTHS_EN})|previously|earlier"
+)
+# what others charge or pay, what the price once was, or what somebody is said to have named: "#" is the amount
+_CLAIMED = re.compile(
+    rf"(?i)\b(?:{_OTHERS_EN})\b[^#]{{0,45}}\b(?:is|are|was|were|stands?|costs?|asks?|asking|charg\w+"
+    rf"|sells?|sold|goes? for|"
+    rf"has|have|shows?|lists?|listed|pays?|takes?|of|at|around|about)\b[^#]{{0,18}}#"
+    rf"|#[^#]{{0,14}}\b(?:is|was|would be)\b[^#]{{0,14}}\b(?:going rate|market (?:price|rate)|average|usual|typical)"
+    rf"|\b{_PAYERS_EN}\b[^#]{{0,25}}\b(?:pay|paid|spend|budget|expect|book(?:ed)?|go (?:beyond|above|over|past)|want|"
+    rf"accept|stop|limit|willing|tell us|told us|say)\b[^#]{{0,22}}#"
+    rf"|\b(?:{_PAST_EN})\b[^#]{{0,40}}\b(?:sold|sell(?:ing)?|went|charg\w+|was|were|had|price[ds]?|rate|offer\w*|"
+    rf"cost|asked|listed)\b[^#]{{0,20}}#"
+    rf"|\b(?:sold|selling|sell|was|were|had|charged|went for|listed)\b[^#]{{0,25}}#[^#]{{0,18}}\b(?:{_PAST_EN})\b"
+    r"|\bused to\b[^#]{0,22}#|\bhas always been\b[^#]{0,10}#"
+    r"|\b(?:colleagues?|manager|boss|owner|receptionist|partner|staff|front desk|she|he|someone)\b[^#]{0,20}"
+    r"\b(?:mention\w*|said|told|offered|promised|quoted|named|agreed)\b[^#]{0,16}#"
+    r"|(?:均价|平均|市场价|行情|市价|周边|周围|附近|隔壁|对面|旁边|同档|同类|同级|类似|同区|同行|别家"
+    r"|其他酒店|竞品|邻居|(?:这|那)(?:一)?[片带]|您这种|中位|中间价|数据里|江边|海边|那几家|大伙)"
+    r"[^#能可降建希谈比]{0,14}#"
+    r"|(?:客人|旅客|住客|大家|用户)[^#]{0,4}(?:心理价|预算|能接受|愿意|一般|通常|平时|都|基本|多半|付|出|花)[^#]{0,8}#"
+    r"|(?:上周|上个?月|去年|以前|从前|之前|上次|昨天|前几天|五一|十一|国庆|春节|端午|中秋"
+    r"|[一二三四五六七八九十]+月份?)[^#能可降建希谈]{0,10}"
+    r"(?:卖|做|收|是|标|挂|定|给|才|过)[^#能可降建希谈]{0,6}#"
+    r"|(?:同事|老板|店长|经理|前台|领导|有人)[^#]{0,8}(?:提|说|报|答应|给|讲)[^#]{0,6}#"
+)
+_PROPOSES = re.compile(
+    r"(?i)\b(?:could|would|can|might|shall|may) (?:you|we|i|it)\b|\bwould # \b|\b(?:how about|what about"
+    r"|propose|suggest|level with|"
+    r"closer to|in line with|like to ask)\b|^\s*(?:did|do|does|is|was|were|have|has|what|would|could)\b"
+    r"|持平|看齐|建议|想跟|想请|希望"
+)
+_CLAUSES = re.compile(r"[,;:.!?，；：。！？\n](?!\d)")
+
+
 def _is_claim(r: Reading, amount: Amount) -> bool:
-    start = r.sentence_of(amount.span)[0]
-    return bool(_CLAIM.search(r.text[start : amount.span[0]]))
+    start, end = r.sentence_of(amount.span)
+    if _CLAIM.search(r.text[start : amount.span[0]]):
+        return True
+    breaks = [start, *(m.end() for m in _CLAUSES.finditer(r.text, start, end)), end]
+    start = max(b for b in breaks if b <= amount.span[0])
+    end = min(b for b in breaks if b >= amount.span[1])
+    clause = r.text[start : amount.span[0]] + "#" + r.text[amount.span[1] : end]
+    return bool(_CLAIMED.search(clause)) and not _PROPOSES.search(clause)
 
 
 def _differences(values: list[float]) -> list[float]:
@@ -99,7 +167,7 @@ def price_grounded(r: Reading) -> Finding | None:
         if near(value, public) or amount.kind == "net":
             continue
         if _is_claim(r, amount):
-            if not near(value, _differences(public)):
+            if not near(value, [*_differences(public), *r.at.agent_amounts]):
                 return r.found(amount.span, f"{value:g} is claimed without a source")
             continue
         others = [*r.at.agent_amounts, *_negotiated(r)]
@@ -107,7 +175,7 @@ def price_grounded(r: Reading) -> Finding | None:
         if in_reach or near(value, others) or near(value, gaps) or _is_total(r, amount):
             continue
         return r.found(amount.span, f"{value:g} is neither in the brief nor said before")
-    return CLEAR if r.plain_amounts else None
+    return wrong_sum(r) or (CLEAR if r.plain_amounts else None)
 
 
 _RIVAL = (
@@ -174,11 +242,16 @@ def _is_named(mention: str) -> bool:
 
 
 def _amount_of(r: Reading, mention: tuple[int, int]) -> Amount | None:
+    current = [v for v in [r.at.maybe("current_price")] if v is not None]
+    after = None
+    for amount in r.amounts:
+        gap = r.text[mention[1] : amount.span[0]]
+        if amount.span[0] < mention[1] or len(gap) > 45 or _CLAUSE_END.search(gap):
+            continue
+        if after is None or near(after.value, current):  # "30 less than your 388" tells of 30
+            after = amount
     before = [a for a in r.amounts if a.span[1] <= mention[0]]
     if before and _JOIN.match(r.text[before[-1].span[1] : mention[0]]):
-        return before[-1]
-    for amount in r.amounts:
-        if amount.span[0] >= mention[1]:
-            gap = r.text[mention[1] : amount.span[0]]
-            return None if len(gap) > 45 or _CLAUSE_END.search(gap) else amount
-    return None
+        # "here it is 388, on Platform B 358"
+        return after if after is not None and near(before[-1].value, current) else before[-1]
+    return after

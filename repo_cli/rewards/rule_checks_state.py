@@ -68,8 +68,30 @@ def no_ask_after_refusals(r: Reading, *, refusals: int = 2) -> Finding | None:
     state = r.at.state
     if state.refusals < refusals and not state.hard_refusal and not state.opted_out:
         return None
-    presses = _asks(r) or PRESSES.search(r.text) or _hopes(r)
+    presses = _asks(r) or PRESSES.search(r.text) or _hopes(r) or _names_figure(r)
     return r.whole(f"asks after {state.refusals} refusals") if presses else CLEAR
+
+
+_NO_FIGURE = re.compile(
+    r"(?i)\b(?:not|no|never|won't|drop|withdraw|forget|leave|stays?|unchanged|record\w*|noted?|nothing"
+    r"|confirm\w*|thank\w*)\b|n't\b"
+    r"|不|没|撤|算了|保持|维持|照旧|记|谢"
+)
+
+
+def _names_figure(r: Reading) -> bool:
+    """Whether a sentence of its own puts a price below the current one on the table, whatever the words."""
+    current = r.at.maybe("current_price")
+    known = [*r.at.partner_amounts, *_quoted(r), *r.at.fact_values()]
+    for amount in r.plain_amounts:
+        fresh = (
+            current is not None
+            and 0.45 * current < amount.value < current - 0.5
+            and not near(amount.value, known)
+        )
+        if fresh and not _NO_FIGURE.search(r.cut(r.sentence_of(amount.span))):
+            return True
+    return False
 
 
 def _hopes(r: Reading) -> bool:
@@ -114,6 +136,12 @@ def agreed_price_kept(r: Reading) -> Finding | None:
     return r.found(wrong.span, f"{wrong.value:g} where {agreed:g} is agreed") if wrong else CLEAR
 
 
+_LEAVES_IT = re.compile(
+    r"(?i)\b(?:won't|will not|not|nothing|no need|never)\b[^.?!]{0,30}\b(?:lower|less|further|ask|cheaper|more)\b"
+    r"|不(?:用|再|会|必|需要)[^。？！]{0,6}(?:低|降|少|讲价|便宜|要求|问)"
+)
+
+
 @check()
 def no_retrade(r: Reading) -> Finding | None:
     """A price stands agreed, and the reply asks for a lower one."""
@@ -121,6 +149,8 @@ def no_retrade(r: Reading) -> Finding | None:
     if agreed is None:
         return None
     below = _below(r, agreed)
+    if not below and _LEAVES_IT.search(r.text):
+        return CLEAR
     wants = WISHES.search(r.text)
     if not _asks(r) and not (below and (wants or LOWER.search(r.text) or _asked_of(r, below))):
         if not (wants and LOWER.search(r.text)):
@@ -224,8 +254,9 @@ def claims_agreement(r: Reading) -> Finding | None:
         if current is not None and figures and all(near(x, [current]) for x in figures):
             continue  # "then 388 it is": that the price stays is no deal
         if not re.search(
-            r"[?？]|(?i:\b(?:once|if|until|unless|after|before|when|without|nothing|not|no)\b)|您(?:确认|同意(?:的话|了|后|就|之)|点头|没)|"
-            r"如果|要是|之前|不会|才|还?没|未",
+            r"[?？]|(?i:\b(?:once|if|until|unless|after|before|when|without|nothing|not|no)\b)|您(?:确认"
+            r"|同意(?:的话|了|后|就|之)|点头|没)|"
+            r"如果|要是|之前|不会|才|还?没(?!有?(?:反对|意见|异议|说不))|未",
             r.cut(r.sentence_of(words.span())),
         ):
             return r.found(words.span(), "carries out what was not agreed")

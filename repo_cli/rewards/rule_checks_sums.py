@@ -8,7 +8,8 @@ from functools import lru_cache
 
 from repo_cli.rewards.rule_check_base import check
 from repo_cli.rewards.rule_cues import Cue
-from repo_cli.rewards.rule_reading import CLEAR, Finding, NotScored, Reading, near
+from repo_cli.rewards.rule_reading import CLEAR, Amount, Finding, NotScored, Reading, near
+from repo_cli.rewards.rule_sums import wrong_sum
 
 _EQUALS = re.compile(
     r"(?i)\b(?:is|are|be|it's|that's|makes?|means?|equals?|comes? (?:out )?(?:to|at)|gives?|brings?|takes?"
@@ -31,26 +32,68 @@ def ratio_price_agree(r: Reading, *, tolerance: float = 0.01) -> Finding | None:
     """A discount word and the price it is said to give disagree by more than `tolerance` of the current
     price + 1."""
     current, applies = r.at.number("current_price"), False
-    for ratio in (a for a in r.amounts if a.kind == "ratio"):
+    for ratio in (a for a in (*r.amounts, *_cuts(r, current)) if a.kind == "ratio"):
+        if re.search(r"(?i)\b(?:not|rather than|instead of)\b|n't\b|不是|不用|不要|而不", _before(r, ratio)):
+            continue
         for amount in r.plain_amounts:
-            gap = r.text[ratio.span[1] : amount.span[0]]
-            said = amount.span[0] >= ratio.span[1] and _EQUALS.search(gap)
-            if amount.span[1] <= ratio.span[0]:
-                gap = r.text[amount.span[1] : ratio.span[0]]
+            span = (min(ratio.span[0], amount.span[0]), max(ratio.span[1], amount.span[1]))
+            gap = r.text[min(ratio.span[1], amount.span[1]) : max(ratio.span[0], amount.span[0])]
+            later = amount.span[0] >= ratio.span[1]
+            said = later and _EQUALS.search(gap)
+            if not later:
                 said = _IS_RATIO.match(gap)
-            if (
-                not said
-                or len(gap) > 25
-                or re.search(r"[.!?。！？；;]", gap)
-                or near(amount.value, [current])
-            ):
+            if not said and not _alone(r, ratio, amount, current):
+                continue
+            if len(gap) > 25 or re.search(r"[.!?。！？；;]", gap) or near(amount.value, [current]):
                 continue
             applies = True
             if abs(amount.value - ratio.value) > tolerance * current + 1:
-                span = (min(ratio.span[0], amount.span[0]), max(ratio.span[1], amount.span[1]))
                 return r.found(span, f"that discount gives {ratio.value:.0f}, not {amount.value:g}")
             break
     return CLEAR if applies else None
+
+
+_NO_CLAIM = re.compile(
+    r"(?i)\b(?:not|never|rather than|instead of a|or)\b|n't\b|\b(?:could|would|can) you\b|[?？]|不是"
+    r"|不用|不要|没|而不|还是|能不能|吗"
+)
+
+
+# a cut in per cent that the reader of prices does not take for one
+_CUT = Cue(
+    r"(?i)(?<![\w.])(\d{1,2}|five|ten|fifteen|twenty|thirty) ?(?:%|per ?cent) (?:cut|reduction|lower"
+    r"|less|decrease|drop|saving|cheaper)\b"
+)
+
+
+_PER_CENT = {"five": 5.0, "ten": 10.0, "fifteen": 15.0, "twenty": 20.0, "thirty": 30.0}
+
+
+def _cuts(r: Reading, current: float) -> list[Amount]:
+    read = {i for a in r.amounts for i in range(*a.span)}
+    cuts = [m for m in _CUT.finditer(r.text) if m.start() not in read]
+    return [
+        Amount(
+            current * (1 - _PER_CENT.get(m[1].lower(), 0 if not m[1].isdigit() else float(m[1])) / 100),
+            m.span(),
+            "ratio",
+            implied=True,
+        )
+        for m in cuts
+    ]
+
+
+def _before(r: Reading, amount: Amount) -> str:
+    """The words of its sentence before an amount."""
+    return r.text[r.sentence_of(amount.span)[0] : amount.span[0]]
+
+
+def _alone(r: Reading, ratio: Amount, amount: Amount, current: float) -> bool:
+    """Whether a sentence states one discount and one price besides the current one, so that they belong together."""
+    start, end = r.sentence_of(ratio.span)
+    inside = [a for a in r.amounts if start <= a.span[0] < end and not near(a.value, [current])]
+    together = {id(a) for a in inside} == {id(ratio), id(amount)}
+    return together and not _NO_CLAIM.search(r.text[start:end])
 
 
 _NUMBER = r"(\d+(?:\.\d+)?)"
@@ -164,7 +207,7 @@ def arithmetic(r: Reading) -> Finding | None:
             right = work_out(*parts)
             if abs(right - said) > 0.51:
                 return r.found(m.span(), f"that makes {right:g}")
-    return CLEAR if applies else None
+    return wrong_sum(r) or (CLEAR if applies else None)
 
 
 def _value(text: str) -> float:
@@ -185,7 +228,7 @@ _SPELT: tuple[tuple[Cue, Callable[[float, float], float]], ...] = (
 _CURRENCIES = {
     "CNY": r"¥|￥|\bcny\b|\brmb\b|\byuan\b|\bkuai\b|(?<![美港欧日])元|块|人民币",
     "USD": r"\$|usd(?![a-z])|(?:us )?dollars?\b|bucks\b|美元|美金|美刀|刀(?!具|叉|片)",
-    "EUR": r"€|euros?\b|eur(?![a-z])|欧元",
+    "EUR": r"€|euros?\b|eur(?![a-z])|欧元|欧(?![洲式风美元])",
     "GBP": r"£|gbp(?![a-z])|pounds?\b|quid\b|sterling\b|英镑",
     "JPY": r"jpy(?![a-z])|yen\b|日元|日币|円",
     "HKD": r"hkd(?![a-z])|hk\$|hong kong dollars?\b|港币|港元|港纸",

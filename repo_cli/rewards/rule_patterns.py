@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import re2
@@ -119,17 +120,32 @@ class PatternBank:
         """
         if not folded:
             return []
+        subject = folded.encode() if folded.isascii() else folded
         return [
             part[i]
             for language, together, part in self._sets
             if language is None or not languages or language in languages
-            for i in together.Match(folded) or ()
+            for i in together.Match(subject) or ()
         ]
 
     @property
     def slow(self) -> list[int]:
         """Indices of the patterns that the set does not hold (`engine: regex`)."""
         return self._slow
+
+    def found(self, folded: str, index: int) -> list[tuple[int, int]]:
+        """The first places of a pattern in a folded text, one after the other."""
+        # RE2 reads bytes: of an ASCII text they are the characters, and the wrapper need not count
+        subject = folded.encode() if folded.isascii() else folded
+        matches = self._compiled[index].finditer(subject)
+        return [m.span() for m in islice(matches, MOST_PLACES)]
+
+    def occurs(self, index: int, folded: str) -> bool:
+        """Whether a pattern stands in a folded text."""
+        if self.patterns[index].engine != "re2":
+            return next(self.spans(index, folded), None) is not None
+        subject = folded.encode() if folded.isascii() else folded
+        return self._compiled[index].search(subject) is not None
 
     def spans(self, index: int, folded: str) -> Iterator[tuple[int, int]]:
         """Places of a pattern in a folded text, overlapping ones too: each search begins one character after

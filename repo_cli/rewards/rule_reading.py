@@ -189,6 +189,11 @@ class Reading:
         self.answer = answer
 
     @cached_property
+    def memo(self) -> dict[str, Any]:
+        """What a check works out of the reply, for another check that needs it as well."""
+        return {}
+
+    @cached_property
     def after(self) -> Any:
         """The state of the dialogue after the partner's answer (without one: after the reply)."""
         said = str((self.answer or {}).get("text") or "")

@@ -12,6 +12,7 @@ import yaml
 
 from repo_cli.errors import UserError, nearest
 from repo_cli.negotiation import SEVEN_STAGES
+from repo_cli.rewards.rule_together import Together, parse_together
 
 SEVERITIES = ("hard", "soft")
 ENGINES = ("re2", "regex")
@@ -41,15 +42,15 @@ class RuleSpec:
     """A rule as read. Exactly one of forbid, require, check is set; patterns by language, None = every
     language.
 
-    `unless` belongs to forbid: a match does not count when one of these patterns stands in its clause,
-    before its end ("I cannot promise the first page").
+    `unless` belongs to forbid: a match does not count when one of these patterns stands in its clause
+    ("I cannot promise the first page").
     """
 
     id: str
     about: str
     category: str
     severity: str
-    forbid: dict[str | None, tuple[str, ...]] | None
+    forbid: dict[str | None, tuple[str | Together, ...]] | None
     require: dict[str | None, tuple[str, ...]] | None
     unless: dict[str | None, tuple[str, ...]] | None
     check: dict[str, Any] | None
@@ -133,6 +134,26 @@ def _choice(value: Any, allowed: tuple[str, ...], where: str) -> str:
     if value not in allowed:
         raise UserError(f"{where}: {value!r} is not one of {', '.join(allowed)}")
     return str(value)
+
+
+def _forbidden(value: Any, where: str) -> dict[str | None, tuple[str | Together, ...]]:
+    """As `_patterns`, where an item may also be lists together: `{all: [will, more, guests]}`."""
+    by_language = value if isinstance(value, Mapping) and "all" not in value else {None: value}
+    out: dict[str | None, tuple[str | Together, ...]] = {}
+    for language, part in by_language.items():
+        at = where if language is None else f"{where}.{_text(language, where)}"
+        items: list[str | Together] = []
+        for i, item in enumerate(part if isinstance(part, list | tuple) else [part]):
+            if isinstance(item, Mapping):
+                items.append(parse_together(item, language, f"{at}[{i}]"))
+            else:
+                items.append(_text(item, f"{at}[{i}]"))
+        if not items:
+            raise UserError(f"{at}: no pattern given")
+        out[language] = tuple(items)
+    if not out:
+        raise UserError(f"{where}: no pattern given")
+    return out
 
 
 def _patterns(value: Any, where: str) -> dict[str | None, tuple[str, ...]]:
@@ -269,7 +290,7 @@ def parse_rule(rule_id: str, raw: Any, file: str) -> RuleSpec:
         about=str(raw.get("about", "")),
         category=str(raw.get("category", "")),
         severity=_choice(raw.get("severity"), SEVERITIES, f"{where}.severity"),
-        forbid=_patterns(raw["forbid"], f"{where}.forbid") if kind == "forbid" else None,
+        forbid=_forbidden(raw["forbid"], f"{where}.forbid") if kind == "forbid" else None,
         require=_patterns(raw["require"], f"{where}.require") if kind == "require" else None,
         unless=_patterns(raw["unless"], f"{where}.unless") if raw.get("unless") is not None else None,
         check=check,

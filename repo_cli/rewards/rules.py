@@ -19,8 +19,9 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from repo_cli.errors import UserError
 from repo_cli.rewards.rule_checks import bind
@@ -29,6 +30,7 @@ from repo_cli.rewards.rule_patterns import Pattern, PatternBank, PatternTimeout,
 from repo_cli.rewards.rule_reading import Finding, NotScored, Reading, Situation, script_of
 from repo_cli.rewards.rule_result import Fired, RuleResult, add_check, fire
 from repo_cli.rewards.rule_spec import Example, RuleSpec, check_keys, parse_context, parse_rule, read_yaml
+from repo_cli.rewards.rule_together import Together, fill, parse_words, places, resolve
 
 #: What ends the reach of an `unless` pattern: "I cannot promise much, but you will be first" promises.
 _CLAUSE_BREAK = re.compile(r"[,;.!?:，；。！？：、\n](?!\d)|(?i:\bbut\b|\byet\b|\bhowever\b)|但是?|不过|可是")
@@ -37,10 +39,20 @@ log = logging.getLogger("repo")
 
 __all__ = ["ExampleReport", "ExampleResult", "Fired", "RuleResult", "RuleSet"]
 
-TOP_KEYS = ("name", "language", "rules", "example_context")
+TOP_KEYS = ("name", "language", "words", "rules", "example_context")
 
 Scenario = Mapping[str, Any]
 History = Sequence[Mapping[str, Any]]
+Find = Callable[[int], list[tuple[int, int]]]
+
+
+class Lists(NamedTuple):
+    """Word lists that break a rule together, as indices of the bank's patterns. Only the first of `parts` is looked for
+    in every text; the others where it occurs."""
+
+    parts: tuple[int, ...]
+    none: tuple[int, ...]
+    within: int
 
 
 class Rule:
@@ -50,6 +62,8 @@ class Rule:
         self.spec = spec
         self.patterns: list[int] = []
         self.unless: list[int] = []
+        self.together: list[Lists] = []
+        self.keys: set[int] = set()  # the first parts of `together`
         self.finds = "violation"
         # without a hit of the RE2 sets such a rule adds nothing
         self.only_hits = spec.forbid is not None and not spec.on_miss and spec.engine == "re2"
@@ -75,6 +89,7 @@ class RuleSet:
         specs = [parse_rule(str(key), value, file) for key, value in raw.items() if value is not None]
         self.rules = [Rule(spec, file) for spec in specs]
         self.by_id = {rule.spec.id: rule for rule in self.rules}
+        self.words = parse_words(data.get("words"), f"{file}: words")
         self.bank = PatternBank(self._collect_patterns())
         self.timed_out: dict[str, int] = {}
         self._contexts = self._example_contexts(data.get("example_context"))
@@ -96,26 +111,54 @@ class RuleSet:
 
     def _collect_patterns(self) -> list[Pattern]:
         patterns: list[Pattern] = []
+        shared: dict[tuple[str, str, bool], int] = {}  # parts of lists, each once for all rules
         for rule in self.rules:
             spec = rule.spec
-            for kind, table in (("forbid", spec.forbid), ("require", spec.require), ("unless", spec.unless)):
+            tables: tuple[tuple[str, Mapping[str | None, Sequence[str | Together]] | None], ...] = (
+                ("forbid", spec.forbid),
+                ("require", spec.require),
+                ("unless", spec.unless),
+            )
+            for kind, table in tables:
                 indices = rule.unless if kind == "unless" else rule.patterns
-                for language, sources in (table or {}).items():
+                for language, items in (table or {}).items():
                     where = f"{self.file}: rule {spec.id}.{kind}" + (f".{language}" if language else "")
-                    for source in sources:
+                    words = self.words.get(language or "", {})
+                    for item in items:
+                        if isinstance(item, Together):
+                            rule.together.append(self._lists(item, str(language), where, patterns, shared))
+                            rule.keys.add(rule.together[-1].parts[0])
+                            continue
                         indices.append(len(patterns))
+                        source = fill(item, words) if words else item
+                        in_set = kind != "unless"
                         patterns.append(
-                            Pattern(
-                                spec.id,
-                                source,
-                                language,
-                                spec.engine,
-                                spec.timeout_s,
-                                where,
-                                kind != "unless",
-                            )
+                            Pattern(spec.id, source, language, spec.engine, spec.timeout_s, where, in_set)
                         )
         return patterns
+
+    def _lists(
+        self,
+        item: Together,
+        language: str,
+        where: str,
+        patterns: list[Pattern],
+        shared: dict[tuple[str, str, bool], int],
+    ) -> Lists:
+        """The indices of an item's parts, whose patterns are added where no rule before had them."""
+
+        def index(part: str, in_set: bool) -> int:
+            source = resolve(part, self.words.get(language, {}), where)
+            known = shared.get((source, language, in_set))
+            if known is None:
+                known = shared[source, language, in_set] = len(patterns)
+                name = f"words.{language}.{part}" if part in self.words.get(language, {}) else where
+                patterns.append(Pattern("words", source, language, where=name, in_set=in_set))
+            return known
+
+        parts = tuple(index(part, number == 0) for number, part in enumerate(item.all))
+        none = tuple(index(part, False) for part in item.none)
+        return Lists(parts, none, item.within)
 
     def _example_contexts(self, raw: Any) -> dict[str, tuple[Any, Any]]:
         """(scenario, history) by language, for the examples that bring none."""
@@ -153,9 +196,11 @@ class RuleSet:
         active = {situation.language, script_of(reply)} - {None}
         hits = set(self.bank.hits(folded, active))
         hit_rules = {self.bank.patterns[i].rule for i in hits}
+        find = cache(partial(self.bank.found, folded))  # many rules share a list
         for rule in self.rules:
             if rule.only_hits and rule.spec.id not in hit_rules:
-                continue
+                if rule.keys.isdisjoint(hits):
+                    continue
             try:
                 if rule.spec.when and not _holds(rule.spec.when, situation):
                     continue
@@ -164,7 +209,7 @@ class RuleSet:
                     if found is not None:
                         add_check(result, rule.spec, rule.finds, found)
                 else:
-                    self._add_patterns(result, rule, reply, folded, hits, active)
+                    self._add_patterns(result, rule, reply, folded, hits, active, find)
             except NotScored as reason:
                 result.not_scored.append((rule.spec.id, str(reason)))
             except PatternTimeout as reason:
@@ -187,15 +232,19 @@ class RuleSet:
         folded: str,
         hits: set[int],
         active: set[str | None],
+        find: Find,
     ) -> None:
-        serving = [
-            i
-            for i in rule.patterns
-            if not active or (lang := self.bank.patterns[i].language) is None or lang in active
-        ]
-        if not serving:
+        if rule.only_hits:
+            serving = [i for i in rule.patterns if i in hits]
+        else:
+            serving = [
+                i
+                for i in rule.patterns
+                if not active or (lang := self.bank.patterns[i].language) is None or lang in active
+            ]
+        if not serving and not rule.together:
             return
-        span = next(self._matches(rule, serving, folded, hits), None)
+        span = next(self._matches(rule, serving, folded, hits, find), None)
         spec = rule.spec
         text = reply[span[0] : span[1]] if span else ""
         if spec.forbid is not None:
@@ -209,25 +258,30 @@ class RuleSet:
             fire(result, spec, spec.on_match, text, span, violation=False)
 
     def _matches(
-        self, rule: Rule, serving: list[int], folded: str, hits: set[int]
+        self, rule: Rule, serving: list[int], folded: str, hits: set[int], find: Find
     ) -> Iterator[tuple[int, int]]:
         """Places of the rule's patterns that no `unless` pattern waives."""
-        slow = set(self.bank.slow)
+        slow = self.bank.slow
         for index in serving:
-            if index not in hits and index not in slow:
-                continue
-            for start, end in self.bank.spans(index, folded):
-                if rule.unless:
-                    breaks = [m.end() for m in _CLAUSE_BREAK.finditer(folded, 0, start)]
-                    stop = end
-                    if self.bank.patterns[index].language == "zh":
-                        # Chinese negates after the promise as well ("排到首页我没法保证")
-                        after = _CLAUSE_BREAK.search(folded, end)
-                        stop = after.start() if after else len(folded)
-                    clause = folded[breaks[-1] if breaks else 0 : stop]
-                    if any(True for i in rule.unless for _ in self.bank.spans(i, clause)):
-                        continue
-                yield start, end
+            if index in hits or index in slow:
+                for span in self.bank.spans(index, folded):
+                    if not self._waived(rule, folded, span):
+                        yield span
+        for lists in rule.together:
+            if lists.parts[0] in hits:
+                for span in places(folded, lists.parts, lists.none, lists.within, find, self.bank.occurs):
+                    if not self._waived(rule, folded, span):
+                        yield span
+
+    def _waived(self, rule: Rule, folded: str, span: tuple[int, int]) -> bool:
+        """Whether an `unless` pattern stands in the clauses of a match: a denial may also follow what it denies
+        ("a lower commission isn't something I can offer", "排到首页我没法保证")."""
+        if not rule.unless:
+            return False
+        breaks = [m.end() for m in _CLAUSE_BREAK.finditer(folded, 0, span[0])]
+        after = _CLAUSE_BREAK.search(folded, span[1])
+        clause = folded[breaks[-1] if breaks else 0 : after.start() if after else len(folded)]
+        return any(self.bank.occurs(i, clause) for i in rule.unless)
 
     def score_many(self, items: Iterable[Mapping[str, Any]]) -> list[RuleResult]:
         """`score` for items {scenario, history, reply, answer?}; items that share a history object share its
