@@ -14,7 +14,10 @@ from rich.text import Text
 
 from repo_cli.config import Config, compose, missing_inputs
 
-LONG_PARTS = (("rules", "rules"), ("rubric", "criteria"), ("sop", "stages"), ("pipeline", "steps"))
+LONG_PARTS = (
+    ("rules", "rules"), ("rules", "words"), ("rules", "example_context"), ("rubric", "criteria"), ("sop", "stages"),
+    ("pipeline", "steps"),
+)  # fmt: skip
 
 
 def show_plan(cfg: Config, overrides: list[str], config_dir: Path | None = None) -> None:
