@@ -34,4 +34,6 @@ Multirun = Annotated[bool, typer.Option("-m", "--multirun", help="A sweep over s
 
 def examples(*lines: str) -> str:
     """An epilog that shows commands one a line."""
-    return "\n\n".join(["[bold]Examples[/bold]", *(f"[cyan]{line}[/cyan]" for line in lines)])
+    from rich.markup import escape
+
+    return "\n\n".join(["[bold]Examples[/bold]", *(f"[cyan]{escape(line)}[/cyan]" for line in lines)])
