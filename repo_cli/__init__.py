@@ -4,6 +4,8 @@ import os
 
 __version__ = "0.1.0"
 
-# Read once, when torch loads OpenMP. Threads that spin while they wait for each other are a little faster on an idle
-# machine; beside any other busy process a training step took eight times as long (benchmarks/shared_cores.py).
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Read once, when torch loads GNU OpenMP. By default its threads spin for long while they wait for each other: free on
+# an idle machine, but beside any other busy process a training step took up to eight times as long. Spinning briefly
+# costs nothing alone; not spinning at all slows many small operations (benchmarks/shared_cores.py).
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")

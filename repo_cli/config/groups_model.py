@@ -112,7 +112,7 @@ class EngineConfig:
     gradient_checkpointing: bool = key(False, "recompute activations in the backward pass to save memory")
     threads: int | None = key(None, "CPU threads a rank; null = leave as it is", lo=1)
     keep_mib: int = key(
-        256, "CPU: freed blocks up to this size are used again; 0 = as the system does", lo=0, hi=1023
+        0, "CPU: freed blocks up to this size are used again; 0 = as the system does", lo=0, hi=1023
     )
     device: str = key("auto", "where to train", choices=("auto", "cpu", "cuda"))
 
