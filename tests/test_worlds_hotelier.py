@@ -6,6 +6,7 @@ import re
 import time
 from collections import Counter
 from functools import lru_cache
+from random import Random
 
 import pytest
 from hotel_scripted_agent import play
@@ -226,6 +227,15 @@ def test_every_named_price_is_heard_as_meant(language: str) -> None:
                 total += 1
                 wrong += [text] if found[-1] != price else []
     assert total > 800 and len(wrong) / total < 0.02, wrong[:10]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_figure_that_nobody_says_in_words_is_written(language: str) -> None:
+    """A weak agent may name any figure, and the partner takes it up."""
+    scenario = get_world("hotel", language, 0).scenario(0, "dev")
+    for price in (10_000, 31_580, 250_000, 0):
+        for seed in range(40):
+            assert str(price) in say("settled", Random(seed), scenario, price=price)
 
 
 def test_phrase_banks_are_rich_and_alike() -> None:

@@ -90,6 +90,8 @@ def _plain(price: float, language: str, rng: Random) -> str:
 
 def _spoken(price: float, language: str, rng: Random) -> str:
     value = int(price)
+    if not 0 < value < 10_000:  # nobody says such a figure in words; an agent may have named any
+        return _plain(price, language, rng)
     return rng.choice(_spoken_en(value)) if language == "en" else rng.choice(_spoken_zh(value))
 
 
