@@ -45,6 +45,7 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
         ensemble = Ensemble(cfg, backbone)
         sampler = LocalEngine(backbone, "policy", cfg.rollout)
         updater = Updater(cfg, backbone, session)
+        session.keep("critic_line", updater)
         partners = PartneredDialogues(cfg, backbone.fmt)
         session.keep("partners", partners)
         session.keep("rewards", ensemble)

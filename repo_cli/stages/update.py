@@ -45,7 +45,6 @@ class Updater:
         self.once = algorithm.epochs * algorithm.minibatches == 1
         # a value is slope * score + intercept; None = not fitted yet
         self.line: tuple[float, float] | None = None if self.critic and cfg.critic.calibrate else (1.0, 0.0)
-        session.keep("critic_line", self)
 
     def state(self) -> dict[str, Any]:
         return {"line": self.line}
