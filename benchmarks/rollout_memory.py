@@ -33,6 +33,7 @@ def child(keep_mib: int, replies: int) -> None:
     keep_freed(keep_mib)
     torch.manual_seed(0)
     cfg = compose("rl", ["+experiment=demo", f"rollout.batch_size={replies}", "engine.device=cpu"])
+    cfg.policy.parent = None  # the base alone, from random weights
     world = get_world("hotel", "en", 0)
     rows = [world.rows("prompts", i) for i in range(replies)]
     texts = (m["content"] for row in rows for m in row["prompt"])
