@@ -92,13 +92,17 @@ def test_resume_refuses_other_samples(sampled: Path, line: SimpleNamespace, tmp_
         ("train_rm", ("data.also=[world:pears]",), "has no such corpus"),
         ("sample", ("sample.annotator=judge",), "there is no judge to ask"),
         ("sample", ("sample.n=0",), "sample.n"),
+        ("sample", ("data.path={prompts}", "policy.parent={sft}"), "is not one of the world's"),
         ("sft", ("data.path={dialogues}", "policy.parent={sampled}"), "holds a data, not a policy"),
     ],
 )  # fmt: skip
 def test_what_the_user_can_mend_is_said(
     stage: str, given: tuple[str, ...], said: str, sampled: Path, line: SimpleNamespace, tmp_path: Path
 ) -> None:
-    filled = [g.format(sampled=sampled, sft=line.sft, rm=line.rm, dialogues=line.dialogues) for g in given]
+    filled = [
+        g.format(sampled=sampled, sft=line.sft, rm=line.rm, dialogues=line.dialogues, prompts=line.prompts)
+        for g in given
+    ]
     named = any(g.startswith("data.path") for g in filled) or stage == "sample"
     with pytest.raises(UserError) as caught:
         go(stage, tmp_path, *([] if named else [f"data.path={line.pairs}"]), *filled)
@@ -152,6 +156,8 @@ def test_a_judge_pairs_the_best_with_the_worst_by_its_margin() -> None:
         ("a", {"R1": 1}), ("b", {"R1": 5}), ("d", {"R1": 3}), ("e", {"R1": 3}),
     ]  # fmt: skip
     assert pairs[0]["scenario"] == {"id": "s"}
+    tied = Told({"a": {"R1": 3.0}, "b": {"R1": 3.0}})
+    assert annotated(JudgeAnnotator(tied, 0.0), row, ["a", "b"], 0)[0] == []  # type: ignore[arg-type]
     assert annotated(JudgeAnnotator(told, 0.3), row, ["c"], 0) == ([], [])  # type: ignore[arg-type]
 
 

@@ -23,7 +23,7 @@ from repo_cli.config.schema import Config
 from repo_cli.dialogue.checks import prompt_contexts
 from repo_cli.dialogue.files import write_rows
 from repo_cli.dialogue.messages import Message
-from repo_cli.dialogue.scenario import public_side
+from repo_cli.dialogue.scenario import HIDDEN, public_side
 from repo_cli.errors import UserError
 from repo_cli.models.backbone import Backbone
 from repo_cli.models.manifest import write_manifest
@@ -95,8 +95,10 @@ class JudgeAnnotator:
         worth = [None if g is None else normalise_judge(g, self.judge.rubric) for g in given]
         known = [(w, i) for i, w in enumerate(worth) if w is not None and not math.isnan(w)]
         known.sort(key=lambda item: -item[0])
-        pairs = [(i, j) for (a, i), (b, j) in zip(known, known[::-1], strict=True) if a - b >= self.margin]
-        return [pair for pair in pairs if pair[0] != pair[1]], [g and _whole(g, self.judge) for g in given]
+        half = len(known) // 2  # the best with the worst, and so on inwards: each reply once
+        both = zip(known[:half], known[::-1][:half], strict=True)
+        pairs = [(i, j) for (a, i), (b, j) in both if a > b and a - b >= self.margin]
+        return pairs, [g and _whole(g, self.judge) for g in given]
 
 
 def _whole(scores: Scores, judge: Judge) -> Scores:
@@ -113,6 +115,13 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
         prompts = prompt_contexts(rows, backbone.fmt, report, cfg.data.on_bad_row)
         session.note(report.line())
         annotator = open_annotator(cfg)
+        if cfg.sample.annotator == "world" and any(
+            HIDDEN not in row.get("scenario", {}) for row, _ in prompts
+        ):
+            raise UserError(
+                "sample.annotator=world: a prompt's scenario is not one of the world's, whose annotator cannot read it",
+                hint="sample.annotator=judge for prompts of your own; or data.path=world:prompts",
+            )
         n = cfg.sample.n
         mine = session.my_share([prompt for prompt in prompts for _ in range(n)], group=n)
         places = session.my_share([k for k in range(len(prompts)) for _ in range(n)], group=n)[::n]
