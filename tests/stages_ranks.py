@@ -19,7 +19,7 @@ from repo_cli.errors import Stopped, UserError
 from repo_cli.models.backbone import Backbone
 from repo_cli.rewards.ensemble import Ensemble
 from repo_cli.rollout import Reply
-from repo_cli.stages import dpo, evaluate, rl, sft, train_rm
+from repo_cli.stages import dpo, evaluate, rl, sample, sft, train_rm
 from repo_cli.stages.experience import Item, advantages_
 from repo_cli.stages.session import Session
 from repo_cli.stages.update import Updater
@@ -38,6 +38,7 @@ def run(cfg: Config, run_dir: Path) -> Path:
         "train_rm": losses(train_rm.run(rm_config(line, runs)), "train_rm/loss"),
         "dpo": losses(dpo.run(dpo_config(line, runs)), "dpo/loss"),
         "rl": updates(line, runs),
+        "sample": samples(line, runs),
     }
     if two:
         found["stop"] = stop_on_one_rank(line, runs)
@@ -69,7 +70,20 @@ def losses(final: Path, name: str) -> list[float]:
     return [row[name] for row in metrics(final)]
 
 
-def updates(line: SimpleNamespace, runs: Path) -> list[dict[str, float]]:
+def samples(line: SimpleNamespace, runs: Path) -> dict[str, list[str]]:
+    """What two replies to each of 20 contexts became: five batches, so that in the last round one of two ranks rests."""
+    given = (
+        f"policy.parent={line.sft}",
+        "data.path=world:prompts",
+        "data.limit=20",
+        "policy.max_length=1024",
+    )
+    final = sample.run(config("sample", runs, *given))
+    distributed.barrier()
+    return {file.name: file.read_text().splitlines() for file in sorted(final.glob("*.jsonl"))}
+
+
+def updates(line: SimpleNamespace, runs: Path) -> list[dict[str, Any]]:
     """Ten RL updates on recorded rollouts; each rank has its share of the replies, the third of rank 0 is not kept."""
     paths = (f"data.path={line.prompts}", f"policy.parent={line.sft}", f"rm.path={line.rm}")
     cfg = config(
@@ -96,7 +110,9 @@ def updates(line: SimpleNamespace, runs: Path) -> list[dict[str, float]]:
             items = [read(recorded[i], backbone) for i in mine]
             updater.values_(items)
             totals = torch.tensor([recorded[i]["total"] for i in mine])
-            advantages_(items, totals, torch.tensor([i != 2 for i in mine]), cfg.algorithm)
+            keep = torch.tensor([i != 2 for i in mine])
+            updater.calibrate_(items, totals, keep)
+            advantages_(items, totals, keep, cfg.algorithm)
             stats = updater.update([item for item in items if item.keep], step)
             out.append(
                 {
@@ -104,6 +120,7 @@ def updates(line: SimpleNamespace, runs: Path) -> list[dict[str, float]]:
                     for k, v in stats.items()
                     if k.rsplit("/", 1)[1] in ("loss", "grad_norm", "entropy", "explained_variance")
                 }
+                | {"line": updater.line}
             )
     if distributed.is_main():
         torch.save(gradients, runs / "gradients.pt")

@@ -63,9 +63,14 @@ def test_b10_two_ranks_do_what_one_does(
         assert (
             mine.keys() == theirs.keys() and {"policy/loss", "critic/loss", "policy/grad_norm"} <= mine.keys()
         )
+        assert mine["line"] == pytest.approx(theirs["line"], rel=1e-6)
         for name, value in theirs.items():
             assert mine[name] == pytest.approx(value, rel=1e-4, abs=1e-6), name
     assert len({round(row["critic/loss"], 6) for row in one["rl"]}) == 10
+    assert one["rl"][0]["line"] != [1.0, 0.0]
+    # which context falls to which rank changes nothing, not even the order
+    assert two["sample"] == one["sample"] and {"preference.jsonl", "judge.jsonl"} == one["sample"].keys()
+    assert len(one["sample"]["judge.jsonl"]) > 20
     assert two["stop"]["same"] and two["stop"]["metrics"]
     assert len(two["stop"]["told"]) == 2 and all("after step 2" in text for text in two["stop"]["told"])
     assert "stopped by SIGTERM" in two["stop"]["told"][1]

@@ -13,9 +13,11 @@ from stages_kit import config, go, metrics
 from repo_cli.dialogue.files import load_rows
 from repo_cli.errors import UserError
 from repo_cli.models.manifest import read_manifest
+from repo_cli.rewards.judge_watch import JudgeWatch
 from repo_cli.rollout.engine import Reply
+from repo_cli.stages.annotators import Asked, JudgeAnnotator, WorldAnnotator
 from repo_cli.stages.data import stage_rows
-from repo_cli.stages.sample import JudgeAnnotator, WorldAnnotator, annotated, distinct
+from repo_cli.stages.sample import annotated, batches, distinct
 from repo_cli.worlds import get_world
 from repo_cli.worlds.hotel import annotator as hotel_annotator
 
@@ -121,9 +123,9 @@ def test_the_world_annotator_prefers_what_its_liking_says_and_errs_sometimes() -
     for place, row in enumerate(rows):
         sides = [row["chosen"][0]["content"], row["rejected"][0]["content"]]
         liked = [hotel_annotator.utility(row["prompt"], text, row["scenario"]) for text in sides]
-        ((better, worse),), grades = WorldAnnotator(world, 0).annotate(
-            row["prompt"], sides, row["scenario"], place
-        )
+        asked = Asked(place, row["prompt"], row["scenario"], sides)
+        (((better, worse),), grades), again = WorldAnnotator(world, 0).annotate([asked, asked])
+        assert again == ([(better, worse)], grades)  # noise follows from the context, not from the order
         assert {better, worse} == {0, 1} and len(grades) == 2
         if abs(liked[0] - liked[1]) > 0.5:
             clear += 1
@@ -138,27 +140,68 @@ class Told:
         criteria = {"R1": SimpleNamespace(id="R1", weight=1.0, gate=False)}
         self.rubric = SimpleNamespace(low=1, high=5, criteria=criteria)
         self.scores = scores
+        self.asked: list[int] = []
 
     def score(self, items: list[dict[str, Any]]) -> list[Any]:
+        self.asked.append(len(items))
         given = [self.scores[item["reply"]] for item in items]
-        return [SimpleNamespace(outcome="ok" if g else "unparsable", criteria=g or {}) for g in given]
+        return [
+            SimpleNamespace(
+                outcome="ok" if g else "unparsable",
+                criteria=g or {},
+                failed=not g,
+                detail="" if g else "no JSON",
+            )
+            for g in given
+        ]
 
 
-def test_a_judge_pairs_the_best_with_the_worst_by_its_margin() -> None:
-    told = Told({"a": {"R1": 1.2}, "b": {"R1": 4.6}, "c": None, "d": {"R1": 3.0}, "e": {"R1": 3.1}})
+def told(tmp_path: Path, margin: float, **scores: float | None) -> JudgeAnnotator:
+    judge = Told({name: None if s is None else {"R1": s} for name, s in scores.items()})
+    return JudgeAnnotator(judge, margin, JudgeWatch(config("sample", tmp_path).judge))  # type: ignore[arg-type]
+
+
+def lines_of(annotator: JudgeAnnotator, *texts: str) -> list[dict[str, Any]]:
+    """What comes of one context for each text, whose letters are the replies."""
     row = {
         "prompt": [{"role": "user", "content": "Hello."}],
         "scenario": {"id": "s", "hotel_hidden": {"x": 1}},
     }
-    pairs, graded = annotated(JudgeAnnotator(told, 0.3), row, ["a", "b", "c", "d", "e"], 0)  # type: ignore[arg-type]
+    n = max(map(len, texts))
+    replies = [Reply([1], [0.0], letter, True) for text in texts for letter in text.ljust(n)]
+    return annotated(annotator, list(enumerate([row] * len(texts))), replies, n)
+
+
+def test_a_judge_pairs_the_best_with_the_worst_by_its_margin(tmp_path: Path) -> None:
+    judge = told(tmp_path, 0.3, a=1.2, b=4.6, c=None, d=3.0, e=3.1)
+    (line,) = lines_of(judge, "abcde")
+    pairs, graded = line["preference"], line["sft"]
     assert [(p["chosen"][0]["content"], p["rejected"][0]["content"]) for p in pairs] == [("b", "a")]
     assert [(g["reply"], g["scores"]) for g in graded] == [
         ("a", {"R1": 1}), ("b", {"R1": 5}), ("d", {"R1": 3}), ("e", {"R1": 3}),
     ]  # fmt: skip
     assert pairs[0]["scenario"] == {"id": "s"}
-    tied = Told({"a": {"R1": 3.0}, "b": {"R1": 3.0}})
-    assert annotated(JudgeAnnotator(tied, 0.0), row, ["a", "b"], 0)[0] == []  # type: ignore[arg-type]
-    assert annotated(JudgeAnnotator(told, 0.3), row, ["c"], 0) == ([], [])  # type: ignore[arg-type]
+    assert lines_of(told(tmp_path, 0.0, a=3.0, b=3.0), "ab")[0]["preference"] == []
+    (failed,) = lines_of(judge, "c")
+    assert failed["preference"] == failed["sft"] == []
+
+
+def test_a_judge_is_asked_once_about_the_replies_to_many_contexts(tmp_path: Path) -> None:
+    judge = told(tmp_path, 0.0, a=1.0, b=2.0, c=3.0, d=None)
+    lines = lines_of(judge, "ab", "  ", "cc", "bd", "ca")
+    assert judge.judge.asked == [7]  # nothing empty, nothing twice
+    found = [
+        [(p["chosen"][0]["content"], p["rejected"][0]["content"]) for p in line["preference"]]
+        for line in lines
+    ]
+    assert found == [[("b", "a")], [], [], [], [("c", "a")]]
+    assert [[g["reply"] for g in line["sft"]] for line in lines] == [["a", "b"], [], ["c"], ["b"], ["c", "a"]]
+    assert [line["place"] for line in lines] == [0, 1, 2, 3, 4]
+    assert lines_of(judge, " ")[0]["sft"] == [] and judge.judge.asked == [7]  # nobody is asked about nothing
+
+
+def test_contexts_of_like_length_go_together_the_longest_first() -> None:
+    assert batches([5, 9, 5, 7, 9], 2) == [[1, 4], [3, 0], [2]] and batches([], 3) == []
 
 
 def test_what_is_written_is_read_back_as_what_it_is(sampled: Path) -> None:

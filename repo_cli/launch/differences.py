@@ -29,6 +29,8 @@ REFUSED = (
     "judge.path", "judge.kind", "engine.zero_stage", "engine.precision", "sft.batch_size", "train_rm.batch_size",
     "dpo.batch_size", "rl.batch_size", "sft.max_messages", "algorithm.group_size",
 )  # fmt: skip
+#: And by stage: what its rounds are cut by.
+REFUSED_IN = {"sample": ("sample", "rollout.batch_size")}
 #: Files that a run is made of: their contents count, not where they lie.
 FILES = ("data.path", "data.val_path", "policy.path", "policy.parent", "rm.path", "judge.path")
 RECORD = "inputs.json"
@@ -65,7 +67,7 @@ def differences(before: Config, now: Config, run: Path) -> list[Difference]:
         if key in FILES and then.get(key) and then[key] == content(value):
             found.append(Difference(key, old, value, "allowed", "the same content in another place"))
         else:
-            found.append(Difference(key, old, value, _kind(key)))
+            found.append(Difference(key, old, value, _kind(key, now.stage)))
     changed = {difference.key for difference in found}
     for key, hashed in then.items():
         path = new.get(key)
@@ -144,11 +146,17 @@ def content(value: Any) -> str:
     return digest.hexdigest()
 
 
-def _kind(key: str) -> str:
+def _kind(key: str, stage: str) -> str:
     def under(names: tuple[str, ...]) -> bool:
         return any(key == name or key.startswith(name + ".") for name in names)
 
-    return "harmless" if under(HARMLESS) else "refused" if under(REFUSED) else "allowed"
+    return (
+        "harmless"
+        if under(HARMLESS)
+        else "refused"
+        if under(REFUSED + REFUSED_IN.get(stage, ()))
+        else "allowed"
+    )
 
 
 def _flat(cfg: Config) -> dict[str, Any]:

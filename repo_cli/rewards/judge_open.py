@@ -1,4 +1,4 @@
-"""A judge outside of a run: for `repo judge check` and the benchmarks."""
+"""A judge outside of training: for `repo judge check` and `repo sample`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from repo_cli.rewards.judge import Judge, LocalJudge
 from repo_cli.rewards.judge_remote import RemoteJudge
 from repo_cli.rewards.judge_writing import WritingJudge
 from repo_cli.rewards.rubric import Rubric
+from repo_cli.training.distributed import world_size
 
 DAY_S = 86_400.0
 
@@ -28,7 +29,7 @@ def judge_maker(cfg: Any) -> Callable[[Rubric | None], Judge]:
         raise problem
     if cfg.judge.kind == "openai":
         cfg.judge.api.deadline_s = max(cfg.judge.api.deadline_s, DAY_S)  # no training step waits for it
-        first: Judge = RemoteJudge.open(cfg)
+        first: Judge = RemoteJudge.open(cfg, ranks=world_size())
     else:
         from pathlib import Path
 
@@ -46,7 +47,7 @@ def judge_maker(cfg: Any) -> Callable[[Rubric | None], Judge]:
         if rubric is None:
             return first
         if isinstance(first, RemoteJudge):
-            other = RemoteJudge.open(cfg)
+            other = RemoteJudge.open(cfg, ranks=world_size())
             other.set_rubric(rubric)
             return other
         assert isinstance(first, LocalJudge | WritingJudge)

@@ -29,6 +29,7 @@ from repo_cli.rewards.judge_parse import Read, Unreadable, read_json, read_label
 from repo_cli.rewards.judge_prompt import FAILED, JudgeScore, Message, answer_form, judge_prompt, plain_line
 from repo_cli.rewards.redact import redacted
 from repo_cli.rewards.rubric import Rubric
+from repo_cli.training.heartbeat import beat
 
 log = logging.getLogger("repo")
 ALONE_TOKENS = 4  # of an answer that is one label
@@ -150,6 +151,8 @@ class RemoteJudge:
             item = redacted(item)
         asked: list[str | None] = [None] if self.cfg.mode == "together" else list(self.names)
         found = await asyncio.gather(*(self._question(item, only) for only in asked))
+        # where nothing bounds the wait (repo sample), a slow judge must not look like a rank that hangs
+        beat("judge")
         whole = Read()
         masses = []
         for part in found:

@@ -44,6 +44,7 @@ ROOMS = {
         *(
             *_SHARED,
             "stages/sample.py",
+            "stages/annotators.py",
             "stages/data.py",
             "rollout",
             "rewards/judge.py",
@@ -53,6 +54,7 @@ ROOMS = {
             "rewards/judge_prompt.py",
             "rewards/judge_parse.py",
             "rewards/judge_remote.py",
+            "rewards/judge_watch.py",
             "rewards/rubric.py",
         ),
         *("rewards/judge_client.py", "rewards/judge_cache.py", "rewards/judge_writing.py"),

@@ -10,101 +10,94 @@ built-in world's noisy one, or a language model by the rubric (people: `repo rat
 --from-ratings`). `final/` holds `preference.jsonl` (pairs: `repo train-rm`, `repo dpo`) and `judge.jsonl` (graded
 replies: `repo sft` of a judge of one's own); as `data.path` or in `data.also` the directory gives each stage the file
 that it can read.
+
+The work goes in rounds: in each one every rank samples one batch (`rollout.batch_size` replies) and has it annotated as
+a whole. Which contexts make a batch, its seed and the annotator's noise follow from the contexts' numbers alone, so
+that ranks and interruptions change nothing in the result. What a round made is appended to `contexts.jsonl`, and the
+checkpoint after it (`tracker.checkpoint_every`) says how far that file counts.
 """
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable
+import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from repo_cli.config.schema import Config
 from repo_cli.dialogue.checks import prompt_contexts
 from repo_cli.dialogue.files import write_rows
-from repo_cli.dialogue.messages import Message
 from repo_cli.dialogue.scenario import HIDDEN, public_side
 from repo_cli.errors import UserError
 from repo_cli.models.backbone import Backbone
 from repo_cli.models.manifest import write_manifest
-from repo_cli.rewards.judge import Judge
-from repo_cli.rewards.judge_open import judge_maker
-from repo_cli.rewards.rubric import normalise_judge
 from repo_cli.rollout import LocalEngine
 from repo_cli.rollout.engine import Reply
+from repo_cli.stages.annotators import Annotator, Asked, Verdict, open_annotator
 from repo_cli.stages.data import SAMPLED, stage_rows
 from repo_cli.stages.session import Session
-from repo_cli.training.distributed import agreed, all_gather_objects, rank
-from repo_cli.worlds import get_world
-from repo_cli.worlds.base import World
+from repo_cli.training.disk import disk_errors
+from repo_cli.training.distributed import agreed, all_gather_objects, is_main, rank, world_size
 
 Row = dict[str, Any]
-Scores = dict[str, float | None]
 
 
-class Annotator(Protocol):
-    """Compares and grades replies to one context. `place` is the context's number, from which its noise follows."""
+class Contexts:
+    """What was made of the contexts so far: a line each in `contexts.jsonl`, which rank 0 writes.
 
-    name: str
+    `about` is what the lines' order depends on. A checkpoint keeps it and the file's size, so that what a kill left
+    behind after that (a whole line or a torn one) is cut off when the run goes on.
+    """
 
-    def annotate(
-        self, history: list[Message], replies: list[str], scenario: Row, place: int
-    ) -> tuple[list[tuple[int, int]], list[Scores | None]]:
-        """(pairs of reply indices, the better one first; scores by criterion of each reply, None = not graded)."""
+    def __init__(self, path: Path, about: Mapping[str, int]) -> None:
+        self.path, self.about, self.size = path, dict(about), 0
 
+    def add(self, lines: list[Row]) -> list[Row]:
+        """All ranks call: each one's lines are appended and on the disk; returns those of all ranks."""
+        every = [line for part in all_gather_objects(lines) for line in part]
+        agreed(lambda: self._append(every))
+        return every
 
-class WorldAnnotator:
-    """The built-in world's simulated annotator: each reply is in one pair at most, so that errors are independent."""
+    def _append(self, lines: list[Row]) -> None:
+        if not is_main():
+            return
+        with disk_errors(self.path), open(self.path, "ab" if self.size else "wb") as file:
+            file.write("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode())
+            file.flush()
+            os.fsync(file.fileno())
+            self.size = file.tell()
 
-    name = "annotator"
+    def read(self) -> list[Row]:
+        """The lines in the order of the contexts."""
+        with open(self.path, encoding="utf-8") as file:
+            return sorted(map(json.loads, file), key=lambda line: line["place"])
 
-    def __init__(self, world: World, seed: int) -> None:
-        self.world, self.seed = world, seed
+    def state(self) -> Row:
+        return {**self.about, "size": self.size}
 
-    def annotate(
-        self, history: list[Message], replies: list[str], scenario: Row, place: int
-    ) -> tuple[list[tuple[int, int]], list[Scores | None]]:
-        """See Annotator."""
-        pairs = []
-        for first in range(0, len(replies) - 1, 2):
-            seed = self.seed * 1_000_003 + place * 101 + first
-            liked = self.world.prefers(history, replies[first], replies[first + 1], scenario, seed)
-            pairs.append((first, first + 1) if liked else (first + 1, first))
-        grades = [
-            self.world.grade(history, reply, scenario, self.seed * 1_000_003 + place * 101 + number)
-            for number, reply in enumerate(replies)
-        ]
-        return pairs, list(grades)
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """UserError where the lines are not those of the checkpoint, or rounds would not be what they were."""
+        for name, now in self.about.items():
+            if state.get(name) != now:
+                raise UserError(
+                    f"resume: the run had {name}={state.get(name)}, and now it is {now}",
+                    hint="the same again, or a new run without --resume",
+                )
+        self.size = int(state["size"])
+        agreed(self._cut)
 
-
-class JudgeAnnotator:
-    """A language model by the rubric: of two replies the one that it scores higher, by `margin` or more, is better."""
-
-    name = "judge"
-
-    def __init__(self, judge: Judge, margin: float) -> None:
-        self.judge, self.margin = judge, margin
-
-    def annotate(
-        self, history: list[Message], replies: list[str], scenario: Row, place: int
-    ) -> tuple[list[tuple[int, int]], list[Scores | None]]:
-        """See Annotator. A reply that the judge failed on is in no pair and has no grade."""
-        items = [{"scenario": scenario, "history": history, "reply": reply} for reply in replies]
-        found = self.judge.score(items)
-        given = [score.criteria if score.outcome == "ok" else None for score in found]
-        worth = [None if g is None else normalise_judge(g, self.judge.rubric) for g in given]
-        known = [(w, i) for i, w in enumerate(worth) if w is not None and not math.isnan(w)]
-        known.sort(key=lambda item: -item[0])
-        half = len(known) // 2  # the best with the worst, and so on inwards: each reply once
-        both = zip(known[:half], known[::-1][:half], strict=True)
-        pairs = [(i, j) for (a, i), (b, j) in both if a > b and a - b >= self.margin]
-        return pairs, [g and _whole(g, self.judge) for g in given]
-
-
-def _whole(scores: Scores, judge: Judge) -> Scores:
-    """Expected scores as the whole ones that a label is, on the rubric's scale."""
-    low, high = judge.rubric.low, judge.rubric.high
-    return {name: None if s is None else min(high, max(low, round(s))) for name, s in scores.items()}
+    def _cut(self) -> None:
+        if not is_main() or not self.size:
+            return
+        if not self.path.is_file() or self.path.stat().st_size < self.size:
+            raise UserError(
+                f"{self.path}: shorter than it was at the checkpoint, so what it held is lost",
+                hint="start anew, without --resume",
+            )
+        with disk_errors(self.path):
+            os.truncate(self.path, self.size)
 
 
 def run(cfg: Config, run_dir: Path | None = None) -> Path:
@@ -114,7 +107,6 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
         backbone = Backbone.load(cfg, session.device)
         prompts = prompt_contexts(rows, backbone.fmt, report, cfg.data.on_bad_row)
         session.note(report.line())
-        annotator = open_annotator(cfg)
         if cfg.sample.annotator == "world" and any(
             HIDDEN not in row.get("scenario", {}) for row, _ in prompts
         ):
@@ -122,45 +114,33 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
                 "sample.annotator=world: a prompt's scenario is not one of the world's, whose annotator cannot read it",
                 hint="sample.annotator=judge for prompts of your own; or data.path=world:prompts",
             )
-        n = cfg.sample.n
-        mine = session.my_share([prompt for prompt in prompts for _ in range(n)], group=n)
-        places = session.my_share([k for k in range(len(prompts)) for _ in range(n)], group=n)[::n]
+        annotator = open_annotator(cfg, session.device.type)
+        n, size, ranks = cfg.sample.n, cfg.rollout.batch_size, world_size()
+        parts = batches([len(ids) for _, ids in prompts], max(1, size // n))
+        about = {"ranks": ranks, "contexts": len(prompts), "sample.n": n, "rollout.batch_size": size}
+        made = Contexts(session.path / "contexts.jsonl", about)
+        session.keep("contexts", made)
+        session.keep("annotator", annotator)
         sampler = LocalEngine(backbone, "policy" if "policy" in backbone.roles() else None, cfg.rollout)
-        with backbone.gathered(), session.progress("sample", len(mine)) as advance:
-            replies = sampler.generate(
-                [context for _, context in mine], session.step_seed(0), _counted(advance, len(mine))
-            )
-        pairs: list[tuple[int, Row]] = []
-        graded: list[tuple[int, Row]] = []
-        with session.progress("annotate", len(places)) as advance:
-            for number, place in enumerate(places):
-                row = prompts[place][0]
-                texts = distinct(replies[number * n : (number + 1) * n])
-                found, examples = annotated(annotator, row, texts, place)
-                pairs += [(place, pair) for pair in found]
-                graded += [(place, example) for example in examples]
-                advance(number + 1, len(places))
-        all_pairs = [row for _, row in _gathered(pairs)]
-        all_graded = [row for _, row in _gathered(graded)]
-        said = [r for part in all_gather_objects([(len(r.ids), r.finished) for r in replies]) for r in part]
-        if not all_pairs and not all_graded:
-            raise UserError(
-                f"{report.path}: the {annotator.name} said nothing of {len(said)} replies",
-                hint="more prompts, sample.n=4, or a smaller sample.margin",
-            )
-        session.note(
-            f"{len(said)} replies of {sum(length for length, _ in said) / len(said):.1f} tokens, "
-            f"{sum(not done for _, done in said)} cut off; {len(all_pairs)} pairs, {len(all_graded)} graded"
-        )
-        agreed(lambda: _write(session, backbone, all_pairs, all_graded))
+        for step in session.steps(math.ceil(len(parts) / ranks)):
+            number = step * ranks + rank()
+            mine = parts[number] if number < len(parts) else []
+            seed = (cfg.seed * 1_000_003 + number * 1_009) % 2**31  # the batch's, whichever rank it falls to
+            with session.timer("generate"), backbone.gathered():
+                replies = sampler.generate([prompts[place][1] for place in mine for _ in range(n)], seed)
+            with session.timer("annotate"):
+                lines = annotated(annotator, [(place, prompts[place][0]) for place in mine], replies, n)
+            stats = annotator.end_round()
+            session.end_step(step, {**counts(made.add(lines)), **stats})
+        agreed(lambda: _write(session, backbone, made, f"{report.path}: the {annotator.name}"))
         return session.run.final
 
 
-def open_annotator(cfg: Config) -> Annotator:
-    """The annotator that `sample.annotator` names; a judge stands on a base of its own."""
-    if cfg.sample.annotator == "judge":
-        return JudgeAnnotator(judge_maker(cfg)(None), cfg.sample.margin)
-    return WorldAnnotator(get_world(cfg.world.name, cfg.world.language, cfg.world.seed), cfg.seed)
+def batches(lengths: list[int], size: int) -> list[list[int]]:
+    """Context numbers, `size` of like length at a time. The longest come first, so that memory runs out at once or
+    never, and the time left is not told too short."""
+    order = sorted(range(len(lengths)), key=lambda place: -lengths[place])
+    return [order[i : i + size] for i in range(0, len(order), size)]
 
 
 def distinct(replies: list[Reply]) -> list[str]:
@@ -168,60 +148,89 @@ def distinct(replies: list[Reply]) -> list[str]:
     return list(dict.fromkeys(reply.text for reply in replies if reply.text.strip()))
 
 
-def annotated(annotator: Annotator, row: Row, texts: list[str], place: int) -> tuple[list[Row], list[Row]]:
-    """(preference rows, judge examples) of one context's replies. Nothing of a scenario's hidden side is in them."""
-    history, scenario = row["prompt"], public_side(row.get("scenario"))
-    common = {"prompt": history, "scenario": scenario, "source": f"sampled, {annotator.name}"}
-    tags = [*row.get("tags", ()), "sampled"]
-    if not texts:
-        return [], []
-    pairs, grades = annotator.annotate(history, texts, scenario, place)
-    preferences = [
+def annotated(
+    annotator: Annotator, contexts: list[tuple[int, Row]], replies: list[Reply], n: int
+) -> list[Row]:
+    """A line for each context (number, prompts row) and its `n` replies: the rows made of them by kind, and how many
+    tokens the replies have."""
+    each = [replies[i * n : (i + 1) * n] for i in range(len(contexts))]
+    asked = [
+        Asked(place, row["prompt"], public_side(row.get("scenario")), distinct(said))
+        for (place, row), said in zip(contexts, each, strict=True)
+    ]
+    return [
         {
-            **common,
-            "chosen": [{"role": "assistant", "content": texts[better]}],
-            "rejected": [{"role": "assistant", "content": texts[worse]}],
-            "tags": tags,
+            "place": context.place,
+            "tokens": [len(reply.ids) for reply in said],
+            "cut": sum(not reply.finished for reply in said),
+            **rows_of(context, verdict, annotator.name, [*row.get("tags", ()), "sampled"]),
         }
-        for better, worse in pairs
+        for context, verdict, (_, row), said in zip(
+            asked, annotator.annotate(asked), contexts, each, strict=True
+        )
     ]
-    examples = [
-        {**common, "reply": text, "scores": scores, "tags": tags}
-        for text, scores in zip(texts, grades, strict=True)
-        if scores is not None
-    ]
-    return preferences, examples
 
 
-def _counted(advance: Callable[[int, int], None], total: int) -> Callable[[int, Reply], None]:
-    ended = [0]
+def rows_of(asked: Asked, verdict: Verdict, source: str, tags: list[str]) -> dict[str, list[Row]]:
+    """Preference rows and judge examples of one context. Nothing of a scenario's hidden side is in them."""
+    common = {"prompt": asked.history, "scenario": asked.scenario, "source": f"sampled, {source}"}
+    pairs, grades = verdict
+    return {
+        "preference": [
+            {
+                **common,
+                "chosen": [{"role": "assistant", "content": asked.replies[better]}],
+                "rejected": [{"role": "assistant", "content": asked.replies[worse]}],
+                "tags": tags,
+            }
+            for better, worse in pairs
+        ],
+        "sft": [
+            {**common, "reply": text, "scores": scores, "tags": tags}
+            for text, scores in zip(asked.replies, grades, strict=True)
+            if scores is not None
+        ],
+    }
 
-    def done(_: int, __: Reply) -> None:
-        ended[0] += 1
-        advance(ended[0], total)
 
-    return done
+def counts(lines: list[Row]) -> dict[str, float]:
+    """What a log says of some contexts' lines."""
+    tokens = [length for line in lines for length in line["tokens"]]
+    return {
+        "contexts": len(lines),
+        "replies": len(tokens),
+        "reply_tokens": sum(tokens) / len(tokens) if tokens else 0.0,
+        "cut_off": sum(line["cut"] for line in lines),
+        "pairs": sum(len(line["preference"]) for line in lines),
+        "graded": sum(len(line["sft"]) for line in lines),
+    }
 
 
-def _gathered(rows: list[tuple[int, Row]]) -> list[tuple[int, Row]]:
-    """Those of all ranks in the order of their contexts."""
-    return sorted((row for part in all_gather_objects(rows) for row in part), key=lambda item: item[0])
-
-
-def _write(session: Session, backbone: Backbone, pairs: list[Row], graded: list[Row]) -> None:
-    if rank() != 0:
+def _write(session: Session, backbone: Backbone, made: Contexts, who: str) -> None:
+    if not is_main():
         return
+    lines = made.read()
+    found = counts(lines)
+    if not found["pairs"] and not found["graded"]:
+        raise UserError(
+            f"{who} said nothing of {found['replies']} replies",
+            hint="more prompts, sample.n=4, or a smaller sample.margin",
+        )
+    session.note(
+        f"{found['replies']} replies of {found['reply_tokens']:.1f} tokens, {found['cut_off']} cut off; "
+        f"{found['pairs']} pairs, {found['graded']} graded"
+    )
     with session.run.writing_final() as folder:
-        for kind, rows in (("preference", pairs), ("sft", graded)):
+        for kind in ("preference", "sft"):
+            rows = [row for line in lines for row in line[kind]]
             if rows:
                 write_rows(folder / SAMPLED[kind], rows)
-        counts = {"pairs": len(pairs), "graded": len(graded)}
         write_manifest(
             folder,
             "data",
             backbone.base_hash,
             backbone.base_path,
             parent=session.cfg.policy.parent,
-            extra={"metrics": counts},
+            extra={"metrics": {name: found[name] for name in ("pairs", "graded")}},
             stage="sample",
         )
