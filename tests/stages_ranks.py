@@ -18,7 +18,7 @@ from repo_cli.dialogue.tokens import Sample
 from repo_cli.errors import Stopped, UserError
 from repo_cli.models.backbone import Backbone
 from repo_cli.rewards.ensemble import Ensemble
-from repo_cli.rollout import Reply
+from repo_cli.rollout import LocalEngine, Reply
 from repo_cli.stages import dpo, evaluate, rl, sample, sft, train_rm
 from repo_cli.stages.experience import Item, advantages_
 from repo_cli.stages.session import Session
@@ -71,14 +71,33 @@ def losses(final: Path, name: str) -> list[float]:
 
 
 def samples(line: SimpleNamespace, runs: Path) -> dict[str, list[str]]:
-    """What two replies to each of 20 contexts became: five batches, so that in the last round one of two ranks rests."""
+    """What two replies to each of 20 contexts became: five batches, so that in the last round one of two ranks rests.
+    Two ranks are stopped in their second round by a signal that only rank 1 got, and go on."""
     given = (
         f"policy.parent={line.sft}",
         "data.path=world:prompts",
         "data.limit=20",
         "policy.max_length=1024",
     )
-    final = sample.run(config("sample", runs, *given))
+    cfg, told, real = config("sample", runs, *given), "", LocalEngine._generate_batch
+    if distributed.world_size() == 2:
+        calls: list[int] = []
+
+        def stopped(*given: Any) -> None:
+            calls.append(1)
+            if len(calls) == 2 and distributed.rank() == 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+            real(*given)
+
+        LocalEngine._generate_batch = stopped  # type: ignore[method-assign]
+        try:
+            sample.run(cfg)
+        except Stopped as error:
+            told = str(error)
+        LocalEngine._generate_batch = real  # type: ignore[method-assign]
+        assert "after step 1" in told, told
+        cfg.resume = "auto"
+    final = sample.run(cfg, next((runs / "sample" / "run").iterdir()) if told else None)
     distributed.barrier()
     return {file.name: file.read_text().splitlines() for file in sorted(final.glob("*.jsonl"))}
 
