@@ -29,7 +29,7 @@ REFUSED = (
     "judge.path", "judge.kind", "engine.zero_stage", "engine.precision", "sft.batch_size", "train_rm.batch_size",
     "dpo.batch_size", "rl.batch_size", "sft.max_messages", "algorithm.group_size",
 )  # fmt: skip
-#: And by stage: what its rounds are cut by.
+#: And by stage: what its finished rounds were made with.
 REFUSED_IN = {"sample": ("sample", "rollout.batch_size")}
 #: Files that a run is made of: their contents count, not where they lie.
 FILES = ("data.path", "data.val_path", "policy.path", "policy.parent", "rm.path", "judge.path")
@@ -150,13 +150,9 @@ def _kind(key: str, stage: str) -> str:
     def under(names: tuple[str, ...]) -> bool:
         return any(key == name or key.startswith(name + ".") for name in names)
 
-    return (
-        "harmless"
-        if under(HARMLESS)
-        else "refused"
-        if under(REFUSED + REFUSED_IN.get(stage, ()))
-        else "allowed"
-    )
+    if under(HARMLESS):
+        return "harmless"
+    return "refused" if under(REFUSED + REFUSED_IN.get(stage, ())) else "allowed"
 
 
 def _flat(cfg: Config) -> dict[str, Any]:
