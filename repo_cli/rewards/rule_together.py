@@ -132,14 +132,14 @@ def sentences(text: str) -> list[Span]:
 def places(
     text: str,
     parts: Sequence[int],
-    none: Sequence[int],
+    none: tuple[int, ...],
     within: int,
     find: Callable[[int], Sequence[Span]],
-    occurs: Callable[[int, str], bool],
+    any_occurs: Callable[[tuple[int, ...], str], bool],
 ) -> Iterator[Span]:
     """Where a sentence holds every part, the first to the last at most `within` characters.
 
-    `find(index)` gives the places of a part in the text, `occurs` says whether it stands in a sentence; parts may not
+    `find(index)` gives the places of a part in the text, `any_occurs` says whether one of `none` stands in a sentence; parts may not
     lie in one another.
     """
     found: list[Sequence[Span]] = []
@@ -162,7 +162,7 @@ def places(
                 chosen.append(apart[0] if len(apart) == 1 else min(apart, key=lambda s: _width([*chosen, s])))
             if len(chosen) == len(inside) and _width(chosen) <= within:
                 if waived is None:
-                    waived = any(occurs(i, text[start:end]) for i in none)
+                    waived = bool(none) and any_occurs(none, text[start:end])
                 if waived:
                     break
                 yield min(s[0] for s in chosen), max(s[1] for s in chosen)

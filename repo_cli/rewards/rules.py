@@ -17,23 +17,22 @@ No rule ever sees `scenario["hotel_hidden"]`.
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache, partial
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from repo_cli.errors import UserError
 from repo_cli.rewards.rule_checks import bind
 from repo_cli.rewards.rule_examples import ExampleReport, ExampleResult, run_examples
-from repo_cli.rewards.rule_patterns import Pattern, PatternBank, PatternTimeout, fold
+from repo_cli.rewards.rule_look import Lists, Look, look_at
+from repo_cli.rewards.rule_patterns import Pattern, PatternBank, PatternTimeout
 from repo_cli.rewards.rule_reading import Finding, NotScored, Reading, Situation, script_of
 from repo_cli.rewards.rule_result import Fired, RuleResult, add_check, fire
 from repo_cli.rewards.rule_spec import Example, RuleSpec, check_keys, parse_context, parse_rule, read_yaml
-from repo_cli.rewards.rule_together import Together, fill, parse_words, places, resolve
+from repo_cli.rewards.rule_together import Together, fill, parse_words, resolve
 
-#: What ends the reach of an `unless` pattern: "I cannot promise much, but you will be first" promises.
-_CLAUSE_BREAK = re.compile(r"[,;.!?:，；。！？：、\n](?!\d)|(?i:\bbut\b|\byet\b|\bhowever\b)|但是?|不过|可是")
+#: Replies that are looked at together.
+AT_ONCE = 64
 
 log = logging.getLogger("repo")
 
@@ -43,17 +42,6 @@ TOP_KEYS = ("name", "language", "words", "rules", "example_context")
 
 Scenario = Mapping[str, Any]
 History = Sequence[Mapping[str, Any]]
-Find = Callable[[int], list[tuple[int, int]]]
-
-
-class Lists(NamedTuple):
-    """Word lists that break a rule together, as indices of the bank's patterns. Only the first of `parts` is looked for
-    in every text; the others where it occurs."""
-
-    parts: tuple[int, ...]
-    none: tuple[int, ...]
-    within: int
-
 
 class Rule:
     """A rule ready to run: its specification, pattern indices in the bank, or its bound check."""
@@ -61,9 +49,8 @@ class Rule:
     def __init__(self, spec: RuleSpec, where: str) -> None:
         self.spec = spec
         self.patterns: list[int] = []
-        self.unless: list[int] = []
+        self.unless: tuple[int, ...] = ()
         self.together: list[Lists] = []
-        self.keys: set[int] = set()  # the first parts of `together`
         self.finds = "violation"
         # without a hit of the RE2 sets such a rule adds nothing
         self.only_hits = spec.forbid is not None and not spec.on_miss and spec.engine == "re2"
@@ -91,6 +78,11 @@ class RuleSet:
         self.by_id = {rule.spec.id: rule for rule in self.rules}
         self.words = parse_words(data.get("words"), f"{file}: words")
         self.bank = PatternBank(self._collect_patterns())
+        # the numbers of the rules that a hit of a pattern may concern
+        self._served: list[set[int]] = [set() for _ in self.bank.patterns]
+        for number, rule in enumerate(self.rules):
+            for index in (*rule.patterns, *(lists.parts[0] for lists in rule.together)):
+                self._served[index].add(number)
         self.timed_out: dict[str, int] = {}
         self._contexts = self._example_contexts(data.get("example_context"))
 
@@ -120,14 +112,13 @@ class RuleSet:
                 ("unless", spec.unless),
             )
             for kind, table in tables:
-                indices = rule.unless if kind == "unless" else rule.patterns
+                indices: list[int] = [] if kind == "unless" else rule.patterns
                 for language, items in (table or {}).items():
                     where = f"{self.file}: rule {spec.id}.{kind}" + (f".{language}" if language else "")
                     words = self.words.get(language or "", {})
                     for item in items:
                         if isinstance(item, Together):
                             rule.together.append(self._lists(item, str(language), where, patterns, shared))
-                            rule.keys.add(rule.together[-1].parts[0])
                             continue
                         indices.append(len(patterns))
                         source = fill(item, words) if words else item
@@ -135,6 +126,8 @@ class RuleSet:
                         patterns.append(
                             Pattern(spec.id, source, language, spec.engine, spec.timeout_s, where, in_set)
                         )
+                if kind == "unless":
+                    rule.unless = tuple(indices)
         return patterns
 
     def _lists(
@@ -190,33 +183,38 @@ class RuleSet:
         self, situation: Situation, reply: str, answer: Mapping[str, Any] | None = None
     ) -> RuleResult:
         """As `score`, in a situation that many replies share; `answer` is the partner's next turn, if there is one."""
-        result = RuleResult()
-        reading = Reading(reply, situation, answer)
-        folded = fold(reply)
-        active = {situation.language, script_of(reply)} - {None}
-        hits = set(self.bank.hits(folded, active))
-        hit_rules = {self.bank.patterns[i].rule for i in hits}
-        find = cache(partial(self.bank.found, folded))  # many rules share a list
-        for rule in self.rules:
-            if rule.only_hits and rule.spec.id not in hit_rules:
-                if rule.keys.isdisjoint(hits):
-                    continue
-            try:
-                if rule.spec.when and not _holds(rule.spec.when, situation):
-                    continue
-                if rule.check is not None:
-                    found = rule.check(reading)
-                    if found is not None:
-                        add_check(result, rule.spec, rule.finds, found)
-                else:
-                    self._add_patterns(result, rule, reply, folded, hits, active, find)
-            except NotScored as reason:
-                result.not_scored.append((rule.spec.id, str(reason)))
-            except PatternTimeout as reason:
-                result.not_scored.append((rule.spec.id, str(reason)))
-                result.timeouts.append(rule.spec.id)
-                self._alarm(rule.spec.id, reply, reason)
-        return result
+        return self._score_all([Reading(reply, situation, answer)])[0]
+
+    def _score_all(self, readings: Sequence[Reading]) -> list[RuleResult]:
+        """One rule after the other over all replies: what a rule needs is then at hand for each but the first."""
+        looks = look_at(readings, self.bank)
+        hit: dict[int, list[Look]] = {}  # by the number of a rule that adds nothing without a hit
+        for look in looks:
+            for number in {n for i in look.hits for n in self._served[i]}:
+                hit.setdefault(number, []).append(look)
+        for number, rule in enumerate(self.rules):
+            for look in hit.get(number, ()) if rule.only_hits else looks:
+                self._apply(rule, look)
+        return [look.result for look in looks]
+
+    def _apply(self, rule: Rule, look: Look) -> None:
+        """Add to a look's result what a rule says."""
+        result = look.result
+        try:
+            if rule.spec.when and not _holds(rule.spec.when, look.reading.at):
+                return
+            if rule.check is not None:
+                found = rule.check(look.reading)
+                if found is not None:
+                    add_check(result, rule.spec, rule.finds, found)
+            else:
+                _add_patterns(rule, look)
+        except NotScored as reason:
+            result.not_scored.append((rule.spec.id, str(reason)))
+        except PatternTimeout as reason:
+            result.not_scored.append((rule.spec.id, str(reason)))
+            result.timeouts.append(rule.spec.id)
+            self._alarm(rule.spec.id, look.reading.text, reason)
 
     def _alarm(self, rule: str, reply: str, reason: PatternTimeout) -> None:
         """Log a pattern that ran out of time; the first of a rule, and then every hundredth, as a warning."""
@@ -224,76 +222,18 @@ class RuleSet:
         level = logging.WARNING if count % 100 == 1 else logging.INFO
         log.log(level, "rule %s %s (%d times so far): not scored on %r", rule, reason, count, reply[:80])
 
-    def _add_patterns(
-        self,
-        result: RuleResult,
-        rule: Rule,
-        reply: str,
-        folded: str,
-        hits: set[int],
-        active: set[str | None],
-        find: Find,
-    ) -> None:
-        if rule.only_hits:
-            serving = [i for i in rule.patterns if i in hits]
-        else:
-            serving = [
-                i
-                for i in rule.patterns
-                if not active or (lang := self.bank.patterns[i].language) is None or lang in active
-            ]
-        if not serving and not rule.together:
-            return
-        span = next(self._matches(rule, serving, folded, hits, find), None)
-        spec = rule.spec
-        text = reply[span[0] : span[1]] if span else ""
-        if spec.forbid is not None:
-            if span:
-                fire(result, spec, spec.on_match, text, span, violation=True)
-            elif spec.on_miss:
-                fire(result, spec, spec.on_miss, "", (0, 0), violation=False)
-        elif span is None:
-            fire(result, spec, spec.on_miss, "", (0, 0), violation=True)
-        elif spec.on_match:
-            fire(result, spec, spec.on_match, text, span, violation=False)
-
-    def _matches(
-        self, rule: Rule, serving: list[int], folded: str, hits: set[int], find: Find
-    ) -> Iterator[tuple[int, int]]:
-        """Places of the rule's patterns that no `unless` pattern waives."""
-        slow = self.bank.slow
-        for index in serving:
-            if index in hits or index in slow:
-                for span in self.bank.spans(index, folded):
-                    if not self._waived(rule, folded, span):
-                        yield span
-        for lists in rule.together:
-            if lists.parts[0] in hits:
-                for span in places(folded, lists.parts, lists.none, lists.within, find, self.bank.occurs):
-                    if not self._waived(rule, folded, span):
-                        yield span
-
-    def _waived(self, rule: Rule, folded: str, span: tuple[int, int]) -> bool:
-        """Whether an `unless` pattern stands in the clauses of a match: a denial may also follow what it denies
-        ("a lower commission isn't something I can offer", "排到首页我没法保证")."""
-        if not rule.unless:
-            return False
-        breaks = [m.end() for m in _CLAUSE_BREAK.finditer(folded, 0, span[0])]
-        after = _CLAUSE_BREAK.search(folded, span[1])
-        clause = folded[breaks[-1] if breaks else 0 : after.start() if after else len(folded)]
-        return any(self.bank.occurs(i, clause) for i in rule.unless)
-
     def score_many(self, items: Iterable[Mapping[str, Any]]) -> list[RuleResult]:
         """`score` for items {scenario, history, reply, answer?}; items that share a history object share its
         reading."""
         situations: dict[tuple[int, int], Situation] = {}
-        out = []
+        readings = []
         for item in items:
             key = (id(item.get("scenario")), id(item.get("history")))
             if key not in situations:
                 situations[key] = Situation(item.get("scenario"), item.get("history") or ())
-            out.append(self.score_in(situations[key], item["reply"], item.get("answer")))
-        return out
+            readings.append(Reading(item["reply"], situations[key], item.get("answer")))
+        parts = (readings[at : at + AT_ONCE] for at in range(0, len(readings), AT_ONCE))
+        return [result for part in parts for result in self._score_all(part)]
 
     def check_examples(self) -> ExampleReport:
         """Every example of the set, run (`rule_examples`)."""
@@ -311,6 +251,25 @@ class RuleSet:
         if example.history is not None:
             history = example.history
         return Situation(scenario or {}, history or (), example.language)
+
+
+def _add_patterns(rule: Rule, look: Look) -> None:
+    """Add to a look's result what a rule of patterns says."""
+    serving = [i for i in rule.patterns if i in look.hits] if rule.only_hits else look.serving(rule.patterns)
+    if not serving and not rule.together:
+        return
+    span = next(look.matches(serving, rule.together, rule.unless), None)
+    spec, result = rule.spec, look.result
+    text = look.reading.cut(span) if span else ""
+    if spec.forbid is not None:
+        if span:
+            fire(result, spec, spec.on_match, text, span, violation=True)
+        elif spec.on_miss:
+            fire(result, spec, spec.on_miss, "", (0, 0), violation=False)
+    elif span is None:
+        fire(result, spec, spec.on_miss, "", (0, 0), violation=True)
+    elif spec.on_match:
+        fire(result, spec, spec.on_match, text, span, violation=False)
 
 
 def _holds(when: Mapping[str, Any], at: Situation) -> bool:
