@@ -113,6 +113,11 @@ TRIGGERS = frozenset(
         "which",
     ]
 )
+# common words of these, and how what follows them in an entry begins
+_YEAR = (" 19", " 20")
+_FOLLOWED = dict.fromkeys(("in", "since", "of", "year", "by", "during", "for"), _YEAR)
+_FOLLOWED |= dict.fromkeys(("this", "that", "which", "some", "any", "every"), (" one", "  one"))
+_FOLLOWED["the"] = (" one", *{" " + word[0] for word in "twelfth first second eighth ninth".split()})
 
 _N = "零〇一二两三四五六七八九十百千"
 _DAYTIME = r"(?:早上|上午|中午|下午|晚上|今晚|明早|凌晨|傍晚)?"
@@ -158,8 +163,10 @@ _ZH_FIRST = f"{_N}万幺早上中下今明凌傍周星礼初双第房客电手�
 _DIGIT = re.compile("|".join(_DIGIT_LED))
 _WORD = re.compile("|".join(_WORD_LED))
 _HAN = re.compile("|".join(_ZH))
-_ANCHOR = re.compile(r"[0-9]+|[a-z]+|#")
-_ANCHOR_ZH = re.compile(rf"[0-9]+|[a-z]+|#|[{_ZH_FIRST}]")
+# the group is a word that stands alone: nothing that is masked begins with it unless it is one of TRIGGERS
+_ALONE = r"([a-z]+)(?![a-z0-9-])"
+_ANCHOR = re.compile(rf"{_ALONE}|[0-9]+|[a-z]+|#")
+_ANCHOR_ZH = re.compile(rf"{_ALONE}|[0-9]+|[a-z]+|#|[{_ZH_FIRST}]")
 
 
 def mask(text: str) -> str:
@@ -168,15 +175,15 @@ def mask(text: str) -> str:
     pieces: list[str] = []
     done = 0
     for anchor in (_ANCHOR_ZH if chinese else _ANCHOR).finditer(text):
+        word = anchor[0]
+        if anchor.lastindex:  # most words
+            if word not in TRIGGERS:
+                continue
+            if word in _FOLLOWED and not text.startswith(_FOLLOWED[word], anchor.end()):
+                continue
         start = anchor.start()
         if start < done:
             continue
-        word = anchor.group()
-        if "a" <= word[0] <= "z" and word not in TRIGGERS:
-            # most words: nothing that is masked begins with them unless figures or a dash follow
-            after = text[anchor.end() : anchor.end() + 1]
-            if after != "-" and not after.isdigit():
-                continue
         m = _at(text, start, word, chinese)
         if m is not None and m.end() > start:
             pieces += [text[done:start], FILL * (m.end() - start)]

@@ -67,10 +67,11 @@ _TOKEN = re.compile(
 # The `k` of "1.2k" has a digit, not a space, before it; the token above already allows that.
 # A token starts where a run of figures or letters starts, and with one of few words ("fiftyish" too): all that
 # _TOKEN may begin with must be named here (test_negotiation_speed.py compares the two).
-_RUN = re.compile(r"[0-9]+|[a-z]+")
+_RUN = re.compile(r"[0-9]+|([a-z]+)")
 _FIRST_WORDS = frozenset(
     (*UNITS, *TEENS, *TENS, *ZEROS, *HUNDREDS, *THOUSANDS, "and", "half", "a", "an", "couple", "point")
 )
+_FIRST = _FIRST_WORDS | {f"{word}ish" for word in _FIRST_WORDS}
 
 _Tok = tuple[str, float, int, int]  # kind (d w h k half a p z), value, start, end
 
@@ -79,10 +80,8 @@ def _tokens(text: str) -> list[_Tok]:
     out: list[_Tok] = []
     done = 0
     for run in _RUN.finditer(text):
-        word = run.group()
-        if word not in _FIRST_WORDS and word[0] > "9":
-            if not word.endswith("ish") or word[:-3] not in _FIRST_WORDS:
-                continue
+        if run.lastindex and run[0] not in _FIRST:  # letters: most runs
+            continue
         if run.start() < done:
             continue
         m = _TOKEN.match(text, run.start())

@@ -170,7 +170,7 @@ def _vague(m: re.Match[str]) -> Number:
 def scan_zh(text: str) -> list[Number]:
     """All numbers of folded text that are written with Chinese numerals (or digits with 百 千 万)."""
     out: list[Number] = []
-    for m in _RUN.finditer(text):
+    for m in () if text.isascii() else _RUN.finditer(text):
         run, base = m.group(), m.start()
         i = 0
         while i < len(run):

@@ -5,38 +5,46 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from .bilingual import Screen, Screened
 from .numbers_en import plain
 
 Found = tuple[str, object, int, int]  # kind, value, start, end
 
+_SCREEN = Screen()
+
+
+def _phrase(source: str) -> Screened:
+    return Screened(source, _SCREEN)
+
+
 _RATIO = [
     (
-        re.compile(
+        _phrase(
             r"\bhalf[ -](?:the )?(?:price|rate)\b|\bhalf off\b|半价|[打对]个?对?(?<=对)折|对折|(?:便宜|降|减|少|砍|省)一半"
         ),
         0.5,
     ),
-    (re.compile(r"\b(?:a|one)[ -]third (?:off|less|cheaper)\b|(?:便宜|降|减)三分之一"), round(2 / 3, 4)),
-    (re.compile(r"\b(?:a|one)[ -]quarter (?:off|less|cheaper)\b|(?:便宜|降|减)四分之一"), 0.75),
-    (re.compile(r"\b(?:a|one)[ -]fifth (?:off|less|cheaper)\b"), 0.8),
-    (re.compile(r"\b(?:a|one)[ -]tenth (?:off|less|cheaper)\b"), 0.9),
+    (_phrase(r"\b(?:a|one)[ -]third (?:off|less|cheaper)\b|(?:便宜|降|减)三分之一"), round(2 / 3, 4)),
+    (_phrase(r"\b(?:a|one)[ -]quarter (?:off|less|cheaper)\b|(?:便宜|降|减)四分之一"), 0.75),
+    (_phrase(r"\b(?:a|one)[ -]fifth (?:off|less|cheaper)\b"), 0.8),
+    (_phrase(r"\b(?:a|one)[ -]tenth (?:off|less|cheaper)\b"), 0.9),
 ]
-_DEEP = re.compile(r"打?(?:个)?骨折(?:价)?")
-_MIDDLE = re.compile(
+_DEEP = _phrase(r"打?(?:个)?骨折(?:价)?")
+_MIDDLE = _phrase(
     r"\b(?:split|share) (?:the|that) (?:difference|gap)|\bmeet (?:me |you |us |each other "
     r"|one another )?(?:in the middle|half ?-?way)"
     r"|\b(?:go|come) half ?-?way|\bmid-?point\b|\bhalf ?-?way between\b|\bmeet you in between\b"
     r"|(?:取|折)个?中(?:间价?|间值|吧|$)?|各让一半|各退一步|各让一步|二一添作五|一人让一半|一人一半|中间价|对半让"
     r"|折中"
 )
-_ROUND_DOWN = re.compile(
+_ROUND_DOWN = _phrase(
     r"\bround (?:it |that |this |the price )?(?:down|off)\b|\b(?:drop|lose|knock off|cut|scrap"
     r"|forget) the (?:odd )?(?:change|odd (?:bit|amount|yuan)|small change|last digit|tail)\b"
     r"|抹(?:个|掉|了|去|一下)?零(?:头)?|(?:去|舍|免|砍)(?:个|掉|了)?零头|零头(?:就)?(?:抹|去|免|不要|不算|算)(?:了"
     r"|掉)?|抹掉尾数|去尾"
 )
-_ROUND_UP = re.compile(r"\bround (?:it |that |this |the price )?up\b|\bto the next ten\b")
-_ROUND_NEAR = re.compile(
+_ROUND_UP = _phrase(r"\bround (?:it |that |this |the price )?up\b|\bto the next ten\b")
+_ROUND_NEAR = _phrase(
     r"\bround (?:it |that |this |the price )?to the nearest (?:ten|10)\b|\bmake it (?:a round (?:number|figure"
     r"|sum)|round)\b|\bround (?:number|figure)\b"
     r"|(?:凑|取|算)(?:个|成)?整(?:数)?"
@@ -66,7 +74,7 @@ def _rounded(current: float | None, how: str) -> float | None:
 
 def find_phrases(text: str, current: float | None, offer: float | None) -> Iterator[Found]:
     """Every figure-free price expression in folded text."""
-    if not _GATE.search(text):
+    if (text.isascii() and not _SCREEN.can_match(text)) or not _GATE.search(text):
         return
     for pattern, value in _RATIO:
         for m in pattern.finditer(text):

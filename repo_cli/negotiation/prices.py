@@ -25,9 +25,10 @@ from .text import fold
 KINDS = ("price", "delta", "ratio", "range", "approx", "bound", "net", "midpoint", "round")
 MAX_TEXT = 20000  # characters read; a reply is a few hundred
 
+_FIGURE = re.compile(r"[0-9零〇一二两三四五六七八九十百千万幺俩仨折半整各]")
 _ANY = re.compile(
-    r"[0-9零〇一二两三四五六七八九十百千万幺俩仨折半]|hundred|hundo|hunnid|grand|thousand|one|two|three|four|five|six|seven|eight|nine"
-    r"|ten|eleven|twelve|teen|twenty|thirty|fort|fift|sixty|eighty|ninety|half|split|meet|mid|round|third|quarter|change|零|整|中间|各"
+    r"hundred|hundo|hunnid|grand|thousand|one|two|three|four|five|six|seven|eight|nine"
+    r"|ten|eleven|twelve|teen|twenty|thirty|fort|fift|sixty|eighty|ninety|half|split|meet|mid|round|third|quarter|change|中间"
 )
 _CAPITALS = re.compile(cues.NAME_LEFT.pattern.removesuffix("$"))
 _TRIM = re.compile(r"[\s.,!?;:。，！？；：、~…\"'()\[\]-]+")
@@ -119,7 +120,7 @@ def _classified(
     folded: str, original: str, current: float | None, offer: float | None
 ) -> tuple[tuple[Price, ...], bool]:
     """(prices, no offer was looked at) of a text that may hold some."""
-    if not _ANY.search(folded):
+    if not _FIGURE.search(folded) and not _ANY.search(folded):
         return (), True
     masked, whole, numbers = _scan(folded)
     ctx = _Watching(masked, original, current, offer, whole)

@@ -86,7 +86,7 @@ _BARE_DAY = re.compile(
 )
 
 
-_LOOSE_DATE = re.compile(rf"(?i)(?:{_MONTH_EN})|\d(?:st|nd|rd|th)|[月号日]")
+_LOOSE_DATE = Cue(rf"(?i)(?:{_MONTH_EN})|\d(?:st|nd|rd|th)|[月号日]")
 
 
 def _loose_dates(at: Situation, text: str, days: list[Day], said: set[Day]) -> tuple[int, int] | None:
@@ -138,7 +138,7 @@ def _said_days(at: Situation) -> set[Day]:
 @check()
 def dates_in_brief(r: Reading) -> Finding | None:
     """A date outside the brief's dates, which the partner has not named either."""
-    days = _brief_days(r.at)
+    days = r.at.memo("days", lambda: _brief_days(r.at))
     first, last = days[0], days[-1]
     said = r.at.memo("days said", lambda: _said_days(r.at))
     named = dates_in(r.text)
@@ -193,7 +193,7 @@ def room_in_brief(r: Reading) -> Finding | None:
         raise NotScored("the scenario has no room_type")
     hotel = r.at.scenario.get("hotel")
     name = str(hotel.get("name", "")) if isinstance(hotel, dict) else ""
-    text = r.text.replace(name, " " * len(name)) if name else r.text
+    text = r.text.replace(name, " " * len(name)) if name else r.text  # the same string where there is none
     allowed = r.at.memo("room words", lambda: _Known(own + " " + " ".join(r.at.partner_turns).lower()))
     applies = False
     for m in _ROOM_EN.finditer(text):
@@ -274,7 +274,9 @@ def conditions_in_brief(r: Reading) -> Finding | None:
     said = _breakfasts(r.text) if brief else {}
     if not said:
         return None
-    known = set(brief).union(*(_breakfasts(text) for text in r.at.partner_turns[-1:]))
+    known = r.at.memo(
+        "breakfasts known", lambda: set(brief).union(*(_breakfasts(text) for text in r.at.partner_turns[-1:]))
+    )
     wrong = next(
         (
             span

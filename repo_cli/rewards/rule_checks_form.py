@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from functools import lru_cache
+from operator import eq
 
 from repo_cli.rewards.rule_check_base import check
 from repo_cli.rewards.rule_checks_brief import dates_in
-from repo_cli.rewards.rule_reading import CLEAR, Finding, Reading, count_cjk, script_of
+from repo_cli.rewards.rule_reading import CLEAR, Finding, Reading, Situation, count_cjk, script_of
 
 _WORD = re.compile(r"[A-Za-z0-9]+(?:['.,/:-][A-Za-z0-9]+)*")
 
@@ -35,8 +36,22 @@ def length(r: Reading, *, max_words: int = 60, max_chars: int = 80, min_words: i
 @check()
 def max_questions(r: Reading, *, limit: int = 1) -> Finding | None:
     """More than `limit` questions; "?!" and "??" are one."""
+    if r.text.count("?") + r.text.count("？") <= limit:
+        return CLEAR
     marks = list(re.finditer(r"[?？][?？!！]*", r.text))
     return r.found(marks[limit].span(), f"{len(marks)} questions") if len(marks) > limit else CLEAR
+
+
+def _names(at: Situation) -> list[str]:
+    """Names of the brief, the longest first."""
+    hotel = at.scenario.get("hotel")
+    names = [hotel.get("name"), hotel.get("district")] if isinstance(hotel, dict) else []
+    names += [at.scenario.get("room_type"), *(f.get("who") for f in at.facts)]
+    return sorted((n for n in names if isinstance(n, str) and n), key=len, reverse=True)
+
+
+# a word that counts as English: two letters of one like it settle that a reply without Chinese is English
+_ENGLISH = re.compile(r"\b(?!(?:CNY|RMB|AI|OK|ok)\b)[A-Za-z]{2,}")
 
 
 @check()
@@ -49,12 +64,11 @@ def language(r: Reading, *, most_foreign: float = 0.3) -> Finding | None:
     if wanted not in ("en", "zh"):
         return None
     text = r.text
-    hotel = r.at.scenario.get("hotel")
-    names = [hotel.get("name"), hotel.get("district")] if isinstance(hotel, dict) else []
-    names += [r.at.scenario.get("room_type"), *(f.get("who") for f in r.at.facts)]
-    for name in sorted((n for n in names if isinstance(n, str) and n), key=len, reverse=True):
+    for name in r.at.memo("names", lambda: _names(r.at)):
         text = text.replace(name, " ")
     cjk = count_cjk(text)
+    if wanted == "en" and not cjk and _ENGLISH.search(text):
+        return CLEAR if most_foreign >= 0 else r.whole("0% not en")
     latin = len(re.findall(r"[A-Za-z]{2,}", re.sub(r"\b(?:CNY|RMB|AI|OK|ok)\b", " ", text)))
     if cjk + latin == 0:
         return None
@@ -90,6 +104,9 @@ def repeats_earlier(r: Reading, *, share: float = 0.7, min_grams: int = 4) -> Fi
     mine = _grams(r.text)
     if len(mine) < min_grams or not r.at.agent_turns:
         return None
+    said = r.at.memo("grams said", lambda: frozenset().union(*map(_gram_set, r.at.agent_turns)))
+    if sum(map(said.__contains__, mine)) / len(mine) < share:
+        return CLEAR
     for earlier in r.at.agent_turns:
         seen = _gram_set(earlier)
         if sum(map(seen.__contains__, mine)) / len(mine) >= share:
@@ -123,7 +140,8 @@ def no_stutter(r: Reading, *, times: int = 3) -> Finding | None:
     """One word `times` in a row, or one trigram `times` over: text that has come apart."""
     words = _words(r.text)
     run = 1
-    for before, word in zip(words, words[1:], strict=False):
+    doubled = times < 2 or any(map(eq, words, words[1:]))
+    for before, word in zip(words, words[1:], strict=False) if doubled else ():
         run = run + 1 if word == before else 1
         if run >= times:
             return r.whole(f"{word!r} again and again")

@@ -6,7 +6,7 @@ import re
 
 from repo_cli.rewards.rule_check_base import check
 from repo_cli.rewards.rule_cues import Cue
-from repo_cli.rewards.rule_reading import CLEAR, Finding, NotScored, Reading, near
+from repo_cli.rewards.rule_reading import CLEAR, Finding, NotScored, Reading, Span, near
 
 # In these patterns "#" stands for an amount of money, however it was said.
 
@@ -92,7 +92,7 @@ _THEIRS = re.compile(
     r"(?i)\b(?:your|you (?:can|could|are|said|mentioned)|hear that|is that|is # the)\b|您(?:的|那边|说|最|们"
     r"|心里|这边)|贵店|酒店的"
 )
-_FIGURE = re.compile(r"(?<![\d/.-])\d{2,5}(?![\d/%-]|\.\d|月|号|日|次|间|晚)")
+_FIGURE = re.compile(r"\d(?<![\d/.-]\d)\d{1,4}(?![\d/%-]|\.\d|月|号|日|次|间|晚)")
 _CLAUSE = re.compile(r"[^.?!;，。？！；]*$")
 
 
@@ -116,6 +116,14 @@ _NO_LEAK = re.compile(
 )
 
 
+def _figures(r: Reading) -> list[Span]:
+    """Spans of the figures of a reply, read for money or not."""
+    if "figures" not in r.memo:
+        r.memo["figures"] = [m.span() for m in _FIGURE.finditer(r.text)]
+    found: list[Span] = r.memo["figures"]
+    return found
+
+
 def _near_limit(r: Reading) -> Finding | None:
     """The figure of the limit itself, not said by the partner, in a sentence on what the agent's side takes."""
     limits = [v for key in ("acceptable_price", "floor_ask") if (v := r.at.maybe(key)) is not None]
@@ -124,7 +132,7 @@ def _near_limit(r: Reading) -> Finding | None:
         *r.at.fact_values(),
         *[v for v in [r.at.maybe("current_price")] if v is not None],
     ]
-    figures = {m.span(): float(m.group()) for m in _FIGURE.finditer(r.text)}
+    figures = {span: float(r.cut(span)) for span in _figures(r)}
     figures |= {a.span: a.value for a in r.plain_amounts}
     for span, value in figures.items():
         if near(value, limits) and not near(value, said) and not near(value, r.at.agent_amounts):
@@ -146,7 +154,7 @@ def limit_kept(r: Reading) -> Finding | None:
     if not _HINTS.search(r.text):
         return _near_limit(r) or CLEAR
     # digits besides, since the reader takes a number after "bottom line" for a bound or for nothing
-    figures = sorted({*(a.span for a in r.plain_amounts), *(m.span() for m in _FIGURE.finditer(r.text))})
+    figures = sorted({*(a.span for a in r.plain_amounts), *_figures(r)})
     if not figures:
         return None
     # one "#" for each amount

@@ -8,7 +8,7 @@ from itertools import product
 
 from repo_cli.rewards.rule_check_base import check
 from repo_cli.rewards.rule_cues import Cue
-from repo_cli.rewards.rule_reading import CLEAR, Amount, Finding, NotScored, Reading, near
+from repo_cli.rewards.rule_reading import CLEAR, Amount, Finding, NotScored, Reading, Situation, near
 from repo_cli.rewards.rule_sums import wrong_sum
 
 _TOTAL = re.compile(
@@ -64,14 +64,15 @@ def price_in_range(
     asks = r.asks
     quoted = set(r.at.fact_values()) | (set() if asks else r.at.partner_amounts)
     for amount in r.amounts:
+        below = lowest is not None and amount.value < lowest - 0.51
+        if not below and (highest is None or amount.value <= highest + 0.51):
+            continue
         if (amount.implied and not asks) or amount.kind == "net" or near(amount.value, quoted):
             continue
         if _is_total(r, amount):
             continue
-        if lowest is not None and amount.value < lowest - 0.51:
-            return r.found(amount.span, f"{amount.value:g} is below {lowest:g}")
-        if highest is not None and amount.value > highest + 0.51:
-            return r.found(amount.span, f"{amount.value:g} is above {highest:g}")
+        where = f"below {lowest:g}" if below else f"above {highest:g}"
+        return r.found(amount.span, f"{amount.value:g} is {where}")
     return CLEAR if r.amounts else None
 
 
@@ -160,8 +161,6 @@ def price_grounded(r: Reading) -> Finding | None:
     """
     current, floor = r.at.number("current_price"), r.at.maybe("floor_ask")
     public = [current, *r.at.fact_values(), *r.at.partner_amounts]
-    known = [*public, *r.at.agent_amounts, *_negotiated(r), *(a.value for a in r.plain_amounts)]
-    gaps = _differences([v for v in known if v <= 2 * current])
     for amount in r.plain_amounts:
         value = amount.value
         if near(value, public) or amount.kind == "net":
@@ -170,9 +169,12 @@ def price_grounded(r: Reading) -> Finding | None:
             if not near(value, [*_differences(public), *r.at.agent_amounts]):
                 return r.found(amount.span, f"{value:g} is claimed without a source")
             continue
+        if (floor if floor is not None else 0.8 * current) - 0.51 <= value <= current + 0.51:
+            continue
         others = [*r.at.agent_amounts, *_negotiated(r)]
-        in_reach = (floor if floor is not None else 0.8 * current) - 0.51 <= value <= current + 0.51
-        if in_reach or near(value, others) or near(value, gaps) or _is_total(r, amount):
+        known = [*public, *others, *(a.value for a in r.plain_amounts)]
+        gaps = _differences([v for v in known if v <= 2 * current])
+        if near(value, others) or near(value, gaps) or _is_total(r, amount):
             continue
         return r.found(amount.span, f"{value:g} is neither in the brief nor said before")
     return wrong_sum(r) or (CLEAR if r.plain_amounts else None)
@@ -198,6 +200,15 @@ def _mentions(names: str) -> re.Pattern[str]:
     return re.compile(f"(?i){names}|{_RIVAL.removeprefix('(?i)')}" if names else _RIVAL)
 
 
+def _sourced(at: Situation) -> dict[str, list[float]]:
+    """The prices that the facts give, by competitor."""
+    sourced: dict[str, list[float]] = {}
+    for fact in at.facts:
+        if fact.get("type") == "competitor_price" and isinstance(fact.get("value"), int | float):
+            sourced.setdefault(str(fact.get("who", "")).lower(), []).append(float(fact["value"]))
+    return sourced
+
+
 @check()
 def competitor_price_as_sourced(r: Reading) -> Finding | None:
     """An amount said of a competitor that differs from the sourced one, or that no fact gives.
@@ -207,10 +218,7 @@ def competitor_price_as_sourced(r: Reading) -> Finding | None:
     """
     if not r.at.scenario:
         raise NotScored("no scenario")
-    sourced: dict[str, list[float]] = {}
-    for fact in r.at.facts:
-        if fact.get("type") == "competitor_price" and isinstance(fact.get("value"), int | float):
-            sourced.setdefault(str(fact.get("who", "")).lower(), []).append(float(fact["value"]))
+    sourced = r.at.memo("competitors", lambda: _sourced(r.at))
     every = [v for values in sourced.values() for v in values]
     lowered = r.text.lower()
     if not any(name and name in lowered for name in sourced) and not _ANY_RIVAL.search(r.text):

@@ -257,9 +257,9 @@ def currency(r: Reading) -> Finding | None:
     own = str(r.at.scenario.get("currency") or "").upper()
     if own not in _CURRENCIES:
         raise NotScored("the scenario has no currency that is known here")
-    foreign = _foreign(own)
-    for code, words in _CURRENCIES.items():
-        if code == own or not foreign.search(r.text):
+    foreign = _CURRENCIES.items() if _foreign(own).search(r.text) else ()
+    for code, words in foreign:
+        if code == own:
             continue
         found = _of_money(words).search(r.text)
         if found:

@@ -19,6 +19,7 @@ Span = tuple[int, int]
 T = TypeVar("T")
 
 _CJK = re.compile(r"[㐀-䶿一-鿿豈-﫿]")
+_LATIN = re.compile(r"[A-Za-z]+")
 _SENTENCE_END = re.compile(r"[.!?;](?=\s|$)|[。！？；\n]")
 
 
@@ -50,8 +51,10 @@ def cached_prices(
 @lru_cache(maxsize=1024)
 def script_of(text: str) -> str | None:
     """ "zh" or "en" by the letters of a text; None when it has none."""
+    if text.isascii():
+        return "en" if _LATIN.search(text) else None
     cjk = count_cjk(text)
-    latin = len(re.findall(r"[A-Za-z]+", text))
+    latin = len(_LATIN.findall(text))
     if not cjk and not latin:
         return None
     return "zh" if cjk > latin else "en"
@@ -95,6 +98,7 @@ class Situation:
         self.scenario = public_side(scenario)
         self.history = [dict(m) for m in history if m.get("role") in ("user", "assistant")]
         self._memo: dict[str, Any] = {}
+        self._numbers: dict[str, float | None] = {}
         self.language = language or self.scenario.get("language") or self._spoken()
 
     def _spoken(self) -> str | None:
@@ -117,14 +121,18 @@ class Situation:
 
     def number(self, key: str) -> float:
         """A number of the scenario; NotScored when it is absent."""
-        value = self.scenario.get(key)
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        value = self.maybe(key)
+        if value is None:
             raise NotScored(f"the scenario has no {key}")
-        return float(value)
+        return value
 
     def maybe(self, key: str) -> float | None:
-        value = self.scenario.get(key)
-        return None if isinstance(value, bool) or not isinstance(value, int | float) else float(value)
+        """The same; None when it is absent."""
+        if key not in self._numbers:
+            value = self.scenario.get(key)
+            known = isinstance(value, int | float) and not isinstance(value, bool)
+            self._numbers[key] = float(value) if known else None
+        return self._numbers[key]
 
     @cached_property
     def facts(self) -> list[dict[str, Any]]:

@@ -59,9 +59,9 @@ def _wrong_sum(r: Reading) -> Finding | None:
     if found is not None or current is None or not r.amounts:
         return found
     every = _amounts(r)
-    for sentence in r.sentences if len(every) > 1 or _ELSEWHERE.search(r.text) else ():
+    for sentence in r.sentences if len(every) > 1 else ():
         amounts = [(v, s) for v, s in every if sentence[0] <= s[0] < sentence[1]]
-        if not _sizes_of_a_sum([v for v, _ in amounts], current) or _ASKS.search(text := r.cut(sentence)):
+        if len(amounts) < 2 or not _sizes_of_a_sum([v for v, _ in amounts], current) or _ASKS.search(text := r.cut(sentence)):
             continue
         found = _gap(r, amounts, text, current) or _total(r, amounts, text, current)
         if found is not None:
