@@ -79,23 +79,24 @@ def language(r: Reading, *, most_foreign: float = 0.3) -> Finding | None:
 _TOKEN = re.compile(r"[㐀-鿿]|[a-z0-9]+(?:'[a-z]+)?")
 
 
-# small caches: the earlier turns of the dialogues at hand, and a reply that two checks read
-@lru_cache(maxsize=64)
-def _words(text: str) -> tuple[str, ...]:
+# small caches: the replies at hand, which two checks read
+@lru_cache(maxsize=128)
+def _words(text: str) -> list[str]:
     """Lower-case words; a Chinese character is a word."""
-    return tuple(_TOKEN.findall(text.lower()))
+    return _TOKEN.findall(text.lower())
 
 
-@lru_cache(maxsize=64)
-def _grams(text: str) -> tuple[tuple[str, str, str], ...]:
-    """Word trigrams."""
+@lru_cache(maxsize=128)
+def _grams(text: str) -> list[str]:
+    """Word trigrams, each a text: one that is kept knows its hash, and the garbage collector has nothing to follow."""
     words = _words(text)
-    return tuple(zip(words, words[1:], words[2:], strict=False))
+    return [f"{a} {b} {c}" for a, b, c in zip(words, words[1:], words[2:], strict=False)]
 
 
-@lru_cache(maxsize=512)
-def _gram_set(text: str) -> frozenset[tuple[str, str, str]]:
-    return frozenset(_grams(text))
+def _said_grams(at: Situation) -> list[frozenset[str]]:
+    """The trigrams of each earlier turn of the agent, those of all of them first."""
+    turns = [frozenset(_grams(text)) for text in at.agent_turns]
+    return [frozenset().union(*turns), *turns]
 
 
 @check()
@@ -104,13 +105,10 @@ def repeats_earlier(r: Reading, *, share: float = 0.7, min_grams: int = 4) -> Fi
     mine = _grams(r.text)
     if len(mine) < min_grams or not r.at.agent_turns:
         return None
-    said = r.at.memo("grams said", lambda: frozenset().union(*map(_gram_set, r.at.agent_turns)))
-    if sum(map(said.__contains__, mine)) / len(mine) < share:
-        return CLEAR
-    for earlier in r.at.agent_turns:
-        seen = _gram_set(earlier)
-        if sum(map(seen.__contains__, mine)) / len(mine) >= share:
-            return r.whole("said before")
+    every, *turns = r.at.memo("grams said", lambda: _said_grams(r.at))
+    shares = (sum(map(seen.__contains__, mine)) / len(mine) for seen in (every, *turns))
+    if next(shares) >= share and any(found >= share for found in shares):
+        return r.whole("said before")
     return CLEAR
 
 
@@ -146,9 +144,9 @@ def no_stutter(r: Reading, *, times: int = 3) -> Finding | None:
         if run >= times:
             return r.whole(f"{word!r} again and again")
     grams = _grams(r.text)
-    most = Counter(grams).most_common(1) if len(_gram_set(r.text)) < len(grams) else []
+    most = Counter(grams).most_common(1) if len(set(grams)) < len(grams) else []
     if most and most[0][1] >= times:
-        return r.whole(f"{' '.join(most[0][0])!r} {most[0][1]} times")
+        return r.whole(f"{most[0][0]!r} {most[0][1]} times")
     return CLEAR
 
 
