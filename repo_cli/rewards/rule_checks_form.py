@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from functools import lru_cache
 from operator import eq
 
 from repo_cli.rewards.rule_check_base import check
 from repo_cli.rewards.rule_checks_brief import dates_in
-from repo_cli.rewards.rule_reading import CLEAR, Finding, Reading, Situation, count_cjk, script_of
+from repo_cli.rewards.rule_reading import (
+    CLEAR,
+    Finding,
+    Reading,
+    Situation,
+    count_cjk,
+    script_of,
+    trigrams_of,
+    words_of,
+)
 
 _WORD = re.compile(r"[A-Za-z0-9]+(?:['.,/:-][A-Za-z0-9]+)*")
 
@@ -76,33 +84,16 @@ def language(r: Reading, *, most_foreign: float = 0.3) -> Finding | None:
     return r.whole(f"{foreign:.0%} not {wanted}") if foreign > most_foreign else CLEAR
 
 
-_TOKEN = re.compile(r"[㐀-鿿]|[a-z0-9]+(?:'[a-z]+)?")
-
-
-# small caches: the replies at hand, which two checks read
-@lru_cache(maxsize=128)
-def _words(text: str) -> list[str]:
-    """Lower-case words; a Chinese character is a word."""
-    return _TOKEN.findall(text.lower())
-
-
-@lru_cache(maxsize=128)
-def _grams(text: str) -> list[str]:
-    """Word trigrams, each a text: one that is kept knows its hash, and the garbage collector has nothing to follow."""
-    words = _words(text)
-    return [f"{a} {b} {c}" for a, b, c in zip(words, words[1:], words[2:], strict=False)]
-
-
 def _said_grams(at: Situation) -> list[frozenset[str]]:
     """The trigrams of each earlier turn of the agent, those of all of them first."""
-    turns = [frozenset(_grams(text)) for text in at.agent_turns]
+    turns = [frozenset(trigrams_of(words_of(text))) for text in at.agent_turns]
     return [frozenset().union(*turns), *turns]
 
 
 @check()
 def repeats_earlier(r: Reading, *, share: float = 0.7, min_grams: int = 4) -> Finding | None:
     """At least `share` of the reply's trigrams stand in one earlier turn of the agent."""
-    mine = _grams(r.text)
+    mine = r.trigrams
     if len(mine) < min_grams or not r.at.agent_turns:
         return None
     every, *turns = r.at.memo("grams said", lambda: _said_grams(r.at))
@@ -136,14 +127,14 @@ def repeats_sentence(r: Reading, *, min_words: int = 6) -> Finding | None:
 @check()
 def no_stutter(r: Reading, *, times: int = 3) -> Finding | None:
     """One word `times` in a row, or one trigram `times` over: text that has come apart."""
-    words = _words(r.text)
+    words = r.words
     run = 1
     doubled = times < 2 or any(map(eq, words, words[1:]))
     for before, word in zip(words, words[1:], strict=False) if doubled else ():
         run = run + 1 if word == before else 1
         if run >= times:
             return r.whole(f"{word!r} again and again")
-    grams = _grams(r.text)
+    grams = r.trigrams
     most = Counter(grams).most_common(1) if len(set(grams)) < len(grams) else []
     if most and most[0][1] >= times:
         return r.whole(f"{most[0][0]!r} {most[0][1]} times")

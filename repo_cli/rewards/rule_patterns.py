@@ -99,7 +99,8 @@ class PatternBank:
         self.patterns = list(patterns)
         self._compiled = [compile_one(p) for p in self.patterns]
         self._slow = [i for i, p in enumerate(self.patterns) if p.engine == "regex" and p.in_set]
-        self._groups: dict[tuple[int, ...], tuple[Any, list[int]]] = {}  # sets of `any_occurs`, made when asked for
+        # the sets of `any_occurs`, made when asked for
+        self._groups: dict[tuple[int, ...], tuple[Any, list[int]]] = {}
         by_language: dict[str | None, list[int]] = {}
         for i, p in enumerate(self.patterns):
             if p.engine == "re2" and p.in_set:

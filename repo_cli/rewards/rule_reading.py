@@ -7,7 +7,7 @@ A situation is read once and can be shared by many replies; everything in it is 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, TypeVar
@@ -62,6 +62,19 @@ def script_of(text: str) -> str | None:
 
 def count_cjk(text: str) -> int:
     return 0 if text.isascii() else len(_CJK.findall(text))
+
+
+_WORD = re.compile(r"[㐀-鿿]|[a-z0-9]+(?:'[a-z]+)?")
+
+
+def words_of(text: str) -> list[str]:
+    """Lower-case words; a Chinese character is a word."""
+    return _WORD.findall(text.lower())
+
+
+def trigrams_of(words: Sequence[str]) -> list[str]:
+    """Word trigrams, each a text: one that is kept knows its hash, and the garbage collector has nothing to follow."""
+    return [f"{a} {b} {c}" for a, b, c in zip(words, words[1:], words[2:], strict=False)]
 
 
 def amounts_of(price: Any) -> tuple[float, ...]:
@@ -200,6 +213,15 @@ class Reading:
     def memo(self) -> dict[str, Any]:
         """What a check works out of the reply, for another check that needs it as well."""
         return {}
+
+    @cached_property
+    def words(self) -> list[str]:
+        """Lower-case words; a Chinese character is a word."""
+        return words_of(self.text)
+
+    @cached_property
+    def trigrams(self) -> list[str]:
+        return trigrams_of(self.words)
 
     @cached_property
     def after(self) -> Any:

@@ -61,7 +61,10 @@ def _wrong_sum(r: Reading) -> Finding | None:
     every = _amounts(r)
     for sentence in r.sentences if len(every) > 1 else ():
         amounts = [(v, s) for v, s in every if sentence[0] <= s[0] < sentence[1]]
-        if len(amounts) < 2 or not _sizes_of_a_sum([v for v, _ in amounts], current) or _ASKS.search(text := r.cut(sentence)):
+        if len(amounts) < 2 or not _sizes_of_a_sum([v for v, _ in amounts], current):
+            continue
+        text = r.cut(sentence)
+        if _ASKS.search(text):
             continue
         found = _gap(r, amounts, text, current) or _total(r, amounts, text, current)
         if found is not None:

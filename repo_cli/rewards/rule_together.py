@@ -139,15 +139,16 @@ def places(
 ) -> Iterator[Span]:
     """Where a sentence holds every part, the first to the last at most `within` characters.
 
-    `find(index)` gives the places of a part in the text, `any_occurs` says whether one of `none` stands in a sentence; parts may not
-    lie in one another.
+    `find(index)` gives the places of a part in the text, `any_occurs` says whether one of `none` stands in a sentence;
+    parts may not lie in one another. The text is known to hold the first part.
     """
     found: list[Sequence[Span]] = []
-    for part in parts:
+    for part in parts[1:]:  # the first is known to occur
         here = find(part)
         if not here:
             return
         found.append(here)
+    found.insert(0, find(parts[0]))
     for start, end in sentences(text):
         inside = [[s for s in here if start <= s[0] and s[1] <= end] for here in found]
         if not all(inside):

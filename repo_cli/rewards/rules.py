@@ -32,7 +32,7 @@ from repo_cli.rewards.rule_spec import Example, RuleSpec, check_keys, parse_cont
 from repo_cli.rewards.rule_together import Together, fill, parse_words, resolve
 
 #: Replies that are looked at together.
-AT_ONCE = 64
+AT_ONCE = 256
 
 log = logging.getLogger("repo")
 
@@ -42,6 +42,7 @@ TOP_KEYS = ("name", "language", "words", "rules", "example_context")
 
 Scenario = Mapping[str, Any]
 History = Sequence[Mapping[str, Any]]
+
 
 class Rule:
     """A rule ready to run: its specification, pattern indices in the bank, or its bound check."""
