@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 from itertools import product
 
+from repo_cli.negotiation.bilingual import Screen, Screened
 from repo_cli.rewards.rule_check_base import check
 from repo_cli.rewards.rule_cues import Cue
 from repo_cli.rewards.rule_reading import CLEAR, Amount, Finding, NotScored, Reading, Situation, near
@@ -77,7 +78,8 @@ def price_in_range(
 
 
 # The words before a number that make it a claim about what others pay or charge, up to the number itself.
-_CLAIM = re.compile(
+_CLAIMS = Screen()
+_CLAIM = Screened(
     r"(?i)\b(?:guests?|travell?ers?|customers?|people|others?|everyone|neighbou?rs?|competitors?|hotels?|"
     r"average|"
     r"market|median|typical\w*|usual\w*|normal\w*)\b[^.,;?!]{0,30}"
@@ -85,7 +87,8 @@ _CLAIM = re.compile(
     r"were)\b"
     r"[^.,;?!]{0,18}$"
     r"|(?:客人|旅客|住客|大家|别人|周边|附近|同行|其他|别家|市场|平均|均价|隔壁|一般)[^，。？！,;]{0,12}"
-    r"(?:付|卖|是|才|只|都|在|定|挂|收|花)[^，。？！,;]{0,6}$"
+    r"(?:付|卖|是|才|只|都|在|定|挂|收|花)[^，。？！,;]{0,6}$",
+    _CLAIMS,
 )
 
 
@@ -106,7 +109,7 @@ _PAST_EN = (
     rf"in (?:{_MONTHS_EN})|previously|earlier"
 )
 # what others charge or pay, what the price once was, or what somebody is said to have named: "#" is the amount
-_CLAIMED = re.compile(
+_CLAIMED = Screened(
     rf"(?i)\b(?:{_OTHERS_EN})\b[^#]{{0,45}}\b(?:is|are|was|were|stands?|costs?|asks?|asking|charg\w+"
     rf"|sells?|sold|goes? for|"
     rf"has|have|shows?|lists?|listed|pays?|takes?|of|at|around|about)\b[^#]{{0,18}}#"
@@ -126,13 +129,15 @@ _CLAIMED = re.compile(
     r"|(?:上周|上个?月|去年|以前|从前|之前|上次|昨天|前几天|五一|十一|国庆|春节|端午|中秋"
     r"|[一二三四五六七八九十]+月份?)[^#能可降建希谈]{0,10}"
     r"(?:卖|做|收|是|标|挂|定|给|才|过)[^#能可降建希谈]{0,6}#"
-    r"|(?:同事|老板|店长|经理|前台|领导|有人)[^#]{0,8}(?:提|说|报|答应|给|讲)[^#]{0,6}#"
+    r"|(?:同事|老板|店长|经理|前台|领导|有人)[^#]{0,8}(?:提|说|报|答应|给|讲)[^#]{0,6}#",
+    _CLAIMS,
 )
-_PROPOSES = re.compile(
+_PROPOSES = Screened(
     r"(?i)\b(?:could|would|can|might|shall|may) (?:you|we|i|it)\b|\bwould # \b|\b(?:how about|what about"
     r"|propose|suggest|level with|"
     r"closer to|in line with|like to ask)\b|^\s*(?:did|do|does|is|was|were|have|has|what|would|could)\b"
-    r"|持平|看齐|建议|想跟|想请|希望"
+    r"|持平|看齐|建议|想跟|想请|希望",
+    _CLAIMS,
 )
 _CLAUSES = re.compile(r"[,;:.!?，；：。！？\n](?!\d)")
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from repo_cli.dialogue.scenario import public_side
 from repo_cli.negotiation import dialogue_state, read_agent, read_prices
@@ -65,11 +65,12 @@ def count_cjk(text: str) -> int:
 
 
 _WORD = re.compile(r"[㐀-鿿]|[a-z0-9]+(?:'[a-z]+)?")
+_WORD_ASCII = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
 
 
 def words_of(text: str) -> list[str]:
     """Lower-case words; a Chinese character is a word."""
-    return _WORD.findall(text.lower())
+    return (_WORD_ASCII if text.isascii() else _WORD).findall(text.lower())
 
 
 def trigrams_of(words: Sequence[str]) -> list[str]:
@@ -88,8 +89,7 @@ def amounts_of(price: Any) -> tuple[float, ...]:
     return ()
 
 
-@dataclass(frozen=True)
-class Amount:
+class Amount(NamedTuple):
     """One absolute amount of money in a text. `implied` = worked out from a change or a ratio of the current
     price."""
 
