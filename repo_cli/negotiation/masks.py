@@ -114,10 +114,9 @@ TRIGGERS = frozenset(
     ]
 )
 # common words of these, and how what follows them in an entry begins
-_YEAR = (" 19", " 20")
-_FOLLOWED = dict.fromkeys(("in", "since", "of", "year", "by", "during", "for"), _YEAR)
+_FOLLOWED: dict[str, tuple[str, ...]] = {"the": (" one", " t", " f", " s", " e", " n")}
+_FOLLOWED |= dict.fromkeys(("in", "since", "of", "year", "by", "during", "for"), (" 19", " 20"))
 _FOLLOWED |= dict.fromkeys(("this", "that", "which", "some", "any", "every"), (" one", "  one"))
-_FOLLOWED["the"] = (" one", *{" " + word[0] for word in "twelfth first second eighth ninth".split()})
 
 _N = "零〇一二两三四五六七八九十百千"
 _DAYTIME = r"(?:早上|上午|中午|下午|晚上|今晚|明早|凌晨|傍晚)?"

@@ -148,7 +148,7 @@ def _is_claim(r: Reading, amount: Amount) -> bool:
         return True
     breaks = [start, *(m.end() for m in _CLAUSES.finditer(r.text, start, end)), end]
     start = max(b for b in breaks if b <= amount.span[0])
-    end = min(b for b in breaks if b >= amount.span[1])
+    end = min((b for b in breaks if b >= amount.span[1]), default=end)  # "lower?\n350" may be one amount
     clause = r.text[start : amount.span[0]] + "#" + r.text[amount.span[1] : end]
     return bool(_CLAIMED.search(clause)) and not _PROPOSES.search(clause)
 

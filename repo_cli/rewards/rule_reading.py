@@ -142,9 +142,9 @@ class Situation:
     def maybe(self, key: str) -> float | None:
         """The same; None when it is absent."""
         if key not in self._numbers:
-            value = self.scenario.get(key)
-            known = isinstance(value, int | float) and not isinstance(value, bool)
-            self._numbers[key] = float(value) if known else None
+            value: Any = self.scenario.get(key)
+            absent = isinstance(value, bool) or not isinstance(value, int | float)
+            self._numbers[key] = None if absent else float(value)
         return self._numbers[key]
 
     @cached_property
