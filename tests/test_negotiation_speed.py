@@ -5,8 +5,17 @@ from __future__ import annotations
 import random
 import re
 
-from repo_cli.negotiation import agent_reader, agent_words, cues, numbers_en, prices, read_prices, readers
-from repo_cli.negotiation.bilingual import Bilingual, loosened
+from repo_cli.negotiation import (
+    agent_reader,
+    agent_words,
+    cues,
+    masks,
+    numbers_en,
+    prices,
+    read_prices,
+    readers,
+)
+from repo_cli.negotiation.bilingual import Bilingual, Screen, Screened, loosened
 from repo_cli.negotiation.text import fold
 from repo_cli.worlds import get_world
 from repo_cli.worlds.hotel import understand_en
@@ -58,6 +67,47 @@ def test_screened_search_is_the_plain_search():
             assert (plain and plain.span()) == (got and got.span()), (expression.any.pattern, text)
             hits += plain is not None
     assert hits > 2000
+
+
+def test_places_found_by_re2_are_the_plain_matches():
+    world = get_world("hotel", "en", 7)
+    texts = [message["content"] for i in range(30) for message in world.rows("mixed", i)["messages"]]
+    texts += [text.replace(" ", "\x0b", 1) + "\n" for text in texts[:60]] + [
+        "",
+        "no",
+        "MAY 5 may",
+        "1/2 06-18, 3-4",
+    ]
+    sources = (
+        r"(?i)(?<!how )\b(?:about|at|for)\b(?! (?:it|me))\s?",
+        r"(?<![\d/.-])\d{2,5}(?![\d/%-]|\.\d)",
+        r"\bMay (\d{1,2})\b(?!\s*yuan)|(?i:\b[a-z]+ing\b)",
+        r"\w+ \w+(?=\.)|[?]\s*$",
+    )
+    screen = Screen()
+    seen = 0
+    for source in sources:
+        screened, plain = Screened(source, screen), re.compile(source)
+        for text in [*texts, "三百五十 at 350"]:
+            wanted = [m.span() for m in plain.finditer(text)]
+            assert [m.span() for m in screened.finditer(text)] == wanted, (source, text)
+            first = screened.search(text)
+            assert (first and first.span()) == (wanted[0] if wanted else None)
+            seen += len(wanted)
+    assert seen > 500
+
+
+def test_words_that_mask_nothing_are_passed_over(monkeypatch):
+    rng = random.Random(4)
+    words = (
+        "the first the twenty-first the ninth the room in 2024 in 350 since 1999 of 2031 by 2008 for 2 any one any  one"
+        " this one that which one some one every one everyone noone 5 room 350 cny350 top 3 x²5 9am - -350 # #5 the one"
+    ).split(" ")
+    texts = [" ".join(rng.choice(words) for _ in range(rng.randint(1, 9))) for _ in range(3000)]
+    quick = [masks.mask(text) for text in texts]
+    monkeypatch.setattr(masks, "_FOLLOWED", {})
+    assert quick == [masks.mask(text) for text in texts]
+    assert sum(masks.FILL in text for text in quick) > 1000
 
 
 def test_loosened_keeps_every_match():

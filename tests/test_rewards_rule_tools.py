@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from repo_cli.errors import UserError
 from repo_cli.rewards.rule_cues import Cue
 from repo_cli.rewards.rule_patterns import PER_SET, Pattern, PatternBank
 from repo_cli.rewards.rule_review import dead, review
-from repo_cli.rewards.rules import RuleSet
+from repo_cli.rewards.rules import AT_ONCE, RuleSet
 
 run = CliRunner()
 
@@ -91,6 +92,27 @@ def test_leaving_the_other_languages_patterns_out_changes_no_result() -> None:
                     assert result == every.score(text, scenario, []), text
                     fired += len(result.violations)
     assert fired > 500
+
+
+def test_many_replies_together_are_scored_as_each_alone() -> None:
+    rules = RuleSet.load(Path(__file__).parent.parent / "conf" / "rules" / "hotel_guardrails.yaml")
+    situations = [rules.example_situation(rule.spec.examples["pass"][0]) for rule in rules.rules[:12]]
+    texts = [e.text for rule in rules.rules for e in rule.spec.examples["fail"]]
+    assert len(texts) > AT_ONCE  # more than one batch
+    items = [
+        {"scenario": at.scenario, "history": at.history, "reply": text}
+        for at, text in zip(cycle(situations), [*texts, "", "?"], strict=False)
+    ]
+    alone = [rules.score(item["reply"], item["scenario"], item["history"]) for item in items]
+    assert rules.score_many(items) == alone
+    assert sum(len(result.violations) for result in alone) > len(texts)
+
+
+def test_an_amount_over_the_end_of_its_sentence_stops_no_check() -> None:
+    rules = make({"P": {"severity": "hard", "check": "price_grounded", "on_match": -1.0}})
+    scenario = {"language": "en", "current_price": 388, "floor_ask": 340}
+    result = rules.score("Could it be 200\n元?", scenario, [])
+    assert [v.span for v in result.violations] == [(12, 17)]
 
 
 def test_half_a_character_stops_no_rule() -> None:
