@@ -1,7 +1,8 @@
 """How fast the rules are, on one core, on replies of 60 words: `python benchmarks/rules.py [RULES.yaml]`.
 
 Three figures: all regex rules together (one pass of the RE2 set, then spans of the hits), the same patterns run one by
-one with Python's `re`, and the whole set with its numeric and state checks, the dialogue state read once a dialogue.
+one with Python's `re`, and the whole set with its numeric and state checks, the dialogue state read once a dialogue and
+many replies handed over at once, as a training step does.
 The replies are sentences of the set's own passing examples and of the built-in world's agent, so most patterns find
 nothing, as in training; one reply in ten has a violation.
 """

@@ -85,7 +85,7 @@ _GROUP_TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[()]", re.DOTALL)
 
 
 class Screen:
-    """Expressions tried on the same texts: `can_match(text)` holds the numbers of those that can match there.
+    """Expressions tried on the same texts: `can_match(text)` has the bits of those that can match there.
 
     For ASCII text only, where RE2 and `re` agree on what a word and its edge is. RE2 knows no look-around, so
     that is left out and the answer may hold too many, never too few. Expressions join while modules are loaded.
@@ -96,14 +96,17 @@ class Screen:
         self._set: re2.Set | None = None
         self.can_match = lru_cache(maxsize=4096)(self._can_match)
 
+    def __len__(self) -> int:
+        return len(self._patterns)
+
     def join(self, pattern: str) -> int:
-        """Takes an expression in; gives its number."""
+        """Takes an expression in; gives its bit."""
         self._patterns.append(pattern)
         self._set = None
         self.can_match.cache_clear()
-        return len(self._patterns) - 1
+        return 1 << (len(self._patterns) - 1)
 
-    def _can_match(self, text: str) -> frozenset[int]:
+    def _can_match(self, text: str) -> int:
         if self._set is None:
             options = re2.Options()
             options.max_mem = 64 << 20  # a limit; below some 30 MB RE2 forgets its states again and again
@@ -111,7 +114,8 @@ class Screen:
             for pattern in self._patterns:
                 self._set.Add(loosened(pattern))
             self._set.Compile()
-        return frozenset(self._set.Match(text) or ())
+        # one number, not a set: thousands are kept, and the garbage collector walks through all sets
+        return sum(1 << number for number in self._set.Match(text) or ())
 
 
 class Screened:
@@ -120,11 +124,8 @@ class Screened:
     def __init__(self, source: str, screen: Screen):
         self.pattern = re.compile(source)
         self.screen = screen
-        self.number = screen.join(source)
+        self.bit = screen.join(source)
         self._locate: Any = None
-
-    def can_match(self, text: str) -> bool:
-        return not text.isascii() or self.number in self.screen.can_match(text)
 
     def search(self, text: str) -> re.Match[str] | None:
         return next(self.finditer(text), None)
@@ -132,7 +133,7 @@ class Screened:
     def finditer(self, text: str) -> Iterator[re.Match[str]]:
         if not text.isascii():
             yield from self.pattern.finditer(text)
-        elif self.number in self.screen.can_match(text):
+        elif self.bit & self.screen.can_match(text):
             yield from self._places(text)
 
     def _places(self, text: str) -> Iterator[re.Match[str]]:
@@ -153,7 +154,7 @@ _SCREENS = {"text": Screen(), "left": Screen(), "partner": Screen()}
 class Bilingual:
     """Alternatives with Chinese characters run on text that has non-ASCII characters, the others on all text."""
 
-    __slots__ = ("any", "number", "screen", "zh")
+    __slots__ = ("any", "bit", "screen", "zh")
 
     def __init__(self, pattern: str, before: str = "", after: str = "", screen: str = "text"):
         alternatives = [p for p in split_alternatives(pattern) if p]
@@ -162,12 +163,12 @@ class Bilingual:
         self.any = re.compile(f"{before}(?:{'|'.join(plain)}){after}") if plain else None
         self.zh = re.compile(f"{before}(?:{'|'.join(chinese)}){after}") if chinese else None
         self.screen = _SCREENS["left" if after else screen]
-        self.number = self.screen.join(self.any.pattern) if self.any is not None and not before else -1
+        self.bit = self.screen.join(self.any.pattern) if self.any is not None and not before else 0
 
     def search(self, text: str) -> re.Match[str] | None:
         """The first match of either language, Chinese first."""
         if text.isascii():
-            if self.number >= 0 and self.number not in self.screen.can_match(text):
+            if self.bit and not self.bit & self.screen.can_match(text):
                 return None
         elif self.zh is not None:
             m = self.zh.search(text)

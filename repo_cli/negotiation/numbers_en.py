@@ -8,7 +8,7 @@ Read: 350, 1,200, 1.2k, "three hundred and eight", "twelve hundred", "two-fifty"
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 UNITS = {w: i + 1 for i, w in enumerate("one two three four five six seven eight nine".split())}
 TEENS = {
@@ -43,7 +43,6 @@ class Number:
     plural: bool = False
     scale: int = 1
     vague: tuple[float, float] | None = None  # an approximate span built into the word: 百八十
-    notes: dict = field(default_factory=dict)
 
 
 def plain(value: float) -> float:
