@@ -103,23 +103,27 @@ def repeats_earlier(r: Reading, *, share: float = 0.7, min_grams: int = 4) -> Fi
     return CLEAR
 
 
+_ENDS = re.compile(r"[.!?。！？；]+")
+_TOKEN = re.compile(r"[㐀-鿿]|[a-z]+(?:'[a-z]+)?|\d+")
+_TOKEN_ASCII = re.compile(r"[a-z]+(?:'[a-z]+)?|\d+")
+
+
 def _sentences(text: str, min_words: int) -> set[tuple[str, ...]]:
     """The longer sentences of a text as words, every number the same."""
-    found = (
-        re.findall(r"[㐀-鿿]|[a-z]+(?:'[a-z]+)?|\d+", part)
-        for part in re.split(r"[.!?。！？；]+", text.lower())
-    )
-    return {tuple("#" if w.isdigit() else w for w in words) for words in found if len(words) >= min_words}
+    token = _TOKEN_ASCII if text.isascii() else _TOKEN
+    found = [token.findall(part) for part in _ENDS.split(text.lower())]
+    return {tuple(["#" if w.isdigit() else w for w in words]) for words in found if len(words) >= min_words}
 
 
 @check()
 def repeats_sentence(r: Reading, *, min_words: int = 6) -> Finding | None:
     """A sentence of at least `min_words` words that the agent has said before, other numbers or not."""
-    mine = _sentences(r.text, min_words)
-    if not mine or not r.at.agent_turns:
+    mine = _sentences(r.text, min_words) if r.at.agent_turns else set()
+    if not mine:
         return None
-    for earlier in r.at.agent_turns:
-        if again := mine & _sentences(earlier, min_words):
+    key = f"sentences of {min_words} words"
+    for earlier in r.at.memo(key, lambda: [_sentences(text, min_words) for text in r.at.agent_turns]):
+        if again := mine & earlier:
             return r.whole("said before: " + " ".join(next(iter(again))[:6]))
     return CLEAR
 
