@@ -30,6 +30,8 @@ _TURNED_DOWN = re.compile(
     r"|不考虑|免谈|没门|办不到|降不了"
 )
 _OWN_LIMIT = re.compile(r"lower|below|less|under|cheaper|beneath|低于|少于|低过")
+# "360 at most" from the side that sells: how far it would come down
+_AT_MOST = re.compile(r"\b(?:at (?:the )?most|tops|max(?:imum)?|as far as|down to)\b|[最顶至]多")
 _FURTHER = re.compile(r"another|more|further|再")
 _STAYS = re.compile(
     r"\b(?:stay|stays|staying|keep|keeping|remains?|stick|sticking|stands?|leave|still|is (?:the|our|my) price)\b"
@@ -67,16 +69,22 @@ def own_offer(
         clause = clause_at(folded, price.span)
         base = before if before is not None and price.kind == "delta" and _FURTHER.search(clause) else current
         amount = price.amount(base)
-        if amount is not None and _is_own(price, amount, clause, current):
+        if amount is not None and _is_own(price, amount, clause, current, ours):
             echo = folded[price.span[1] : price.span[1] + 2]
             if not (("?" in echo or "吗" in echo) and amount in ours):
                 offer = amount
     return offer, net
 
 
-def _is_own(price: Price, amount: float, clause: str, current: float | None) -> bool:
-    if amount <= 0 or (price.kind == "bound" and price.value[0] in ("<", "<=")):
+def _is_own(
+    price: Price, amount: float, clause: str, current: float | None, ours: Sequence[float] = ()
+) -> bool:
+    if amount <= 0:
         return False
+    if price.kind == "bound" and price.value[0] in ("<", "<="):
+        # a ceiling, unless it answers our price with a higher one
+        answers = bool(ours) and current is not None and min(ours) < amount < current
+        return answers and bool(_AT_MOST.search(clause)) and not _NOT_MINE.search(clause)
     if current is not None:
         if amount == current or (price.kind in ("delta", "ratio") and amount > current):
             return False

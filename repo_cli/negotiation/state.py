@@ -154,6 +154,14 @@ def _agent_turn(state: DialogueState, text: str, brief: Brief, sop: SOP) -> None
             state.pending = named[-1]
         elif state.agreed_price is not None:
             state.pending = state.agreed_price
+    elif state.partner_offer_open and _names_only(read, state.partner_offer, brief.current):
+        state.pending = state.partner_offer  # whatever the words, a yes now is a yes to that figure
+
+
+def _names_only(read: AgentText, offer: float | None, current: float | None) -> bool:
+    """Whether the hotel's own figure is the one price of a reply, besides the current one."""
+    named = [x for x in read.amounts if x != current]
+    return bool(named) and all(same_price(x, offer) for x in named)
 
 
 def _read_agent(state: DialogueState, text: str, brief: Brief) -> AgentText:
