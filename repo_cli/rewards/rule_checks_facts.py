@@ -30,6 +30,27 @@ _COUNT = Cue(
 _ONES = "one|two|three|four|five|six|seven|eight|nine"
 _TENS = "twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
 _FEW = "one|two|three|four|five|six|seven|eight|nine|ten|twenty|a hundred"
+# how many tenths, how many times: "搜索量涨了两成", "searches have doubled"
+_GROWN = Cue(
+    r"(?i)\b(?:searches|demand|views?|visits?|visitors?|bookings?|orders|traffic|clicks?|enquiries|occupancy|interest|arrivals"
+    r"|travell?ers|guests|conversions?|cancellations|volumes?)\b[^.?!,;]{0,40}?"
+    r"\b(?:doubl|tripl|trebl|quadrupl|halv)(?:ed|ing|es)\b"
+    r"|\b(?:twice|(?:two|three|four|five|ten|\d+) times) (?:as (?:many|much)|more|the) (?:\w+ )?(?:searches|demand|views?|visits?"
+    r"|visitors?|bookings?|orders|traffic|clicks?|travell?ers|guests|people|conversions?)\b"
+    r"|\b(?:up|rose|risen|grew|grown|jumped|climbed|fell|fallen|dropped|down|increased|gained|higher|lower|improved)"
+    r" (?:by )?(?:about |nearly |almost |over |around |roughly |some )?(?:a |one |two )?(?:half|thirds?|quarters?|fifths?|tenths?)\b"
+    r"|\b(?:a|one|two) (?:half|third|thirds|quarter|quarters|fifth|fifths) (?:more|fewer|less|higher|lower) "
+    r"(?:searches|demand|views|visitors|bookings|orders|traffic|clicks|guests|travell?ers|people)\b"
+    r"|(?<![打让便宜降优惠])([一二三四五六七八九两几])成(?:半)?(?:多|以上|左右|的)?(?=是|都|会|选|在|来自|只|把|人|用|从|靠|[，。！]|$)(?!是[没不吧])"
+    r"|(?:涨|升|增|多|高|跌|少|翻|提高|提升|上涨|增加|增长|下降|下滑)(?:了|出|到|近|将近|差不多|大约)*([一二三四五六七八九两几])成"
+    r"|有(?:将近|近|差不多|超过|大约)?([一二三四五六七八九两])成(?:多|以上|左右)?"
+    r"|(?:搜索|搜|需求|浏览|访问|预订|订单|流量|点击|客流|客人|热度|咨询|转化)[^，。？！；]{0,10}(?:翻(?:了)?(?:一|两|三|几)?(?:番|倍)|[多涨增高](?:了|出)?(?:[一两二三四五六七八九几十\d]+)倍)"
+    r"|[一两二三四五六七八九几十\d]+倍的?(?:搜索|需求|浏览|访问|订单|流量|点击|客流|客人)"
+)
+# what is promised is no count of what was: other rules see to it
+_TO_COME = re.compile(
+    r"(?i)\b(?:will|would|could|can|might|may|going to|expect|watch|guarantee|promise)\b|'(?:ll|d)\b|[会能]|保证|肯定|一定|到时候|马上"
+)
 _SHARE = Cue(
     rf"(?i)(?<!\d)(?:\d+|\b(?:{_FEW})) (?:out of|in every|of every) (?:\d+|{_FEW})\b"
     rf"|\b(?:{_FEW}) in (?:two|three|four|five|six|seven|eight|nine|ten|twenty|a hundred)\b"
@@ -121,6 +142,12 @@ def figures_grounded(r: Reading) -> Finding | None:
             return r.found(m.span(), f"{value:g}% has no source")
     for m in _SHARE.finditer(r.text):
         return r.found(m.span(), "a share without a source")
+    for m in _GROWN.finditer(r.text):
+        tenths = next((g for g in m.groups() if g), "")
+        value = 10 * zh_number(tenths) if tenths else 0.0
+        known_share = bool(tenths) and (near(value, r.at.fact_values()) or near(value, cuts, 1.0))
+        if not known_share and not _TO_COME.search(r.cut(r.clause_of(m.span()))):
+            return r.found(m.span(), "a growth or share without a source")
     for cue, scan in ((_SPELT_EN, scan_en), (_SPELT_ZH, scan_zh)):
         for m in cue.finditer(r.text):
             applies = True

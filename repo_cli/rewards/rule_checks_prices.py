@@ -39,11 +39,27 @@ def _is_total(r: Reading, amount: Amount) -> bool:
 
 
 _RAISES = Cue(
-    r"(?i)\b(?:could|can|would|will) (?:you|we) (?:add|put|raise (?:it|the \w+) by|go up by"
+    r"(?i)\b(?:raise|increase|put up|bump up|mark up|lift|push up) (?:it|the \w+|your \w+|388) by \d+\b"
+    r"|\b(?:add|another|an extra|put) \d+(?: yuan| CNY)? (?:on top|onto|to) (?:of )?(?:the|your|it|388)"
+    r"|(?:在|从)?\d{3}(?:元|块)?(?:的?基础)?上(?:面)?(?:再|多|往上)?(?:加|涨|提|添|抬)(?:个|价|上)?\d+"
+    r"|\b(?:could|can|would|will) (?:you|we) (?:add|put|raise (?:it|the \w+) by|go up by"
     r"|increase (?:it|the \w+) by|put up by)"
     r"\b[^.?!]{0,12}\d+(?! ?(?:at|per cent|%))[^.?!]{0,14}\b(?:on top|more|to (?:your|the) (?:current|price|rate)|\?)"
     r"|(?:再|往上|多)(?:加|涨|提)(?:个|价)?\d+(?:元|块)?[^。？！]{0,6}(?:吗|行|可以|好)"
 )
+
+
+# the partner's own plan, taken up and left to it: "going up to 420 is your call"
+_THEIR_CALL = re.compile(
+    r"(?i)\b(?:your (?:own )?(?:call|choice|decision|plan|idea|right)|up to you|for you to decide|you (?:said|say|mentioned"
+    r"|want|plan|are|could|may|can)|you're)\b|您(?:说|打算|想|要|自己|提|准备|问|刚)|由您|随您"
+)
+
+
+def _raise(r: Reading) -> re.Match[str] | None:
+    """Where the reply proposes to raise the price by some amount; what it leaves to the partner is no proposal."""
+    found = _RAISES.search(r.text)
+    return None if found and _THEIR_CALL.search(r.cut(r.clause_of(found.span()))) else found
 
 
 @check()
@@ -58,17 +74,19 @@ def price_in_range(
     """
     lowest, highest = _bound(r, low), _bound(r, high)
     raised = (
-        _RAISES.search(r.text) if highest is not None and r.at.maybe("current_price") == highest else None
+        _raise(r) if highest is not None and r.at.maybe("current_price") == highest else None
     )
     if raised:
         return r.found(raised.span(), "more than now")
     asks = r.asks
-    quoted = set(r.at.fact_values()) | (set() if asks else r.at.partner_amounts)
+    quoted, theirs = set(r.at.fact_values()), r.at.partner_amounts
     for amount in r.amounts:
         below = lowest is not None and amount.value < lowest - 0.51
         if not below and (highest is None or amount.value <= highest + 0.51):
             continue
         if (amount.implied and not asks) or amount.kind == "net" or near(amount.value, quoted):
+            continue
+        if near(amount.value, theirs) and (not asks or _THEIR_CALL.search(r.cut(r.clause_of(amount.span)))):
             continue
         if _is_total(r, amount):
             continue
@@ -119,6 +137,8 @@ _CLAIMED = Screened(
     rf"|\b(?:{_PAST_EN})\b[^#]{{0,40}}\b(?:sold|sell(?:ing)?|went|charg\w+|was|were|had|price[ds]?|rate|offer\w*|"
     rf"cost|asked|listed)\b[^#]{{0,20}}#"
     rf"|\b(?:sold|selling|sell|was|were|had|charged|went for|listed)\b[^#]{{0,25}}#[^#]{{0,18}}\b(?:{_PAST_EN})\b"
+    r"|\b(?:let (?:it|them|one|this|the room) go|went|gone|going|sold|closed|booked|fetch\w*)"
+    r" (?:for|at|around|about)?\b ?[^#]{0,8}#[^#]{0,4}(?:$|\b(?:before|then|here|there|on average|this|yesterday|on))"
     r"|\bused to\b[^#]{0,22}#|\bhas always been\b[^#]{0,10}#"
     r"|\b(?:colleagues?|manager|boss|owner|receptionist|partner|staff|front desk|she|he|someone)\b[^#]{0,20}"
     r"\b(?:mention\w*|said|told|offered|promised|quoted|named|agreed)\b[^#]{0,16}#"
@@ -128,7 +148,8 @@ _CLAIMED = Screened(
     r"|(?:客人|旅客|住客|大家|用户)[^#]{0,4}(?:心理价|预算|能接受|愿意|一般|通常|平时|都|基本|多半|付|出|花)[^#]{0,8}#"
     r"|(?:上周|上个?月|去年|以前|从前|之前|上次|昨天|前几天|五一|十一|国庆|春节|端午|中秋"
     r"|[一二三四五六七八九十]+月份?)[^#能可降建希谈]{0,10}"
-    r"(?:卖|做|收|是|标|挂|定|给|才|过)[^#能可降建希谈]{0,6}#"
+    r"(?:卖|做|收|是|标|挂|定|给|才|过|成交|订|走|拿|放|出)[^#能可降建希谈]{0,6}#"
+    r"|(?:成交|卖|做|订|走|放|给)(?:出)?(?:过|到过)[^#能可降建希谈]{0,4}#"
     r"|(?:同事|老板|店长|经理|前台|领导|有人)[^#]{0,8}(?:提|说|报|答应|给|讲)[^#]{0,6}#",
     _CLAIMS,
 )
@@ -182,7 +203,25 @@ def price_grounded(r: Reading) -> Finding | None:
         if near(value, others) or near(value, gaps) or _is_total(r, amount):
             continue
         return r.found(amount.span, f"{value:g} is neither in the brief nor said before")
-    return wrong_sum(r) or (CLEAR if r.plain_amounts else None)
+    loose = _claimed_figure(r, public) if current is not None else None
+    return loose or wrong_sum(r) or (CLEAR if r.plain_amounts else None)
+
+
+# "差旅标准一般是320": a figure that nothing calls money, after words that make it what others pay
+_LOOSE_CLAIM = Cue(
+    r"(?i)\b(?:travel (?:budget|policy|allowance)|per diem|expense (?:limit|cap)|going rate|budgets?"
+    r"|(?:price|spending|company|corporate) (?:limit|cap|ceiling)|average(?: (?:price|rate))?)\b[^.,;?!\d#]{0,24}\b(\d{3})\b(?! ?(?:%|searches|guests|rooms))"
+    r"|(?:差旅|报销|出差|住宿)(?:的)?(?:标准|额度|上限|预算)[^，。？！；\d]{0,8}(\d{3})(?![\d次间人])"
+    r"|(?:预算|均价|行情|市价|客单价?|心理价位?)[^，。？！；\d]{0,8}(\d{3})(?![\d次间人])"
+)
+
+
+def _claimed_figure(r: Reading, public: list[float]) -> Finding | None:
+    for m in _LOOSE_CLAIM.finditer(r.text):
+        group = m.lastindex or 0
+        if not near(float(m[group]), [*public, *_differences(public)]) and not _PROPOSES.search(m.group()):
+            return r.found(m.span(group), f"{m[group]} is claimed without a source")
+    return None
 
 
 _RIVAL = (
@@ -259,7 +298,8 @@ def _amount_of(r: Reading, mention: tuple[int, int]) -> Amount | None:
     after = None
     for amount in r.amounts:
         gap = r.text[mention[1] : amount.span[0]]
-        if amount.span[0] < mention[1] or len(gap) > 45 or _CLAUSE_END.search(gap):
+        # "Platform B? They show 358": a name put as a question ends nothing
+        if amount.span[0] < mention[1] or len(gap) > 45 or _CLAUSE_END.search(gap.lstrip("?？ ")):
             continue
         if after is None or near(after.value, current):  # "30 less than your 388" tells of 30
             after = amount

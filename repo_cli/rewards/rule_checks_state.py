@@ -11,9 +11,11 @@ from repo_cli.rewards.rule_words import (
     CARRIES_OUT,
     CLOSES,
     LOWER,
+    NEEDS,
     PARTS,
     POSTPONES,
     PRESSES,
+    PROPOSES,
     TAKES,
     TURNS_DOWN,
     WISHES,
@@ -151,7 +153,10 @@ def no_retrade(r: Reading) -> Finding | None:
     below = _below(r, agreed)
     if not below and _LEAVES_IT.search(r.text):
         return CLEAR
-    wants = WISHES.search(r.text)
+    wants = WISHES.search(r.text) or NEEDS.search(r.text)
+    again = below or _reopens(r, agreed)
+    if again and _proposed(r, again):
+        return again
     if not _asks(r) and not (below and (wants or LOWER.search(r.text) or _asked_of(r, below))):
         if not (wants and LOWER.search(r.text)):
             return CLEAR
@@ -159,6 +164,27 @@ def no_retrade(r: Reading) -> Finding | None:
         return below
     lower = LOWER.search(r.text)
     return r.found(lower.span(), "asks again after an agreement") if lower else CLEAR
+
+
+def _reopens(r: Reading, agreed: float) -> Finding | None:
+    """The first figure under the agreed one, a fact's too, or a further step down ("another 10 off")."""
+    for amount in r.amounts:
+        step = agreed - abs(amount.value - (r.at.maybe("current_price") or 0)) if amount.implied else amount.value
+        if 0.45 * agreed < step < agreed - 0.51:
+            return r.found(amount.span, f"{step:g} is below {agreed:g}")
+    return None
+
+
+def _proposed(r: Reading, found: Finding) -> bool:
+    """Whether the sentence of a figure puts it forward: not what was asked once, nor what somebody else shows."""
+    sentence = r.cut(r.sentence_of(found.span))
+    return bool(PROPOSES.search(sentence)) and not _ONCE.search(sentence)
+
+
+_ONCE = re.compile(
+    r"(?i)\b(?:not|no|never|originally|at first|first|initially|started|began|earlier|used to|even though|although|keep to|stick to)\b"
+    r"|n't\b|开头|最早|原来|起初|本来|一开始|最初|不是|不用|没关系|不会|不再|说好|不必|别"
+)
 
 
 @check(finds="success")

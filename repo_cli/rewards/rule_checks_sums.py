@@ -38,6 +38,9 @@ def ratio_price_agree(r: Reading, *, tolerance: float = 0.01) -> Finding | None:
         for amount in r.plain_amounts:
             span = (min(ratio.span[0], amount.span[0]), max(ratio.span[1], amount.span[1]))
             gap = r.text[min(ratio.span[1], amount.span[1]) : max(ratio.span[0], amount.span[0])]
+            # "a tenth off 388 takes it to 338": what the discount is taken from, and what it is of, say nothing
+            gap = re.sub(rf"(?i)(?:\b(?:on|off|of|from) )?(?:the |your )?\b{current:g}\b(?: yuan| CNY|元|块)?", " ", gap)
+            gap = re.sub(r"(?i)\b(?:the|your) (?:deluxe \w+|room|rate|price)\b", "it", gap)
             later = amount.span[0] >= ratio.span[1]
             said = later and _EQUALS.search(gap)
             if not later:

@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 _CJK = re.compile(r"[㐀-䶿一-鿿豈-﫿]")
 _LATIN = re.compile(r"[A-Za-z]+")
+_COMMA = re.compile(r"[,;:](?=\s)|[，；：]")
 _SENTENCE_END = re.compile(r"[.!?;](?=\s|$)|[。！？；\n]")
 
 
@@ -258,6 +259,16 @@ class Reading:
 
     def sentence_of(self, span: Span) -> Span:
         return next((s for s in self.sentences if s[0] <= span[0] < s[1]), (0, len(self.text)))
+
+    def clause_of(self, span: Span) -> Span:
+        """The clause around a span: between commas, semicolons, colons and the ends of its sentence."""
+        start, end = self.sentence_of(span)
+        for m in _COMMA.finditer(self.text, start, end):
+            if m.end() <= span[0]:
+                start = m.end()
+            elif m.start() >= span[1]:
+                return start, m.start()
+        return start, end
 
     def cut(self, span: Span) -> str:
         return self.text[span[0] : span[1]]

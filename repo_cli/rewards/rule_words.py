@@ -130,6 +130,20 @@ WISHES = Cue(
     r"|even )?(?:better|perfect|great|nice|ideal|lovely|even better))\b|希望|试试|还是想|想请|争取|吧"
     r"|再考虑|完美|更好|帮大忙|最好是"
 )
+#: Words that make a lower price a need, where nothing is asked.
+NEEDS = Cue(
+    r"(?i)\b(?:needs?|needed|have to|has to|must|should|want(?:s|ed)?|require\w*|expect\w*|happier|only works?|feel better)\b"
+    r"|还[得要差是]|得再|要再|再[^，。]{0,4}才|才(?:好|行|能)|呗|咯|得了|凑个?整|凑个"
+)
+#: Words that put a figure forward, whatever the form of the sentence.
+PROPOSES = Cue(
+    r"(?i)[?？]|\b(?:let's|let us|can|could|would|shall|may|might|how about|what about|make it|call it|bring it|instead|rather"
+    r"|why not|happier|prefer\w*|better|need\w*|want\w*|hope|ideal\w*|suggest\w*|propos\w*|please|actually|try|settle (?:on|for)"
+    r"|change (?:it|that)|go (?:for|with|to)|drop|lower|reduc\w+|down to|adjust\w*|revis\w+|reconsider|reopen|manage|squeeze"
+    r"|stretch|match|level|push|nudge|round|knock|shave|trim)\b|'d (?:like|love)\b"
+    r"|要不|不如|干脆|改[成到为]|拉平|持平|看齐|得了|怎么样|如何|能不能|能否|可不可以|可以吗|行吗|行不行|好吗|吧|呗|希望|想|最好"
+    r"|合适|才好|再[低降少让便优抹减砍往]|抹|凑|顺手|商量|争取|麻烦|请您|试试|降到|降成|让到|调到|压到|做到"
+)
 #: Words that press for a lower price without a figure.
 PRESSES = Cue(
     r"(?i)\b(?:(?:small|little|tiny|slight|modest|any) (?:discount|reduction|cut|concession)\b[^.!]{0,20}(?:\?"
