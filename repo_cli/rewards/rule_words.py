@@ -140,7 +140,7 @@ PROPOSES = Cue(
     r"(?i)[?？]|\b(?:let's|let us|can|could|would|shall|may|might|how about|what about|make it|call it|bring it|instead|rather"
     r"|why not|happier|prefer\w*|better|need\w*|want\w*|hope|ideal\w*|suggest\w*|propos\w*|please|actually|try|settle (?:on|for)"
     r"|change (?:it|that)|go (?:for|with|to)|drop|lower|reduc\w+|down to|adjust\w*|revis\w+|reconsider|reopen|manage|squeeze"
-    r"|stretch|match|level|push|nudge|round|knock|shave|trim)\b|'d (?:like|love)\b"
+    r"|stretch|match|level|push|nudge|round|knock|shave|trim|another|throw in|further)\b|'d (?:like|love)\b"
     r"|要不|不如|干脆|改[成到为]|拉平|持平|看齐|得了|怎么样|如何|能不能|能否|可不可以|可以吗|行吗|行不行|好吗|吧|呗|希望|想|最好"
     r"|合适|才好|再[低降少让便优抹减砍往]|抹|凑|顺手|商量|争取|麻烦|请您|试试|降到|降成|让到|调到|压到|做到"
 )
