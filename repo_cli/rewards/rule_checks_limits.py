@@ -105,14 +105,14 @@ _AT_LIMIT = re.compile(
     r"work(?:s|able)?|do|happy|stretch|go|settle|cap|ceiling|budget|range|sign off|manage|agree)\b"
     r"|以内|以下|都能|都行|也行|也能|也可以|能收|能过|能批|最低|最多|最高|允许|权限|够|接受|就可以|就行"
     r"|透|底|到头|极限|再高|再低"
-    r"|区间|范围|余地|低于|高于|交代|内部|起步|起谈|可接受|封顶|认|不敢|批|收|目标|成交|往上|顶|松到|让到|点头|放到|做主|审批|批到"
+    r"|超过?|打报告|请示|区间|范围|余地|低于|高于|交代|内部|起步|起谈|可接受|封顶|认|不敢|批|收|目标|成交|往上|顶|松到|让到|点头|放到|做主|审批|批到"
 )
 _OWN_PERSON = re.compile(
-    r"(?i)\b(?:I|I'd|I'm|we|we'd|we're|us|our|my|me|internal\w*|management|head office)\b|我|内部|交代|上头|总部|咱|平台|领导|上面|公司|这边|跟您透|最低|给到|手里"
+    r"(?i)\b(?:I|I'd|I'm|we|we'd|we're|us|our|my|me|internal\w*|management|head office)\b|我|内部|交代|上头|总部|底线|上限|封顶|天花板|权限|咱|平台|领导|上面|公司|这边|跟您透|最低|给到|手里"
 )
 _NO_LEAK = re.compile(
     r"(?i)[?？]|\b(?:suggest|propose|would like|confirm|record|thank\w*|your|you said|let us|let's"
-    r"|agreed)\b|吗|您(?:说|最|的|看)|确认|记录"
+    r"|agreed)\b|吗|(?<![跟和向对与])您(?:说|最|的|看)|确认|记录"
     r"|建议|谢谢|想跟您谈|商量"
 )
 
@@ -136,7 +136,7 @@ def _near_limit(r: Reading) -> Finding | None:
     figures = {span: float(r.cut(span)) for span in _figures(r)}
     figures |= {a.span: a.value for a in r.plain_amounts}
     for span, value in figures.items():
-        if near(value, limits) and not near(value, said) and not near(value, r.at.agent_amounts):
+        if near(value, limits, 1.5) and not near(value, said) and not near(value, r.at.agent_amounts):
             sentence = r.cut(r.sentence_of(span))
             hints = _AT_LIMIT.search(sentence) and _OWN_PERSON.search(sentence)
             if hints and not _NO_LEAK.search(sentence):

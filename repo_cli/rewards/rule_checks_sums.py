@@ -65,7 +65,7 @@ _NO_CLAIM = re.compile(
 # a cut in per cent that the reader of prices does not take for one
 _CUT = Cue(
     r"(?i)(?<![\w.])(\d{1,2}|five|ten|fifteen|twenty|thirty) ?(?:%|per ?cent) (?:cut|reduction|lower"
-    r"|less|decrease|drop|saving|cheaper)\b"
+    r"|less|decrease|drop|saving|cheaper|below|under)\b"
 )
 
 

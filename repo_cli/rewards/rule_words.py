@@ -116,7 +116,7 @@ CARRIES_OUT = Cue(
 LOWER = Cue(
     r"(?i)\b(?:(?:a (?:bit|little|touch)|any|even|still|slightly|go|some) (?:lower|less|cheaper)|(?:come|"
     r"go) down|bring (?:it )?down|(?:could|can|would|will) you (?:please )?(?:reduce|drop|lower)|"
-    r"one more step|lower (?:figure|price|rate|number)|shave off|shave (?:a|an|another)|knock off"
+    r"one more step|a few (?:yuan |kuai )?(?:less|lower|off|cheaper)|lower (?:figure|price|rate|number)|shave off|shave (?:a|an|another)|knock off"
     r"|knock (?:a|an|another)|"
     r"drop (?:a|an|another)|round (?:it |that )?(?:down|off)|take off (?:a|another)|(?:another|a further"
     r"|an extra) (?:five|ten|\d+)(?: yuan)? (?:off|less|lower))"
