@@ -13,7 +13,7 @@ from typing import NamedTuple
 from repo_cli.rewards.rule_patterns import PatternBank, fold
 from repo_cli.rewards.rule_reading import Reading, script_of
 from repo_cli.rewards.rule_result import RuleResult
-from repo_cli.rewards.rule_together import places
+from repo_cli.rewards.rule_together import places, sentences
 
 #: What ends the reach of an `unless` pattern: "I cannot promise much, but you will be first" promises.
 _CLAUSE_BREAK = re.compile(r"[,;.!?:，；。！？：、\n](?!\d)|(?i:\bbut\b|\byet\b|\bhowever\b)|但是?|不过|可是")
@@ -33,7 +33,7 @@ class Lists(NamedTuple):
 class Look:
     """A reply as the patterns see it, and the result that the rules fill in."""
 
-    __slots__ = ("_bank", "_found", "active", "folded", "hits", "reading", "result")
+    __slots__ = ("_bank", "_found", "_has", "_sentences", "active", "folded", "hits", "reading", "result")
 
     def __init__(
         self, reading: Reading, folded: str, active: Collection[str], hits: Collection[int], bank: PatternBank
@@ -45,6 +45,8 @@ class Look:
         self.result = RuleResult()
         self._bank = bank
         self._found: dict[int, list[Span]] = {}
+        self._has: dict[tuple[int, int], bool] = {}
+        self._sentences: list[Span] | None = None
 
     def find(self, index: int) -> list[Span]:
         """The places of a pattern, each looked for once: many rules share a list."""
@@ -52,6 +54,21 @@ class Look:
         if found is None:
             found = self._found[index] = self._bank.found(self.folded, index)
         return found
+
+    def has(self, index: int, sentence: Span) -> bool:
+        """Whether a pattern stands in a sentence, each asked once."""
+        key = index, sentence[0]
+        known = self._has.get(key)
+        if known is None:
+            known = self._has[key] = self._bank.occurs(index, self.folded[sentence[0] : sentence[1]])
+        return known
+
+    @property
+    def sentences(self) -> list[Span]:
+        """The sentences, found when first asked for."""
+        if self._sentences is None:
+            self._sentences = sentences(self.folded)
+        return self._sentences
 
     def serving(self, patterns: Sequence[int]) -> list[int]:
         """Those of some patterns whose language is spoken here."""
@@ -74,7 +91,16 @@ class Look:
                         yield span
         for lists in together:
             if lists.parts[0] in self.hits:
-                for span in places(folded, lists.parts, lists.none, lists.within, self.find, bank.any_occurs):
+                for span in places(
+                    folded,
+                    self.sentences,
+                    lists.parts,
+                    lists.none,
+                    lists.within,
+                    self.find,
+                    self.has,
+                    bank.any_occurs,
+                ):
                     if not (unless and self._waived(unless, span)):
                         yield span
 

@@ -143,6 +143,10 @@ class PatternBank:
         matches = self._compiled[index].finditer(_subject(folded))
         return [m.span() for m in islice(matches, MOST_PLACES)]
 
+    def occurs(self, index: int, folded: str) -> bool:
+        """Whether a pattern of RE2 stands in a folded text."""
+        return self._compiled[index].search(_subject(folded)) is not None
+
     def any_occurs(self, indices: tuple[int, ...], folded: str) -> bool:
         """Whether one of some patterns stands in a folded text: those of RE2 are asked all at once."""
         if indices not in self._groups:
