@@ -144,11 +144,9 @@ def places(
     `find(index)` gives the places of a part in the text, `has` says whether it stands in a sentence, `any_occurs` whether
     one of `none` does; parts may not lie in one another. The text is known to hold the first part.
     """
-    firsts = find(parts[0])
-    for start, end in sentences:
-        here = [s for s in firsts if start <= s[0] and s[1] <= end]
+    for (start, end), here in _by_sentence(find(parts[0]), sentences):
         # yes or no is asked first: it costs RE2 a fraction of what the places cost
-        if not here or not all(has(part, (start, end)) for part in parts[1:]):
+        if not all(has(part, (start, end)) for part in parts[1:]):
             continue
         inside = [here, *([s for s in find(p) if start <= s[0] and s[1] <= end] for p in parts[1:])]
         if not all(inside):
@@ -167,6 +165,22 @@ def places(
                 if waived:
                     break
                 yield min(s[0] for s in chosen), max(s[1] for s in chosen)
+
+
+def _by_sentence(spans: Sequence[Span], sentences: Sequence[Span]) -> Iterator[tuple[Span, list[Span]]]:
+    """The sentences that hold some of the spans, and those that they hold; both in order."""
+    at, count = 0, len(spans)
+    for sentence in sentences:
+        if at == count:
+            return
+        start, end = sentence
+        here = []
+        while at < count and spans[at][0] < end:
+            if start <= spans[at][0] and spans[at][1] <= end:
+                here.append(spans[at])
+            at += 1
+        if here:
+            yield sentence, here
 
 
 def _width(spans: Sequence[Span]) -> int:
