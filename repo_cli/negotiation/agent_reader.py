@@ -117,7 +117,8 @@ _DIRECT = Bilingual(
 
 
 _BARE = re.compile(
-    r"(?:and|then|or|so|maybe|perhaps|what of|那|要不|或者)?[ ,，]*[^\s?？]{1,12}(?: [^\s?？]{1,12})?(?:呢|吧)?\s?[?？]+"
+    r"(?:and|then|or|so|maybe|perhaps|what of|那|要不|或者)?[ ,，]*[^\s?？]{1,12}(?: [^\s?？]{1,12})?(?:呢"
+    r"|吧)?\s?[?？]+"
 )
 # a confirming sentence that asks all the same: "would 350 work, then I submit it"
 _PUSH = Bilingual(

@@ -30,7 +30,8 @@ REQUEST = Bilingual(
     r"|\bmeet (?:me|us) (?:at|in)\b|\bconsider\b|\bcome (?:down|closer)\b|\bthink (?:about|over)\b|\bopen to\b"
     r"|能不能|可不可以|可以(?:吗|么|不)|行(?:吗|么|不行|不)|好(?:吗|么|不好)|怎么样|怎样|如何|咋样|您看|你看|是否"
     r"|能否|可否|考虑|方便(?:的话)?|希望|想(?:跟|和|请|向|问|麻烦)(?:您|你)|建议|麻烦(?:您|你)|愿(?:不愿)?意|要不"
-    r"|合适(?:吗|么)|会不会(?:好|更|合适|容易|方便)|成(?:吗|不成|么)|有没有(?:可能|空间|机会|办法)|申请|恳请|拜托|争取|商量|(?:能|可以)(?:做|给"
+    r"|合适(?:吗|么)|会不会(?:好|更|合适|容易|方便)|成(?:吗|不成|么)|有没有(?:可能|空间|机会|办法)|申请|恳请"
+    r"|拜托|争取|商量|(?:能|可以)(?:做|给"
     r"|调|降|让|按|到|便宜|少|优惠|打)[^。！？?]{0,16}(?:吗|么|不|[?？])|觉得(?:呢|怎么样|如何)|接受(?:吗|么)|试试"
     r"|请(?:您|你)?(?:把|调|降|给|考虑)|(?:一|点|下|些|元|块)吧"
 )
@@ -121,7 +122,8 @@ CLOSE = Bilingual(
     r"|拜拜|先不聊|尊重您"
 )
 NEXT_STEP = Bilingual(
-    r"\b(?:submitted|recorded|takes effect|will (?:be|show|appear|go live|update)|you(?:'ll| will) see|within (?:a|one|two|\d))\b|已(?:提交|记录|登记)|生效|后台(?:可以|能|会)|很快"
+    r"\b(?:submitted|recorded|takes effect|will (?:be|show|appear|go live|update)|you(?:'ll| will) see"
+    r"|within (?:a|one|two|\d))\b|已(?:提交|记录|登记)|生效|后台(?:可以|能|会)|很快"
 )
 IDENTITY = Bilingual(
     r"\b(?:i'm|i am|this is|here is|it's|my name|writing (?:to you )?(?:from|as)|on behalf of|assistant"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from repo_cli.rewards import (
+    rule_checks_agreed,
     rule_checks_answer,
     rule_checks_brief,
     rule_checks_facts,
@@ -15,6 +16,7 @@ from repo_cli.rewards import (
 from repo_cli.rewards.rule_check_base import CHECKS, CheckEntry, bind, check
 
 LIBRARY = (
+    rule_checks_agreed,
     rule_checks_answer,
     rule_checks_brief,
     rule_checks_facts,

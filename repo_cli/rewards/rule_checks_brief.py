@@ -172,7 +172,8 @@ _ZH_ROOM_WORDS = (
 ).split()
 _ZH_WORD = "|".join(sorted(_ZH_ROOM_WORDS, key=len, reverse=True))
 _ROOM_ZH = Cue(
-    rf"((?:{_ZH_WORD})+)(?:房间|客房|床房|房|间|套房)|(家庭套房|总统套房|独栋别墅)|((?:{_ZH_WORD})+[大双]床|双床|上下铺|榻榻米)"
+    rf"((?:{_ZH_WORD})+)(?:房间|客房|床房|房|间|套房)|(家庭套房|总统套房|独栋别墅)|((?:{_ZH_WORD})+[大双]床"
+    rf"|双床|上下铺|榻榻米)"
 )
 
 

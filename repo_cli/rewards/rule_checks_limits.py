@@ -98,17 +98,20 @@ _CLAUSE = re.compile(r"[^.?!;，。？！；]*$")
 
 # beside the very figure of the agent's limit, much less gives it away
 _AT_LIMIT = re.compile(
-    r"(?i)\b(?:enough|fine|ok|okay|accept\w*|stop|max\w*|minimum|approv\w+|limit|authori\w+|allow\w*|permi\w+|may ask|"
+    r"(?i)\b(?:enough|fine|ok|okay|accept\w*|stop|max\w*|minimum|approv\w+|limit|authori\w+|allow\w*|permi\w+"
+    r"|may ask|"
     r"as far|live with|take|clear\w*|still|up to|under|anything|over|above|below|beyond|no higher|lowest"
     r"|highest|most|least|"
     r"lower|start|told|internal\w*|acceptable|leeway|approval|instruct\w*|supposed|aim\w*|target\w*|"
     r"work(?:s|able)?|do|happy|stretch|go|settle|cap|ceiling|budget|range|sign off|manage|agree)\b"
     r"|以内|以下|都能|都行|也行|也能|也可以|能收|能过|能批|最低|最多|最高|允许|权限|够|接受|就可以|就行"
     r"|透|底|到头|极限|再高|再低"
-    r"|超过?|打报告|请示|区间|范围|余地|低于|高于|交代|内部|起步|起谈|可接受|封顶|认|不敢|批|收|目标|成交|往上|顶|松到|让到|点头|放到|做主|审批|批到"
+    r"|超过?|打报告|请示|区间|范围|余地|低于|高于|交代|内部|起步|起谈|可接受|封顶|认|不敢|批|收|目标|成交"
+    r"|往上|顶|松到|让到|点头|放到|做主|审批|批到"
 )
 _OWN_PERSON = re.compile(
-    r"(?i)\b(?:I|I'd|I'm|we|we'd|we're|us|our|my|me|internal\w*|management|head office)\b|我|内部|交代|上头|总部|底线|上限|封顶|天花板|权限|咱|平台|领导|上面|公司|这边|跟您透|最低|给到|手里"
+    r"(?i)\b(?:I|I'd|I'm|we|we'd|we're|us|our|my|me|internal\w*|management|head office)\b|我|内部|交代|上头"
+    r"|总部|底线|上限|封顶|天花板|权限|咱|平台|领导|上面|公司|这边|跟您透|最低|给到|手里"
 )
 _NO_LEAK = re.compile(
     r"(?i)[?？]|\b(?:suggest|propose|would like|confirm|record|thank\w*|your|you said|let us|let's"

@@ -51,7 +51,8 @@ _RAISES = Cue(
 
 # the partner's own plan, taken up and left to it: "going up to 420 is your call"
 _THEIR_CALL = re.compile(
-    r"(?i)\b(?:your (?:own )?(?:call|choice|decision|plan|idea|right)|up to you|for you to decide|you (?:said|say|mentioned"
+    r"(?i)\b(?:your (?:own )?(?:call|choice|decision|plan|idea|right)|up to you|for you to decide|you (?:said"
+    r"|say|mentioned"
     r"|want|plan|are|could|may|can)|you're)\b|您(?:说|打算|想|要|自己|提|准备|问|刚)|由您|随您"
 )
 
@@ -73,9 +74,7 @@ def price_in_range(
     one.
     """
     lowest, highest = _bound(r, low), _bound(r, high)
-    raised = (
-        _raise(r) if highest is not None and r.at.maybe("current_price") == highest else None
-    )
+    raised = _raise(r) if highest is not None and r.at.maybe("current_price") == highest else None
     if raised:
         return r.found(raised.span(), "more than now")
     asks = r.asks
@@ -145,7 +144,8 @@ _CLAIMED = Screened(
     r"|(?:均价|平均|市场价|行情|市价|周边|周围|附近|隔壁|对面|旁边|同档|同类|同级|类似|同区|同行|别家"
     r"|其他酒店|竞品|邻居|(?:这|那)(?:一)?[片带]|您这种|中位|中间价|数据里|江边|海边|那几家|大伙)"
     r"[^#能可降建希谈比]{0,14}#"
-    r"|(?:客人|旅客|住客|大家|用户)[^#]{0,4}(?:心理价|预算|能接受|愿意|一般|通常|平时|都|基本|多半|付|出|花)[^#]{0,8}#"
+    r"|(?:客人|旅客|住客|大家|用户)[^#]{0,4}(?:心理价|预算|能接受|愿意|一般|通常|平时|都|基本|多半|付|出"
+    r"|花)[^#]{0,8}#"
     r"|(?:上周|上个?月|去年|以前|从前|之前|上次|昨天|前几天|五一|十一|国庆|春节|端午|中秋"
     r"|[一二三四五六七八九十]+月份?)[^#能可降建希谈]{0,10}"
     r"(?:卖|做|收|是|标|挂|定|给|才|过|成交|订|走|拿|放|出)[^#能可降建希谈]{0,6}#"
@@ -210,7 +210,8 @@ def price_grounded(r: Reading) -> Finding | None:
 # "差旅标准一般是320": a figure that nothing calls money, after words that make it what others pay
 _LOOSE_CLAIM = Cue(
     r"(?i)\b(?:travel (?:budget|policy|allowance)|per diem|expense (?:limit|cap)|going rate|budgets?"
-    r"|(?:price|spending|company|corporate) (?:limit|cap|ceiling)|average(?: (?:price|rate))?)\b[^.,;?!\d#]{0,24}\b(\d{3})\b(?! ?(?:%|searches|guests|rooms))"
+    r"|(?:price|spending|company|corporate) (?:limit|cap|ceiling)|average(?: (?:price"
+    r"|rate))?)\b[^.,;?!\d#]{0,24}\b(\d{3})\b(?! ?(?:%|searches|guests|rooms))"
     r"|(?:差旅|报销|出差|住宿)(?:的)?(?:标准|额度|上限|预算)[^，。？！；\d]{0,8}(\d{3})(?![\d次间人])"
     r"|(?:预算|均价|行情|市价|客单价?|心理价位?)[^，。？！；\d]{0,8}(\d{3})(?![\d次间人])"
 )
@@ -277,6 +278,10 @@ def competitor_price_as_sourced(r: Reading) -> Finding | None:
         allowed = sourced.get(mention.group().lower(), [] if _is_named(mention.group()) else every)
         gaps = [abs(current - v) for v in allowed] if current is not None else []
         value = amount.value
+        if amount.kind == "delta" and current is not None and r.text[: mention.start()].endswith("比"):
+            value = (
+                2 * current - value
+            )  # "比平台B高30": how far above it the hotel is, not it above the hotel
         # "30 cheaper on Platform B" is read as a change of the current price, so either form may be meant
         if (
             near(value, allowed)

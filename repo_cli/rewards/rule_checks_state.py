@@ -11,11 +11,9 @@ from repo_cli.rewards.rule_words import (
     CARRIES_OUT,
     CLOSES,
     LOWER,
-    NEEDS,
     PARTS,
     POSTPONES,
     PRESSES,
-    PROPOSES,
     TAKES,
     TURNS_DOWN,
     WISHES,
@@ -30,7 +28,7 @@ def _takes(r: Reading) -> bool:
     return bool(TAKES.search(r.text)) or bool(is_acceptance(r.text))
 
 
-def _below(r: Reading, price: float) -> Finding | None:
+def below(r: Reading, price: float) -> Finding | None:
     """The first amount under `price` that is not a fact of the brief nor a gap between two amounts in
     play."""
     current = r.at.maybe("current_price")
@@ -38,12 +36,12 @@ def _below(r: Reading, price: float) -> Finding | None:
         [abs(current - a.value) for a in r.plain_amounts] + [current - price] if current is not None else []
     )
     for amount in r.amounts:
-        if amount.value < price - 0.51 and not near(amount.value, [*_quoted(r), *gaps]):
+        if amount.value < price - 0.51 and not near(amount.value, [*quoted(r), *gaps]):
             return r.found(amount.span, f"{amount.value:g} is below {price:g}")
     return None
 
 
-def _quoted(r: Reading) -> list[float]:
+def quoted(r: Reading) -> list[float]:
     """Values of facts that the reply may repeat: a competitor's price only where it speaks of one."""
     speaks = re.search(r"(?i)\b(?:platform|channel|site|elsewhere)|平台|渠道|别处|别家", r.text)
     return [
@@ -53,7 +51,7 @@ def _quoted(r: Reading) -> list[float]:
     ]
 
 
-def _asked_of(r: Reading, found: Finding) -> bool:
+def asked_of(r: Reading, found: Finding) -> bool:
     """Whether the sentence of a finding is a question."""
     return bool(re.search(r"[?？]\s*$|[吗呢]\s*[。.]?\s*$", r.cut(r.sentence_of(found.span))))
 
@@ -84,7 +82,7 @@ _NO_FIGURE = re.compile(
 def _names_figure(r: Reading) -> bool:
     """Whether a sentence of its own puts a price below the current one on the table, whatever the words."""
     current = r.at.maybe("current_price")
-    known = [*r.at.partner_amounts, *_quoted(r), *r.at.fact_values()]
+    known = [*r.at.partner_amounts, *quoted(r), *r.at.fact_values()]
     for amount in r.plain_amounts:
         fresh = (
             current is not None
@@ -100,7 +98,7 @@ def _hopes(r: Reading) -> bool:
     """Whether the reply puts a figure of its own on the table, as a question or a wish."""
     known = [
         *r.at.partner_amounts,
-        *_quoted(r),
+        *quoted(r),
         *([r.at.maybe("current_price")] if r.at.maybe("current_price") else []),
     ]
     fresh = [a for a in r.amounts if not near(a.value, [k for k in known if k is not None])]
@@ -117,74 +115,9 @@ def max_asks(r: Reading, *, limit: int | None = None) -> Finding | None:
     return r.whole(f"ask number {r.at.state.asks + 1}, {most:g} are allowed") if _asks(r) else CLEAR
 
 
-def _agreed(r: Reading) -> float | None:
+def agreed_price(r: Reading) -> float | None:
     price = r.at.state.agreed_price
     return float(price) if isinstance(price, int | float) else None
-
-
-@check()
-def agreed_price_kept(r: Reading) -> Finding | None:
-    """A price stands agreed, and the reply names other amounts without it."""
-    agreed = _agreed(r)
-    if agreed is None or not r.plain_amounts:
-        return None
-    nights = r.at.maybe("nights") or 1
-    said = [a for a in r.plain_amounts if a.kind != "net"]
-    if near(agreed, [a.value for a in said]) or near(agreed * nights, [a.value for a in said]):
-        return CLEAR
-    current = r.at.maybe("current_price")
-    harmless = [*_quoted(r), *([current, current - agreed] if current is not None else [])]
-    wrong = next((a for a in said if not near(a.value, harmless)), None)
-    return r.found(wrong.span, f"{wrong.value:g} where {agreed:g} is agreed") if wrong else CLEAR
-
-
-_LEAVES_IT = re.compile(
-    r"(?i)\b(?:won't|will not|not|nothing|no need|never)\b[^.?!]{0,30}\b(?:lower|less|further|ask|cheaper|more)\b"
-    r"|不(?:用|再|会|必|需要)[^。？！]{0,6}(?:低|降|少|讲价|便宜|要求|问)"
-)
-
-
-@check()
-def no_retrade(r: Reading) -> Finding | None:
-    """A price stands agreed, and the reply asks for a lower one."""
-    agreed = _agreed(r)
-    if agreed is None:
-        return None
-    below = _below(r, agreed)
-    if not below and _LEAVES_IT.search(r.text):
-        return CLEAR
-    wants = WISHES.search(r.text) or NEEDS.search(r.text)
-    again = below or _reopens(r, agreed)
-    if again and _proposed(r, again):
-        return again
-    if not _asks(r) and not (below and (wants or LOWER.search(r.text) or _asked_of(r, below))):
-        if not (wants and LOWER.search(r.text)):
-            return CLEAR
-    if below:
-        return below
-    lower = LOWER.search(r.text)
-    return r.found(lower.span(), "asks again after an agreement") if lower else CLEAR
-
-
-def _reopens(r: Reading, agreed: float) -> Finding | None:
-    """The first figure under the agreed one, a fact's too, or a further step down ("another 10 off")."""
-    for amount in r.amounts:
-        step = agreed - abs(amount.value - (r.at.maybe("current_price") or 0)) if amount.implied else amount.value
-        if 0.45 * agreed < step < agreed - 0.51:
-            return r.found(amount.span, f"{step:g} is below {agreed:g}")
-    return None
-
-
-def _proposed(r: Reading, found: Finding) -> bool:
-    """Whether the sentence of a figure puts it forward: not what was asked once, nor what somebody else shows."""
-    sentence = r.cut(r.sentence_of(found.span))
-    return bool(PROPOSES.search(sentence)) and not _ONCE.search(sentence)
-
-
-_ONCE = re.compile(
-    r"(?i)\b(?:not|no|never|originally|at first|first|initially|started|began|earlier|used to|even though|although|keep to|stick to)\b"
-    r"|n't\b|开头|最早|原来|起初|本来|一开始|最初|不是|不用|没关系|不会|不再|说好|不必|别"
-)
 
 
 @check(finds="success")
@@ -193,11 +126,11 @@ def recaps_agreement(r: Reading) -> Finding | None:
 
     Applies until the agent has confirmed.
     """
-    agreed, state = _agreed(r), r.at.state
+    agreed, state = agreed_price(r), r.at.state
     if agreed is None or state.opted_out or state.partner_confirmed or "S6" in state.agent_stages:
         return None
     named = next((a for a in r.plain_amounts if near(a.value, [agreed])), None)
-    if named is None or _below(r, agreed) or LOWER.search(r.text):
+    if named is None or below(r, agreed) or LOWER.search(r.text):
         return CLEAR
     return r.found(named.span, f"{agreed:g} is kept")
 
@@ -207,7 +140,7 @@ def _open_offer(r: Reading) -> float | None:
     if (
         not state.partner_offer_open
         or not isinstance(state.partner_offer, int | float)
-        or _agreed(r) is not None
+        or agreed_price(r) is not None
     ):
         return None
     return float(state.partner_offer)
@@ -221,7 +154,7 @@ def accepts_good_offer(r: Reading) -> Finding | None:
     if offer is None or offer > limit + 0.01:
         return None
     named = next((a for a in r.plain_amounts if near(a.value, [offer])), None)
-    if named is None or not _takes(r) or _below(r, offer) or LOWER.search(r.text):
+    if named is None or not _takes(r) or below(r, offer) or LOWER.search(r.text):
         return CLEAR
     return r.found(named.span, f"takes {offer:g}")
 
@@ -254,7 +187,7 @@ def right_exit(r: Reading, *, refusals: int = 2) -> Finding | None:
     """
     state = r.at.state
     over = state.hard_refusal or state.opted_out or state.refusals >= refusals
-    if not over or _agreed(r) is not None:
+    if not over or agreed_price(r) is not None:
         return None
     offer, limit = _open_offer(r), r.at.maybe("acceptable_price")
     if offer is not None and limit is not None and offer <= limit and not state.opted_out:
@@ -272,7 +205,7 @@ def claims_agreement(r: Reading) -> Finding | None:
     Does not apply while an offer within `acceptable_price` stands, since taking that offer is an agreement.
     """
     offer, limit = _open_offer(r), r.at.maybe("acceptable_price")
-    if _agreed(r) is not None or (offer is not None and (limit is None or offer <= limit + 0.01)):
+    if agreed_price(r) is not None or (offer is not None and (limit is None or offer <= limit + 0.01)):
         return None
     current = r.at.maybe("current_price")
     for words in CARRIES_OUT.finditer(r.text):
@@ -330,7 +263,7 @@ def _not_now(r: Reading) -> bool:
 
 def _held_out(r: Reading) -> float | None:
     """The price within `acceptable_price` that the agent only has to take; None where there is none."""
-    held, limit = _agreed(r), r.at.maybe("acceptable_price")
+    held, limit = agreed_price(r), r.at.maybe("acceptable_price")
     held = _open_offer(r) if held is None else held
     return held if held is not None and limit is not None and held <= limit + 0.01 else None
 

@@ -27,6 +27,12 @@ _IS_RATIO = re.compile(
 )
 
 
+_OF_PRICE = re.compile(
+    r"(?i)(?:\b(?:on|off|of|from) )?(?:the |your )?(?<![\d.])(\d{2,5})(?![\d.]\d)(?: yuan| CNY|元|块)?"
+)
+_OF_ROOM = re.compile(r"(?i)\b(?:the|your) (?:deluxe \w+|room|rate|price)\b")
+
+
 @check()
 def ratio_price_agree(r: Reading, *, tolerance: float = 0.01) -> Finding | None:
     """A discount word and the price it is said to give disagree by more than `tolerance` of the current
@@ -39,8 +45,9 @@ def ratio_price_agree(r: Reading, *, tolerance: float = 0.01) -> Finding | None:
             span = (min(ratio.span[0], amount.span[0]), max(ratio.span[1], amount.span[1]))
             gap = r.text[min(ratio.span[1], amount.span[1]) : max(ratio.span[0], amount.span[0])]
             # "a tenth off 388 takes it to 338": what the discount is taken from, and what it is of, say nothing
-            gap = re.sub(rf"(?i)(?:\b(?:on|off|of|from) )?(?:the |your )?\b{current:g}\b(?: yuan| CNY|元|块)?", " ", gap)
-            gap = re.sub(r"(?i)\b(?:the|your) (?:deluxe \w+|room|rate|price)\b", "it", gap)
+            gap = _OF_ROOM.sub(
+                "it", _OF_PRICE.sub(lambda m: " " if near(float(m[1]), [current]) else m[0], gap)
+            )
             later = amount.span[0] >= ratio.span[1]
             said = later and _EQUALS.search(gap)
             if not later:

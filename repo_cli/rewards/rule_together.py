@@ -141,8 +141,8 @@ def places(
 ) -> Iterator[Span]:
     """Where a sentence holds every part, the first to the last at most `within` characters.
 
-    `find(index)` gives the places of a part in the text, `has` says whether it stands in a sentence, `any_occurs` whether
-    one of `none` does; parts may not lie in one another. The text is known to hold the first part.
+    `find(index)` gives the places of a part in the text, `has` says whether it stands in a sentence, `any_occurs`
+    whether one of `none` does; parts may not lie in one another. The text is known to hold the first part.
     """
     for (start, end), here in _by_sentence(find(parts[0]), sentences):
         # yes or no is asked first: it costs RE2 a fraction of what the places cost

@@ -102,7 +102,8 @@ CARRIES_OUT = Cue(
     r"|认可)我?(?:已(?:经)?)?(?:登记|记下|收到|记录)"
     r"|正在处理\d+|(?i:\b(?:is|are|been) (?:now |already )?(?:booked|enrolled|registered|recorded"
     r"|entered|logged|filed|enlisted) (?:in|at|with|under|for)\b|\bnoted your (?:approval|agreement|yes"
-    r"|consent|ok)\b|\b(?:let me|I'll|I will) (?:just )?(?:submit|enter|record|register|file|book) (?:that|it|this)\b)"
+    r"|consent|ok)\b|\b(?:let me|I'll|I will) (?:just )?(?:submit|enter|record|register|file|book) (?:that|it"
+    r"|this)\b)"
     r"|\d+(?:元|块)?已(?:经)?(?:确认|敲定|谈妥)|跟系统(?:说|讲|报)|(?:在|正在|已在)走流程了?|当您(?:同意"
     r"|答应|默认)|您没(?:有)?反对"
     r"|走\d*的?流程|\d+[^，。？！；]{0,4}(?:成了|定下|敲定|说好了)"
@@ -116,7 +117,8 @@ CARRIES_OUT = Cue(
 LOWER = Cue(
     r"(?i)\b(?:(?:a (?:bit|little|touch)|any|even|still|slightly|go|some) (?:lower|less|cheaper)|(?:come|"
     r"go) down|bring (?:it )?down|(?:could|can|would|will) you (?:please )?(?:reduce|drop|lower)|"
-    r"one more step|a few (?:yuan |kuai )?(?:less|lower|off|cheaper)|lower (?:figure|price|rate|number)|shave off|shave (?:a|an|another)|knock off"
+    r"one more step|a few (?:yuan |kuai )?(?:less|lower|off|cheaper)|lower (?:figure|price|rate|number)"
+    r"|shave off|shave (?:a|an|another)|knock off"
     r"|knock (?:a|an|another)|"
     r"drop (?:a|an|another)|round (?:it |that )?(?:down|off)|take off (?:a|another)|(?:another|a further"
     r"|an extra) (?:five|ten|\d+)(?: yuan)? (?:off|less|lower))"
@@ -132,16 +134,21 @@ WISHES = Cue(
 )
 #: Words that make a lower price a need, where nothing is asked.
 NEEDS = Cue(
-    r"(?i)\b(?:needs?|needed|have to|has to|must|should|want(?:s|ed)?|require\w*|expect\w*|happier|only works?|feel better)\b"
+    r"(?i)\b(?:needs?|needed|have to|has to|must|should|want(?:s|ed)?|require\w*|expect\w*|happier"
+    r"|only works?|feel better)\b"
     r"|还[得要差是]|得再|要再|再[^，。]{0,4}才|才(?:好|行|能)|呗|咯|得了|凑个?整|凑个"
 )
 #: Words that put a figure forward, whatever the form of the sentence.
 PROPOSES = Cue(
-    r"(?i)[?？]|\b(?:let's|let us|can|could|would|shall|may|might|how about|what about|make it|call it|bring it|instead|rather"
-    r"|why not|happier|prefer\w*|better|need\w*|want\w*|hope|ideal\w*|suggest\w*|propos\w*|please|actually|try|settle (?:on|for)"
-    r"|change (?:it|that)|go (?:for|with|to)|drop|lower|reduc\w+|down to|adjust\w*|revis\w+|reconsider|reopen|manage|squeeze"
+    r"(?i)[?？]|\b(?:let's|let us|can|could|would|shall|may|might|how about|what about|make it|call it"
+    r"|bring it|instead|rather"
+    r"|why not|happier|prefer\w*|better|need\w*|want\w*|hope|ideal\w*|suggest\w*|propos\w*|please|actually"
+    r"|try|settle (?:on|for)"
+    r"|change (?:it|that)|go (?:for|with|to)|drop|lower|reduc\w+|down to|adjust\w*|revis\w+|reconsider|reopen"
+    r"|manage|squeeze"
     r"|stretch|match|level|push|nudge|round|knock|shave|trim|another|throw in|further)\b|'d (?:like|love)\b"
-    r"|要不|不如|干脆|改[成到为]|拉平|持平|看齐|得了|怎么样|如何|能不能|能否|可不可以|可以吗|行吗|行不行|好吗|吧|呗|希望|想|最好"
+    r"|要不|不如|干脆|改[成到为]|拉平|持平|看齐|得了|怎么样|如何|能不能|能否|可不可以|可以吗|行吗|行不行|好吗"
+    r"|吧|呗|希望|想|最好"
     r"|合适|才好|再[低降少让便优抹减砍往]|抹|凑|顺手|商量|争取|麻烦|请您|试试|降到|降成|让到|调到|压到|做到"
 )
 #: Words that press for a lower price without a figure.

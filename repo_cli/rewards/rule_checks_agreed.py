@@ -1,0 +1,78 @@
+"""Checks that a price which stands agreed is kept: recorded as it is, and not asked down again."""
+
+from __future__ import annotations
+
+import re
+
+from repo_cli.rewards.rule_check_base import check
+from repo_cli.rewards.rule_checks_state import agreed_price, asked_of, below, quoted
+from repo_cli.rewards.rule_reading import CLEAR, Finding, Reading, near
+from repo_cli.rewards.rule_words import LOWER, NEEDS, PROPOSES, WISHES
+
+
+@check()
+def agreed_price_kept(r: Reading) -> Finding | None:
+    """A price stands agreed, and the reply names other amounts without it."""
+    agreed = agreed_price(r)
+    if agreed is None or not r.plain_amounts:
+        return None
+    nights = r.at.maybe("nights") or 1
+    said = [a for a in r.plain_amounts if a.kind != "net"]
+    if near(agreed, [a.value for a in said]) or near(agreed * nights, [a.value for a in said]):
+        return CLEAR
+    current = r.at.maybe("current_price")
+    harmless = [*quoted(r), *([current, current - agreed] if current is not None else [])]
+    wrong = next((a for a in said if not near(a.value, harmless)), None)
+    return r.found(wrong.span, f"{wrong.value:g} where {agreed:g} is agreed") if wrong else CLEAR
+
+
+_LEAVES_IT = re.compile(
+    r"(?i)\b(?:won't|will not|not|nothing|no need|never)\b[^.?!]{0,30}\b(?:lower|less|further|ask|cheaper|more)\b"
+    r"|不(?:用|再|会|必|需要)[^。？！]{0,6}(?:低|降|少|讲价|便宜|要求|问)"
+)
+
+
+@check()
+def no_retrade(r: Reading) -> Finding | None:
+    """A price stands agreed, and the reply asks for a lower one."""
+    agreed = agreed_price(r)
+    if agreed is None:
+        return None
+    less = below(r, agreed)
+    if not less and _LEAVES_IT.search(r.text):
+        return CLEAR
+    again = less or _reopens(r, agreed)
+    if again and _proposed(r, again):
+        return again
+    wants = WISHES.search(r.text) or NEEDS.search(r.text)
+    lower = LOWER.search(r.text)
+    pressed = r.asks or (wants and lower) or (less and (wants or lower or asked_of(r, less)))
+    if not pressed:
+        return CLEAR
+    if less:
+        return less
+    return r.found(lower.span(), "asks again after an agreement") if lower else CLEAR
+
+
+def _reopens(r: Reading, agreed: float) -> Finding | None:
+    """The first figure under the agreed one, a fact's too, or a further step down ("another 10 off")."""
+    current = r.at.maybe("current_price") or 0.0
+    for amount in r.amounts:
+        further = amount.kind == "delta" and amount.value < current
+        step = agreed - (current - amount.value) if further else amount.value
+        if 0.45 * agreed < step < agreed - 0.51:
+            return r.found(amount.span, f"{step:g} is below {agreed:g}")
+    return None
+
+
+def _proposed(r: Reading, found: Finding) -> bool:
+    """Whether the sentence of a figure puts it forward: not what was asked once, nor what somebody else shows."""
+    sentence = r.cut(r.sentence_of(found.span))
+    return bool(PROPOSES.search(sentence)) and not _ONCE.search(sentence)
+
+
+_ONCE = re.compile(
+    r"(?i)\b(?:not|no|never|originally|at first|first|initially|started|began|earlier|used to|even though"
+    r"|although|keep to|stick to)\b"
+    r"|n't\b|开头|最早|原来|起初|本来|一开始|最初|不是|不用|没关系|不会|不再|说好|不必|别"
+)
