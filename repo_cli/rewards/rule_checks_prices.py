@@ -271,6 +271,9 @@ def competitor_price_as_sourced(r: Reading) -> Finding | None:
     mentions = _mentions("|".join(re.escape(name) for name in sourced if name)).finditer(r.text)
     current, applies = r.at.maybe("current_price"), False
     for mention in mentions:
+        wrong = _wrong_gap(r, mention, sourced, every)
+        if wrong is not None:
+            return wrong
         amount = _amount_of(r, mention.span())
         if amount is None:
             continue
@@ -292,6 +295,28 @@ def competitor_price_as_sourced(r: Reading) -> Finding | None:
         said = ", ".join(f"{v:g}" for v in allowed) or "nothing"
         return r.found(amount.span, f"{value:g} where the brief has {said}")
     return CLEAR if applies else None
+
+
+# "45 yuan above Platform B"
+_GAP_BEFORE = re.compile(
+    r"(?i)(?<![\d./-])(\d{1,3})(?: yuan| CNY| kuai| a night| per night)* (?:above|over|below|under"
+    r"|(?:higher|lower|less|more|dearer|cheaper|pricier|more expensive) than) $"
+)
+
+
+def _wrong_gap(
+    r: Reading, mention: re.Match[str], sourced: dict[str, list[float]], every: list[float]
+) -> Finding | None:
+    """A gap to a competitor, put before its name, that lies between none of the prices of the talk and its own."""
+    found = _GAP_BEFORE.search(r.text[: mention.start()])
+    current = r.at.maybe("current_price")
+    if found is None or current is None or float(found[1]) > 0.45 * current:
+        return None
+    theirs = sourced.get(mention.group().lower(), [] if _is_named(mention.group()) else every)
+    prices = [current, *r.at.partner_amounts, *r.at.agent_amounts, *(a.value for a in r.plain_amounts)]
+    if not theirs or near(float(found[1]), [abs(a - b) for a in prices for b in theirs]):
+        return None
+    return r.found(found.span(1), f"{found[1]} is no gap to {theirs[0]:g}")
 
 
 def _is_named(mention: str) -> bool:
