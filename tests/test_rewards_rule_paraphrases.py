@@ -10,6 +10,8 @@ the word lists that stand together (`words:` in the rule file), each part before
 and 456 near misses (65%, 10 tripped), 424 harder violations (58% with the first part in), 114 plainer ones (93% with both
 in) and 155 near misses (4 tripped). With only the first part in, and before a text of f was read, the 19 worded rules
 found 76% of f's violations instead of 62%.
+Set i (another author, 476 violations and 272 near misses, of which 24 with a history of their own are left out here): 81%,
+15 tripped.
 The figures of a run, and what is missed: `python -m tests.rule_paraphrases FILE.jsonl -v`.
 """
 
@@ -22,7 +24,7 @@ from tests.rule_paraphrases import FILE, measure
 
 SHIPPED = RuleSet.load(FILE)
 HARD = {rule.spec.id for rule in SHIPPED.rules if rule.spec.severity == "hard"}
-FILES = [f"rules_paraphrases_{letter}.jsonl" for letter in "abcdefh"]
+FILES = [f"rules_paraphrases_{letter}.jsonl" for letter in "abcdefhi"]
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -42,7 +44,7 @@ def test_hard_rules_catch_paraphrases_and_leave_near_misses(file: str) -> None:
 
 def test_on_words_that_no_rule_was_widened_by_recall_stays_what_it_was() -> None:
     """Set g: written by an author who had not seen the rules, and never used for widening. Measured once: 447 of 504
-    violations, 10 of 288 near misses."""
+    violations, 10 of 288 near misses; after the rules were widened by i, 455 and 5."""
     table = measure(SHIPPED, "rules_paraphrases_g.jsonl").values()
     assert sum(len(h.missed) for h in table) <= 0.13 * sum(h.violations for h in table)
     assert sum(len(h.tripped) for h in table) <= 12
