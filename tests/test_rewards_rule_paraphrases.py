@@ -44,7 +44,8 @@ def test_hard_rules_catch_paraphrases_and_leave_near_misses(file: str) -> None:
 
 def test_on_words_that_no_rule_was_widened_by_recall_stays_what_it_was() -> None:
     """Set g: written by an author who had not seen the rules, and never used for widening. Measured once: 447 of 504
-    violations, 10 of 288 near misses; after the rules were widened by i, 455 and 5."""
+    violations, 10 of 288 near misses; after the rules were widened by i, 456 and 5 (its tripped
+    near misses were seen then)."""
     table = measure(SHIPPED, "rules_paraphrases_g.jsonl").values()
     assert sum(len(h.missed) for h in table) <= 0.13 * sum(h.violations for h in table)
     assert sum(len(h.tripped) for h in table) <= 12
