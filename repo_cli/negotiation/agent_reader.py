@@ -72,19 +72,30 @@ def _ask_sentences(text: str, prices: list[Price]) -> list[tuple[int, int]]:
     before: tuple[int, int] | None = (
         None  # the sentence before, when it names a price that it does not source
     )
+    shown: int | None = None  # where the sentence before begins, when it names a price of anybody
     for m in w.SENTENCE.finditer(text):
         a, b = m.span()
         sentence = m.group()
         has_price = any(a <= p.span[0] < b and p.kind != "net" for p in prices)
         asked = _asks(sentence, has_price)
+        asked = asked or (has_price and _asks_the_same(sentence))
+        same = shown is not None and not has_price and _asks_the_same(sentence)
         if not asked and before is not None and not has_price and w.WOULD_WORK.search(sentence):
             if not w.CONFIRM.search(sentence) and not w.NOT_ASKING.search(sentence):
                 out.append((before[0], b))
-        if asked:
+        if same and shown is not None:
+            out.append((shown, b))
+        elif asked:
             out.append((a, b))
         proposing = has_price and not w.CONFIRM.search(sentence) and not w.FACTUAL.search(sentence)
         before = (a, b) if proposing else None
+        shown = a if has_price else None
     return out
+
+
+def _asks_the_same(sentence: str) -> bool:
+    questions = w.SAME.search(sentence) and w.QUESTION.search(sentence)
+    return bool(questions and not w.NOT_ASKING.search(sentence) and not w.CONFIRM.search(sentence))
 
 
 def _asks(sentence: str, has_price: bool) -> bool:

@@ -61,6 +61,11 @@ FACTUAL = Bilingual(
     r"|目前|现在(?:是|的)?|显示|挂牌|挂的|卖价是|渠道|平台[a-z]|卖(?=[0-9])|属实|净价|结算价|含.{0,4}早.{0,3}(?:吗"
     r"|对)"
 )
+#: "could you do the same here?": the figure asked for is the one just named, whoever shows it
+SAME = Bilingual(
+    r"\b(?:do|offer|give|manage|have|get|go|make) (?:us )?(?:the same(?: (?:price|rate|figure|here|for|with|on)\b|[,.?! ]*$)|likewise\b)|\bmatch (?:that|it|this|them|their)\b"
+    r"|(?:能|可以)(?:不能)?(?:也)?(?:做到|给到|保持|做)?(?:一样|同样|一致|持平|看齐)|也(?:按|做|给)这个价|(?:持平|看齐|跟上)"
+)
 WOULD_WORK = Bilingual(
     r"\b(?:would|could|might|does|do|will|can) (?:that|this|it|such a \w+|the \w+|either)(?: \w+)? (?:work"
     r"|be (?:ok|okay|possible|acceptable|workable|fine|something|comfortable|all right|reasonable|fair|doable)"

@@ -34,6 +34,8 @@ _UNIT_NAMES = (
     " route highway flight train ticket order booking reservation invoice ref reference id case no nr number tel"
     " phone mobile extension ext postcode zip"
 ).split()
+# a figure after a no, not after the short form of "number": "350 no. 360 a night and we have a deal"
+_TURNS_DOWN = r"no[.,]? [0-9]+,? ?(?:a|per|each|is|and|for|at|max|works|would|will|then|or|yes)\b|(?<=[0-9] )no[.,]? [0-9]"
 _RATED = ("rated", "rating", "ratings", "score", "scored", "scores", "review")
 _CALLS = ("call", "ring", "phone", "message", "text", "write", "reach", "contact", "meet", "ready")
 _PERIODS = ("top", "first", "last", "next", "past")
@@ -67,8 +69,8 @@ _WORD_LED = [
     rf"|until) {_CLOCK}(?![0-9])\b{_NOT_MONEY}",
     r"nine[ -]to[ -]five\b|fifty[ -]fifty\b",
     rf"(?:in|since|of|year|by|during|for) (?:19[5-9][0-9]|20[0-4][0-9])(?![0-9]){_NOT_MONEY}",
-    # "room 358" and "the code is 358" name no price, but "the room is 358" does
-    rf"(?!(?:room|suite|flat) is )(?:{'|'.join(_UNIT_NAMES)})(?: (?:no|nr|number|id|code|is))?(?:\.|:|#"
+    # "room 358" and "the code is 358" name no price, but "the room is 358" and "no. 360 a night" do
+    rf"(?!(?:room|suite|flat) is )(?!{_TURNS_DOWN})(?:{'|'.join(_UNIT_NAMES)})(?: (?:no|nr|number|id|code|is))?(?:\.|:|#"
     r"| #)? ?[0-9][0-9-]*(?:\.[0-9]+)?"
     r"(?= *[^0-9 ]|$| +[^cry])",
     rf"(?:{'|'.join(_RATED)})(?: score)?(?: (?:is|of|at|was|:))?:? ?[0-9](?:\.[0-9]+)?\b",
