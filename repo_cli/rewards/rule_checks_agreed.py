@@ -21,9 +21,33 @@ def agreed_price_kept(r: Reading) -> Finding | None:
     if near(agreed, [a.value for a in said]) or near(agreed * nights, [a.value for a in said]):
         return CLEAR
     current = r.at.maybe("current_price")
-    harmless = [*quoted(r), *([current, current - agreed] if current is not None else [])]
-    wrong = next((a for a in said if not near(a.value, harmless)), None)
+    harmless = [*quoted(r), *([current - agreed] if current is not None else [])]
+    wrong = next(
+        (
+            a
+            for a in said
+            if not near(a.value, harmless)
+            and (current is None or not near(a.value, [current]) or _as_agreed(r, a.span))
+        ),
+        None,
+    )
     return r.found(wrong.span, f"{wrong.value:g} where {agreed:g} is agreed") if wrong else CLEAR
+
+
+_AGREED = re.compile(
+    r"(?i)\b(?:final|agreed|settled|as discussed|recap\w*|to (?:confirm|sum up)|confirm\w*)\b|最终|谈[定好妥]|说[定好]|定的"
+    r"|确认|核对"
+)
+_BEFORE = re.compile(
+    r"(?i)\b(?:instead|from|rather|down|was|were|until|previous\w*|old|before|today|now|current\w*|listed|original\w*)\b"
+    r"|原|从|由|之前|现在|目前|不是|而不|降|改|调"
+)
+
+
+def _as_agreed(r: Reading, span: tuple[int, int]) -> bool:
+    """Whether a sentence gives its figure out for what was agreed, not for what the price was."""
+    sentence = r.cut(r.sentence_of(span))
+    return bool(_AGREED.search(sentence)) and not _BEFORE.search(sentence)
 
 
 _LEAVES_IT = re.compile(

@@ -64,6 +64,7 @@ _SHARE = Cue(
     rf"|\b(?:{_FEW}) in (?:two|three|four|five|six|seven|eight|nine|ten|twenty|a hundred)\b"
     r"|(?:(?<!\d)\d+|[两三四五六七八九十百])个?(?:客人|人|订单|访客|游客)[里中]?(?:面|间|头)?就?有?(?:\d+"
     r"|[一两三四五六七八九])个"
+    r"|[十百]个?[里中]?(?:面|头)?[，,]?(?:就|倒|至少|起码|都)?有[一二三四五六七八九][十]?个"
     r"|[一二三四五六七八九十]分之[一二三四五六七八九](?!折)"
     r"|(?<![打让便宜降优惠])[一二三四五六七八九][五]?成(?:多|以上|左右)?(?:的)?(?:客人|人|旅客|订单|用户|"
     r"访客|酒店|游客|住客|顾客)"
@@ -74,6 +75,16 @@ _SHARE = Cue(
     r"bookings|searches)\b"
     r"|(?:大半|半数|一半|过半)(?:以上|多)?(?:的)?(?:客人|旅客|用户|访客|游客|住客|顾客)(?!是|吗)"
 )
+# rooms that are said to be open, at present: "only three of your rooms are left"
+_OPEN_ROOMS = Cue(
+    rf"(?i)\b(\d+|{_ONES}|ten) (?:of (?:your|the|those|these) )?(?:\w+ )?rooms (?:(?:are|is|still|left|currently|now|that|which"
+    r"|remain) ){0,3}(?:open|left|unsold|empty|available|remaining|vacant|unbooked|free)\b"
+    r"|(?:剩(?:下|余)?|空着|还有|余)了?(\d+|[一二两三四五六七八九十]+)间(?!夜)"
+)
+_SUPPOSED = re.compile(
+    r"(?i)\b(?:if|when|once|with|suppose|usually|often|last|say)\b|如果|要是|比如|假如|万一|通常|去年|上[次周个]"
+)
+_WORDS_OF_COUNT = {word: i for i, word in enumerate([*_ONES.split("|"), "ten"], 1)} | {"两": 2}
 # spelt-out numbers of people or of per cent: the readers of the negotiation room give their values
 _SPELT_EN = Cue(
     rf"(?i)\b((?:(?:{_TENS})(?:[- ](?:{_ONES}))?|(?:a|{_ONES}) (?:dozen|hundred|"
@@ -107,7 +118,9 @@ def _known_numbers(at: Situation) -> list[float]:
     known = list(at.fact_values())
     hotel = at.scenario.get("hotel")
     for source in (hotel if isinstance(hotel, dict) else {}, at.scenario):
-        known += [float(v) for k, v in source.items() if isinstance(v, int | float) and k not in ("id",)]
+        known += [
+            float(v) for k, v in source.items() if isinstance(v, int | float) and k not in ("id", "max_asks")
+        ]
     return known + [n for text in at.partner_turns for n in _numbers_in(text)]
 
 
@@ -162,6 +175,10 @@ def figures_grounded(r: Reading) -> Finding | None:
             values = [float(n.value) for n in scan(m[1]) if isinstance(n.value, int | float)]
             if len(values) != 1 or not (near(values[0], known) or near(values[0], cuts, 1.0)):
                 return r.found(m.span(), f"{m[1]} is not in the facts")
+    for m in _OPEN_ROOMS.finditer(r.text):
+        wrong = _wrong_rooms(r, m)
+        if wrong is not None:
+            return r.found(m.span(), f"{wrong:g} rooms are not in the facts")
     spans = [a.span for a in r.plain_amounts]
     for m in _COUNT.finditer(r.text):
         number = next(g for g in m.groups() if g)
@@ -174,6 +191,19 @@ def figures_grounded(r: Reading) -> Finding | None:
         if value > 1 and not near(value, known):
             return r.found(m.span(), f"{value:g} is not in the facts")
     return CLEAR if applies else None
+
+
+def _wrong_rooms(r: Reading, m: re.Match[str]) -> float | None:
+    """The count of open rooms that a match states, where the brief gives another; None where it is right or unknown."""
+    hotel = r.at.scenario.get("hotel")
+    rooms = hotel.get("rooms_open") if isinstance(hotel, dict) else None
+    text = (m[1] or m[2]).lower()
+    value = float(_WORDS_OF_COUNT.get(text) or zh_number(text))
+    sentence = r.cut(r.sentence_of(m.span()))
+    if not isinstance(rooms, int | float) or _TO_COME.search(sentence) or _SUPPOSED.search(sentence):
+        return None
+    said = text in " ".join(r.at.partner_turns).lower()
+    return None if said or near(value, [float(rooms), *r.at.fact_values()]) else value
 
 
 _RIVALS = (
