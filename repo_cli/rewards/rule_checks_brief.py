@@ -76,7 +76,7 @@ _MONTH_EN = "january|february|march|april|june|july|august|september|october|nov
 _PART_OF_MONTH = re.compile(
     rf"(?i)\b(?:{_PART})\b(?:[ -](?:\w+ ){{0,2}}?(?:of )?)({_MONTH_EN})\b|\ball (?:of )?({_MONTH_EN})\b"
     r"|(?<![一二三四五六七八九十\d])([一二三四五六七八九]|十[一二]?"
-    r"|\d{1,2})月(?:的)?(?:第?[一二三四]个?周|上旬|中旬|下旬|底|初|整月|全月)"
+    r"|\d{1,2})月份?(?:的)?(?:第?[一二三四]个?周|上旬|中旬|下旬|底|初|整(?:个)?月|全月)"
 )
 _BARE_DAY = re.compile(
     r"(?i)\b(?:the|on|from|until|to) (?:the )?(\d{1,2})(?:st|nd|rd|th)\b(?! (?:floor|time|of|century|room|place|"

@@ -38,6 +38,16 @@ def _is_total(r: Reading, amount: Amount) -> bool:
     return low is not None and high is not None and low - 0.5 <= each <= high + 0.5
 
 
+def _is_gap(r: Reading, amount: Amount) -> bool:
+    """Whether a small amount is the gap of two prices in play, for one night or for all: no price of a room."""
+    current, nights = r.at.maybe("current_price"), r.at.maybe("nights") or 1
+    if current is None or amount.implied or amount.value >= 0.45 * current:
+        return False
+    known = [current, *r.at.fact_values(), *r.at.partner_amounts, *(a.value for a in r.plain_amounts)]
+    gaps = _differences([v for v in known if 0.45 * current <= v <= 2 * current])
+    return near(amount.value, gaps) or near(amount.value, [g * nights for g in gaps])
+
+
 _RAISES = Cue(
     r"(?i)\b(?:raise|increase|put up|bump up|mark up|lift|push up) (?:it|the \w+|your \w+|388) by \d+\b"
     r"|\b(?:add|another|an extra|put) \d+(?: yuan| CNY)? (?:on top|onto|to) (?:of )?(?:the|your|it|388)"
@@ -87,7 +97,7 @@ def price_in_range(
             continue
         if near(amount.value, theirs) and (not asks or _THEIR_CALL.search(r.cut(r.clause_of(amount.span)))):
             continue
-        if _is_total(r, amount):
+        if _is_total(r, amount) or (below and _is_gap(r, amount)):
             continue
         where = f"below {lowest:g}" if below else f"above {highest:g}"
         return r.found(amount.span, f"{amount.value:g} is {where}")
@@ -200,7 +210,7 @@ def price_grounded(r: Reading) -> Finding | None:
         others = [*r.at.agent_amounts, *_negotiated(r)]
         known = [*public, *others, *(a.value for a in r.plain_amounts)]
         gaps = _differences([v for v in known if v <= 2 * current])
-        if near(value, others) or near(value, gaps) or _is_total(r, amount):
+        if near(value, others) or near(value, gaps) or _is_total(r, amount) or _is_gap(r, amount):
             continue
         return r.found(amount.span, f"{value:g} is neither in the brief nor said before")
     loose = _claimed_figure(r, public) if current is not None else None

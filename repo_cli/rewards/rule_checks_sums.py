@@ -114,7 +114,7 @@ _SUMS = Cue(
     rf"[-−+x×*](?=\s*\d+(?:\.\d+)?\s*(?:yuan|cny|元|块)?\s*=))"
     rf"\s*{_NUMBER}\s*"
     rf"(?:yuan|cny|nights?|元|块|晚)?\s*(?:is|are|makes?|equals?|gives?|leaves?|comes to|=|就是|等于|是|"
-    rf"得)\s*"
+    rf"得)\s*(?:you |us |me )?"
     rf"(?:about |only |just )?{_NUMBER}"
 )
 _UNIT = r"(?:\s*(?:yuan|cny|rmb|元|块))?"

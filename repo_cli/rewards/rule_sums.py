@@ -19,7 +19,7 @@ SMALL = 0.45  # of the current price: below it an amount is a change, no price
 LARGE = 1.35  # of the sentence's prices: above it an amount is a total
 _ASKS = re.compile(
     r"(?i)\b(?:could|can|would|will|may) (?:you|we|i|it)\b|\bhow about\b|\bwhat about\b|\bshall\b"
-    r"|\bplease\b|\bif you\b"
+    r"|\bplease\b|\bif you (?:could|can|would|agree|are|were)\b"
     r"|能不能|可不可以|能否|可以吗|行吗|行不行|好吗|怎么样|要不要|建议|希望|您看(?:可以|行)"
 )
 _ROUGH = re.compile(
