@@ -18,12 +18,18 @@ _FORMAL = "壹贰貳叁參肆伍陆陸柒捌玖拾佰仟萬億兩塊個點"
 _PLAIN = "一二二三三四五六六七八九十百千万亿两块个点"
 _FOLD.update({ord(a): b for a, b in zip(_FORMAL, _PLAIN, strict=True)})
 
+_TWO_FIGURES = re.compile(r"(?<=(?<![0-9，,.])[0-9]{3})，(?=[0-9]{3}(?![0-9，,]))")
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
 
 
 def fold(text: str) -> str:
-    """Lower-case ASCII, half-width forms, plain numerals; the length never changes."""
+    """Lower-case ASCII, half-width forms, plain numerals; the length never changes.
+
+    A Chinese comma between two figures of three digits divides clauses ("现在388，350可以吗"), not thousands.
+    """
+    if "，" in text:
+        text = _TWO_FIGURES.sub(";", text)
     return text.translate(_FOLD)
 
 
