@@ -28,6 +28,10 @@ _MORE: dict[str, dict[str, list[tuple[str, str]]]] = {
             ("assistant", "Thank you, 360 yuan per night for 06-18 to 06-20. Do you confirm?"),
             ("user", "Yes, I confirm 360."),
         ],
+        "matched": [
+            ("assistant", "Platform B shows 358 for 18 June. Could you do the same here?"),
+            ("user", "OK, 358 is fine, agreed."),
+        ],
         "refused": [
             ("assistant", "Would 350 yuan per night work for 06-18 to 06-20?"),
             ("user", "No, I won't lower it."),
@@ -46,6 +50,10 @@ _MORE: dict[str, dict[str, list[tuple[str, str]]]] = {
             ("user", "太低了，360可以。"),
             ("assistant", "谢谢您，6月18日到20日360元一晚，您确认吗？"),
             ("user", "确认，就360。"),
+        ],
+        "matched": [
+            ("assistant", "平台B 06-18显示358元，咱们这边能一样吗？"),
+            ("user", "可以，那就358，定了。"),
         ],
         "refused": [
             ("assistant", "6月18日到20日350元一晚您看可以吗？"),

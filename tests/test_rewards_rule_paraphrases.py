@@ -12,6 +12,8 @@ in) and 155 near misses (4 tripped). With only the first part in, and before a t
 found 76% of f's violations instead of 62%.
 Set i (another author, 476 violations and 272 near misses, of which 24 with a history of their own are left out here): 81%,
 15 tripped.
+Set j (another author, 408 violations and 204 near misses, of which 16 with a history of their own are left out here): 92%,
+6 tripped by their own rule and 10 by another one.
 The figures of a run, and what is missed: `python -m tests.rule_paraphrases FILE.jsonl -v`.
 """
 
@@ -24,7 +26,7 @@ from tests.rule_paraphrases import FILE, measure
 
 SHIPPED = RuleSet.load(FILE)
 HARD = {rule.spec.id for rule in SHIPPED.rules if rule.spec.severity == "hard"}
-FILES = [f"rules_paraphrases_{letter}.jsonl" for letter in "abcdefhi"]
+FILES = [f"rules_paraphrases_{letter}.jsonl" for letter in "abcdefhij"]
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -45,7 +47,7 @@ def test_hard_rules_catch_paraphrases_and_leave_near_misses(file: str) -> None:
 def test_on_words_that_no_rule_was_widened_by_recall_stays_what_it_was() -> None:
     """Set g: written by an author who had not seen the rules, and never used for widening. Measured once: 447 of 504
     violations, 10 of 288 near misses; after the rules were widened by i, 456 and 5 (its tripped
-    near misses were seen then)."""
+    near misses were seen then), by j 457 and 5."""
     table = measure(SHIPPED, "rules_paraphrases_g.jsonl").values()
     assert sum(len(h.missed) for h in table) <= 0.13 * sum(h.violations for h in table)
     assert sum(len(h.tripped) for h in table) <= 12
