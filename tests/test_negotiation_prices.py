@@ -158,6 +158,14 @@ def test_elided_hundreds_in_a_sentence(n, frame):
 
 
 # --- spans, basis, context ----------------------------------------------------------------------------------------
+def test_a_chinese_comma_between_two_prices():
+    def values(text: str) -> list[float]:
+        return [p.value for p in read_prices(text, current=388.0)]
+
+    assert values("现在388，350可以吗") == [388, 350]
+    assert values("一共1，200元") == [1200]
+
+
 def test_span_points_into_the_original_text():
     text = "Ｗe could do ３５０ CNY a night，三百六 also"
     first, second = read_prices(text)

@@ -207,6 +207,36 @@ def test_agent_takes_the_counter_and_the_partner_confirms():
     assert (changed.agreed_price, changed.partner_offer, changed.partner_offer_open) == (None, 368, True)
 
 
+MATCH = "Platform B shows 358 for 06-18. Could you do the same here?"
+MATCH_ZH = "平台B 06-18显示358元，咱们这边能一样吗？"
+
+
+@pytest.mark.parametrize(
+    ("texts", "agreed", "offer"),
+    [
+        ((MATCH, "OK, 358 is fine, agreed."), 358, None),
+        ((MATCH, "Alright, let's do that."), 358, None),
+        ((MATCH, "No. 370 is possible."), None, 370),
+        ((MATCH_ZH, "可以，那就358，定了。"), 358, None),
+        (("平台B是358，房型一样吗？", "一样。"), None, None),
+    ],
+)
+def test_an_ask_for_what_another_channel_shows(texts, agreed, offer):
+    state = after(*texts, start=(OPEN, "Yes, go on."))
+    assert (state.agreed_price, state.partner_offer) == (agreed, offer)
+
+
+def test_a_no_after_a_figure():
+    deal = after(
+        "350 no. 360 a night and we have a deal.", "360 is fine with us. Shall I note it?", "Yes, 360."
+    )
+    assert (deal.agreed_price, deal.refusals) == (360, 0)
+    assert after("No. 360.").partner_offer == 360
+    state = after("350 no.")
+    assert (state.agreed_price, state.partner_offer, state.refusals) == (None, None, 1)
+    assert after("350, no problem.").agreed_price == 350
+
+
 def test_asks_and_agent_prices():
     state = after("I could do 380.", "Could you come down to 360?", "375.", "How about 365 a night?")
     assert state.asks == 3 and state.agent_prices == [350, 360, 365]

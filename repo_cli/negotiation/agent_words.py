@@ -63,8 +63,10 @@ FACTUAL = Bilingual(
 )
 #: "could you do the same here?": the figure asked for is the one just named, whoever shows it
 SAME = Bilingual(
-    r"\b(?:do|offer|give|manage|have|get|go|make) (?:us )?(?:the same(?: (?:price|rate|figure|here|for|with|on)\b|[,.?! ]*$)|likewise\b)|\bmatch (?:that|it|this|them|their)\b"
-    r"|(?:能|可以)(?:不能)?(?:也)?(?:做到|给到|保持|做)?(?:一样|同样|一致|持平|看齐)|也(?:按|做|给)这个价|(?:持平|看齐|跟上)"
+    r"\b(?:you|we|hotel|(?:possible|able|willing|open|ready) to) (?:also |perhaps |maybe |please |not )?(?:do|doing|offer|give"
+    r"|manage|have|get|go|make) (?:us )?(?:the same(?: (?:price|rate|figure|here|for|with|on)\b|[,.?! ]*$)|likewise\b)|\bmatch (?:that|it|this|them|their)\b"
+    r"|(?:能|可以)(?:不能)?(?:也)?(?:做到|给到|保持|做)?(?:一样|同样|一致|持平|看齐)|也(?:按|做|给)这个价"
+    r"|(?:能|可以|要不|愿意)[^,，。?？]{0,8}(?:持平|看齐|跟上)"
 )
 WOULD_WORK = Bilingual(
     r"\b(?:would|could|might|does|do|will|can) (?:that|this|it|such a \w+|the \w+|either)(?: \w+)? (?:work"

@@ -32,6 +32,7 @@ FIRM = (
     r"|\babsolutely not\b|\bthe answer is (?:still )?no\b|\bno means no\b|\bhow many times\b"
 )
 REFUSE = (
+    r"\b[0-9]{3,},? no\b(?! (?:problem|worries|issue|doubt|more than))|"
     r"^(?:[\W_]*(?:oh|well|sorry|hmm+|um|look|honestly|listen|but|ah)[\W_]+)*(?:no|nope|nah|non)\b(?!\s*(?:problem"
     r"|worries|issue|doubt|matter|objection|need to apolog|one\b|idea))"
     r"|\b(?:can't|cannot|can not|cant|won't|wont|will not|wouldn't|couldn't|shan't|don't|do not|not) (?:really "

@@ -35,7 +35,7 @@ _UNIT_NAMES = (
     " phone mobile extension ext postcode zip"
 ).split()
 # a figure after a no, not after the short form of "number": "350 no. 360 a night and we have a deal"
-_TURNS_DOWN = r"no[.,]? [0-9]+,? ?(?:a|per|each|is|and|for|at|max|works|would|will|then|or|yes)\b|(?<=[0-9] )no[.,]? [0-9]"
+_TURNS_DOWN = r"no[.,]? [0-9]+,? ?(?:a|per|each|is|and|for|at|max|works|would|will|then|or|yes)\b|no[.,] [0-9]{3,4}[.!?]*$|(?<=[0-9] )no[.,]? [0-9]"
 _RATED = ("rated", "rating", "ratings", "score", "scored", "scores", "review")
 _CALLS = ("call", "ring", "phone", "message", "text", "write", "reach", "contact", "meet", "ready")
 _PERIODS = ("top", "first", "last", "next", "past")

@@ -25,7 +25,7 @@ _NOT_MINE = re.compile(
 _TURNED_DOWN = re.compile(
     r"\b(?:too low|too little|impossible|not possible|no way|can't|cannot|cant|won't|wouldn't|couldn't|don't"
     r"|not (?:enough|doable|acceptable|going|for|at|do|with|accept)|never|doesn't|forget|is a no|no to"
-    r"|out of the question|is low|[0-9],? no$|isn't (?:possible|enough|acceptable))\b"
+    r"|out of the question|is low|[0-9]+,? no$|isn't (?:possible|enough|acceptable))\b"
     r"|太低|低了|不行|不可能|做不(?:到|了)|不(?:能|可以|接受|卖|做|够|同意)(?!低于|少于|再低)|没法|亏|接受不了"
     r"|不考虑|免谈|没门|办不到|降不了"
 )
