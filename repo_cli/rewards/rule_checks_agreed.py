@@ -35,8 +35,8 @@ def agreed_price_kept(r: Reading) -> Finding | None:
 
 
 _AGREED = re.compile(
-    r"(?i)\b(?:final|agreed|settled|as discussed|recap\w*|to (?:confirm|sum up)|confirm\w*)\b|最终|谈[定好妥]|说[定好]|定的"
-    r"|确认|核对"
+    r"(?i)\b(?:final|agreed|settled|as discussed|recap\w*|to (?:confirm|sum up)|confirm\w*)\b"
+    r"|最终|谈[定好妥]|说[定好]|定的|确认|核对"
 )
 _BEFORE = re.compile(
     r"(?i)\b(?:instead|from|rather|down|was|were|until|previous\w*|old|before|today|now|current\w*|listed|original\w*)\b"

@@ -77,8 +77,8 @@ _SHARE = Cue(
 )
 # rooms that are said to be open, at present: "only three of your rooms are left"
 _OPEN_ROOMS = Cue(
-    rf"(?i)\b(\d+|{_ONES}|ten) (?:of (?:your|the|those|these) )?(?:\w+ )?rooms (?:(?:are|is|still|left|currently|now|that|which"
-    r"|remain) ){0,3}(?:open|left|unsold|empty|available|remaining|vacant|unbooked|free)\b"
+    rf"(?i)\b(\d+|{_ONES}|ten) (?:of (?:your|the|those|these) )?(?:\w+ )?rooms (?:(?:are|is|still|left|now"
+    r"|currently|that|which|remain) ){0,3}(?:open|left|unsold|empty|available|remaining|vacant|unbooked|free)\b"
     r"|(?:剩(?:下|余)?|空着|还有|余)了?(\d+|[一二两三四五六七八九十]+)间(?!夜)"
 )
 _SUPPOSED = re.compile(
