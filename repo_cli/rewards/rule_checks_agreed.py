@@ -21,7 +21,8 @@ def agreed_price_kept(r: Reading) -> Finding | None:
     if near(agreed, [a.value for a in said]) or near(agreed * nights, [a.value for a in said]):
         return CLEAR
     current = r.at.maybe("current_price")
-    harmless = [*quoted(r), *([current - agreed] if current is not None else [])]
+    gap = current - agreed if current is not None else 0.0  # what the partner gives up, a night and in all
+    harmless = [*quoted(r), *([gap, gap * nights] if gap else [])]
     wrong = next(
         (
             a
@@ -39,8 +40,9 @@ _AGREED = re.compile(
     r"|最终|谈[定好妥]|说[定好]|定的|确认|核对"
 )
 _BEFORE = re.compile(
-    r"(?i)\b(?:instead|from|rather|down|was|were|until|previous\w*|old|before|today|now|current\w*|listed|original\w*)\b"
-    r"|原|从|由|之前|现在|目前|不是|而不|降|改|调"
+    r"(?i)\b(?:instead|from|rather|down|was|were|until|previous\w*|old|before|today|now|current\w*|listed|original\w*"
+    r"|no longer|gone|replaced|not)\b"
+    r"|n't\b|原|从|由|之前|现在|目前|不是|而不|降|改|调|不用|不再|作废|就不"
 )
 
 
