@@ -165,7 +165,8 @@ _CLAIMED = Screened(
 )
 _PROPOSES = Screened(
     r"(?i)\b(?:could|would|can|might|shall|may) (?:you|we|i|it)\b|\bwould # \b|\bif (?:you|we)\b|\b(?:how about"
-    r"|what about|propose|suggest|level with|closer to|in line with|like to ask)\b|^\s*(?:did|do|does|is|was|were|have|has|what|would|could)\b"
+    r"|what about|propose|suggest|level with|closer to|in line with"
+    r"|like to ask)\b|^\s*(?:did|do|does|is|was|were|have|has|what|would|could)\b"
     r"|持平|看齐|建议|想跟|想请|希望",
     _CLAIMS,
 )
