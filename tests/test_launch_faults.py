@@ -134,10 +134,8 @@ def test_a_second_signal_ends_at_once_and_a_limit_ends_what_never_gets_there(
 ) -> None:
     cfg, run = case
     process = started(run, "long")
-    beats = [
-        run / "logs" / f"beat-{rank}.json" for rank in (0, 1)
-    ]  # from then on a signal waits for a safe place
-    until(lambda: all(beat.exists() for beat in beats))
+    inside = [run / "logs" / f"inside-{rank}" for rank in (0, 1)]  # from there no safe place comes
+    until(lambda: all(mark.exists() for mark in inside))
     process.send_signal(signal.SIGTERM)
     time.sleep(1.0)
     assert process.poll() is None  # it works on: there is no safe place
@@ -148,10 +146,10 @@ def test_a_second_signal_ends_at_once_and_a_limit_ends_what_never_gets_there(
 
     cfg.launch.stop_s = 2
     frozen(cfg, run)
-    for beat in beats:
-        beat.unlink(missing_ok=True)
+    for mark in inside:
+        mark.unlink()
     process = started(run, "long")
-    until(lambda: all(beat.exists() for beat in beats))
+    until(lambda: all(mark.exists() for mark in inside))
     began = time.monotonic()
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=30)
