@@ -83,6 +83,22 @@ def test_a_ragged_batch_gives_what_each_context_gives_alone(plain: SimpleNamespa
         assert a.ids == b.ids and torch.allclose(torch.tensor(a.logps), torch.tensor(b.logps), atol=1e-5)
 
 
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_contexts_read_in_parts_give_the_same_replies(plain: SimpleNamespace, temperature: float) -> None:
+    longest = max(len(context) for context in plain.contexts)
+    settings: dict[str, Any] = {"temperature": temperature, "max_new_tokens": 24, "batch_size": 8}
+    at_once, by_two, by_one = (
+        engine(plain, **settings, prefill_tokens=tokens).generate(plain.contexts, seed=5)
+        for tokens in (10**6, 2 * longest + 1, 1)
+    )
+    assert len({len(reply.ids) for reply in at_once}) > 1  # rows have left the batch on the way
+    for parts in (by_two, by_one):
+        assert [reply.ids for reply in parts] == [reply.ids for reply in at_once]
+        assert [x for r in parts for x in r.logps] == pytest.approx(
+            [x for r in at_once for x in r.logps], abs=1e-5
+        )
+
+
 def test_logps_are_the_trainers_and_the_base_is_left_bit_identical(plain: SimpleNamespace) -> None:
     backbone = plain.backbone
     before = {n: p.detach().clone() for n, p in backbone.named_parameters()}

@@ -71,6 +71,7 @@ class RolloutConfig:
     top_p: float = key(1.0, "nucleus sampling; 1 = off", above=0, hi=1)
     top_k: int = key(0, "only the k likeliest tokens; 0 = off", lo=0)
     batch_size: int = key(64, "sequences decoded at once on one rank", lo=1)
+    prefill_tokens: int = key(16384, "padded tokens of contexts read in one pass", lo=1)
     merge: bool = key(True, "merge the policy's adapter into the base while generating")
 
 
@@ -111,9 +112,6 @@ class EngineConfig:
     micro_tokens: int = key(4096, "padded tokens in one micro-batch", lo=1)
     gradient_checkpointing: bool = key(False, "recompute activations in the backward pass to save memory")
     threads: int | None = key(None, "CPU threads a rank; null = leave as it is", lo=1)
-    keep_mib: int = key(
-        0, "CPU: freed blocks up to this size are used again; 0 = as the system does", lo=0, hi=1023
-    )
     device: str = key("auto", "where to train", choices=("auto", "cpu", "cuda"))
 
 

@@ -21,7 +21,7 @@ from repo_cli.errors import UserError
 
 HARMLESS = (
     "name", "runs_dir", "cache_dir", "resume", "force", "tracker", "launch", "slurm", "sweep", "pipeline",
-    "eval", "engine.threads", "engine.keep_mib", "rl.eval_every", "rl.eval_n", "alarms", "rl.preflight",
+    "eval", "engine.threads", "rl.eval_every", "rl.eval_n", "alarms", "rl.preflight",
     "rl.preflight_action", "rl.preflight_contexts",
 )  # fmt: skip
 REFUSED = (

@@ -2,17 +2,21 @@
 
 transformers' DynamicCache makes a new tensor for every token, and under autocast its float32 keys are converted anew
 each time they are read. Here a layer's tensors are made once with room for the whole reply, in the dtype that the
-attention computes in, and each token is written into its place.
+attention computes in, and each token is written into its place. The contexts of a batch may be read a few rows at a
+time (`row_parts`), so that the passes over them need little memory while the decoding has all rows at once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
+
+ROUND = 64  # lengths are multiples of this: memory of one batch then fits the next one
 
 
 class RoomyLayer(DynamicLayer):
@@ -21,15 +25,35 @@ class RoomyLayer(DynamicLayer):
     def __init__(self, room: int, dtype: torch.dtype | None) -> None:
         super().__init__()
         self.room, self.store = room, dtype
+        self.used = 0
+        self.whole: list[Tensor] = []
+        self.rows_of: tuple[RoomyLayer, int, slice] | None = None
+
+    def part(self, total: int, rows: slice) -> RoomyLayer:
+        """A layer for some rows of a batch of `total`, which writes into this one's tensors."""
+        made = RoomyLayer(self.room, self.store)
+        made.rows_of = (self, total, rows)
+        return made
+
+    def _begin(self, states: tuple[Tensor, Tensor], new: int) -> None:
+        self.lazy_initialization(*states)
+        if self.rows_of is None:
+            self.whole = [self._empty(one, len(one), new + self.room) for one in states]
+            return
+        whole, total, rows = self.rows_of
+        if not whole.is_initialized:
+            whole.lazy_initialization(*states)
+            whole.whole = [self._empty(one, total, new + self.room) for one in states]
+            whole.used = new
+            whole._show()
+        self.whole = [tensor[rows] for tensor in whole.whole]
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
         new = key_states.shape[-2]
         if not self.is_initialized:
-            self.lazy_initialization(key_states, value_states)
-            self.used = 0
-            self.whole = [self._empty(states, new + self.room) for states in (key_states, value_states)]
+            self._begin((key_states, value_states), new)
         elif self.used + new > self.whole[0].shape[-2]:
-            grown = [self._empty(old, self.used + new + self.room) for old in self.whole]
+            grown = [self._empty(old, len(old), self.used + new + self.room) for old in self.whole]
             for old, larger in zip(self.whole, grown, strict=True):
                 larger[:, :, : self.used] = old[:, :, : self.used]
             self.whole = grown
@@ -38,8 +62,9 @@ class RoomyLayer(DynamicLayer):
         self.used += new
         return self._show()
 
-    def _empty(self, like: Tensor, time: int) -> Tensor:
-        batch, heads, _, width = like.shape
+    def _empty(self, like: Tensor, batch: int, time: int) -> Tensor:
+        _, heads, _, width = like.shape
+        time += -time % ROUND
         return like.new_empty(batch, heads, time, width, dtype=self.store or like.dtype)
 
     def _show(self) -> tuple[Tensor, Tensor]:
@@ -47,9 +72,12 @@ class RoomyLayer(DynamicLayer):
         return self.keys, self.values
 
     def batch_select_indices(self, indices: Tensor) -> None:
-        if self.is_initialized:
-            self.whole = [tensor[indices] for tensor in self.whole]
-            self._show()
+        if not self.is_initialized:
+            return
+        for tensor in self.whole:  # within its own memory: tensors of ever new sizes leave the heap in shreds
+            tensor[: len(indices), :, : self.used] = tensor[:, :, : self.used][indices]
+        self.whole = [tensor[: len(indices)] for tensor in self.whole]
+        self._show()
 
 
 def roomy_cache(config: Any, room: int, dtype: torch.dtype | None) -> DynamicCache:
@@ -61,3 +89,19 @@ def roomy_cache(config: Any, room: int, dtype: torch.dtype | None) -> DynamicCac
         RoomyLayer(room, dtype) if type(layer) is DynamicLayer else layer for layer in cache.layers
     ]
     return cache
+
+
+def row_parts(cache: DynamicCache, total: int, at_once: int) -> Iterator[tuple[slice, DynamicCache]]:
+    """Rows of an empty cache for a batch of `total`, `at_once` at a time, each with a cache that fills those rows.
+
+    Every part must be of the same length in time. All rows at once where a layer is of another kind than RoomyLayer.
+    """
+    layers = [layer for layer in cache.layers if isinstance(layer, RoomyLayer)]
+    if at_once >= total or len(layers) < len(cache.layers):
+        yield slice(0, total), cache
+        return
+    for start in range(0, total, at_once):
+        rows = slice(start, min(total, start + at_once))
+        part = DynamicCache()
+        part.layers = [layer.part(total, rows) for layer in layers]
+        yield rows, part

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -17,7 +18,7 @@ from repo_cli.config.schema import RolloutConfig
 from repo_cli.errors import UserError
 from repo_cli.models.backbone import Backbone
 from repo_cli.rollout.agents import Talk
-from repo_cli.rollout.cache import roomy_cache
+from repo_cli.rollout.cache import roomy_cache, row_parts
 from repo_cli.training.heartbeat import beat
 
 COMPACT_BELOW = 0.75  # rows that have ended leave the batch once fewer than this share of its rows still run
@@ -112,16 +113,17 @@ class LocalEngine:
         logps: dict[int, list[float]] = {i: [] for i in chosen}
         running = torch.ones(len(rows), dtype=torch.bool, device=device)
         cache = roomy_cache(self.backbone.base.config, self.cfg.max_new_tokens, self.backbone.autocast_dtype)
+        at_once = max(1, self.cfg.prefill_tokens // longest)
+        logits = torch.cat(
+            [
+                self._logits(ids[part], attention[part], positions[part], part_cache)
+                for part, part_cache in row_parts(cache, len(rows), at_once)
+            ]
+        )
         for emitted in range(1, self.cfg.max_new_tokens + 1):
             beat("generate")
-            logits = self.backbone.base(
-                input_ids=ids,
-                attention_mask=attention,
-                position_ids=positions,
-                past_key_values=cache,
-                use_cache=True,
-                logits_to_keep=1,
-            ).logits[:, -1]
+            if emitted > 1:
+                logits = self._logits(ids, attention, positions, cache)
             sampled, sampled_logps = sample(logits, self.cfg, generator)
             stopped = torch.isin(sampled, stops)
             last = emitted == self.cfg.max_new_tokens
@@ -150,6 +152,19 @@ class LocalEngine:
                     running[keep],
                 )
                 rows = [rows[k] for k in keep.tolist()]
+
+    def _logits(
+        self, ids: torch.Tensor, attention: torch.Tensor, positions: torch.Tensor, cache: Any
+    ) -> torch.Tensor:
+        """Of the token after the last one; [rows, vocabulary]. The cache takes the new keys and values."""
+        return self.backbone.base(
+            input_ids=ids,
+            attention_mask=attention,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        ).logits[:, -1]
 
 
 def sample(

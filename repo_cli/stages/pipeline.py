@@ -73,7 +73,6 @@ NOT_INPUTS = (
         "pipeline",
         "slurm",
         "sweep",
-        "engine.keep_mib",
     ),
     # how fast a judge elsewhere is asked does not change what it says
     *(

@@ -47,7 +47,7 @@ from repo_cli.training.checkpoint import (
 )
 from repo_cli.training.engine import NonFiniteLoss, TrainEngine
 from repo_cli.training.heartbeat import Heartbeat, beat
-from repo_cli.training.memory import give_back, keep_freed, peak_gib
+from repo_cli.training.memory import give_back, peak_gib
 from repo_cli.training.progress import StepProgress
 from repo_cli.training.rundir import RunDir
 from repo_cli.training.signals import StopFlag
@@ -91,8 +91,6 @@ class Session(Speaker):
     def __enter__(self) -> Session:
         quiet_libraries()
         self.device = distributed.init(self.cfg)
-        if self.device.type == "cpu":
-            keep_freed(self.cfg.engine.keep_mib)
         self.is_main = distributed.is_main()
         if self._given is None:
             made = str(RunDir.create(self.cfg).path) if self.is_main else None
