@@ -8,7 +8,6 @@ logged and nothing else: no reward, gradient or decision of the run depends on i
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import torch
 
@@ -29,15 +28,16 @@ def development_dialogues(
 ) -> dict[str, float]:
     """Plays `rl.eval_n` dialogues on development scenarios, shared out over the ranks; means over all of them.
 
+    Sampled as the rollouts are (`rollout.temperature`): spoken greedily, it would be another policy than the one trained.
+
     dev/rating, dev/deals, dev/violations_per_100: as the evaluation's; dev/rm: the reward model on the same replies, on
     the run's `rm.scale`; dev/persuasion: the persuasive-ability score, with its parts (evaluation.result.persuasion).
     """
     world = get_world(cfg.world.name, cfg.world.language, cfg.world.seed)
     numbers = range(rank(), cfg.rl.eval_n, world_size())
     rows = [opening_row(world, i, "dev", cfg.eval.seed) for i in numbers]
-    engine = LocalEngine(sampler.backbone, sampler.role, replace(sampler.cfg, temperature=0.0))
     with sampler.backbone.gathered():  # ZeRO-3: ranks may differ in how many turns their dialogues take
-        played = run_conversations(engine, world, rows, cfg.eval.max_turns, cfg.eval.seed, numbers=numbers)
+        played = run_conversations(sampler, world, rows, cfg.eval.max_turns, cfg.eval.seed, numbers=numbers)
     rated = [(c, world.rate(c.messages, c.scenario, c.outcome)) for c in played]
     aspects = [aspect_scores(r.turns) for _, r in rated]
     columns: dict[str, list[float]] = {
