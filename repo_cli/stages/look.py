@@ -28,7 +28,8 @@ def development_dialogues(
 ) -> dict[str, float]:
     """Plays `rl.eval_n` dialogues on development scenarios, shared out over the ranks; means over all of them.
 
-    Sampled as the rollouts are (`rollout.temperature`): spoken greedily, it would be another policy than the one trained.
+    Sampled as the rollouts are (`rollout.temperature`): greedy replies would be another policy's than the one
+    in training.
 
     dev/rating, dev/deals, dev/violations_per_100: as the evaluation's; dev/rm: the reward model on the same replies, on
     the run's `rm.scale`; dev/persuasion: the persuasive-ability score, with its parts (evaluation.result.persuasion).
