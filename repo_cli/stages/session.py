@@ -91,6 +91,7 @@ class Session(Speaker):
     def __enter__(self) -> Session:
         quiet_libraries()
         self.device = distributed.init(self.cfg)
+        gc.freeze()  # half a million objects of the libraries stay: the collector need not look at them again and again
         self.is_main = distributed.is_main()
         if self._given is None:
             made = str(RunDir.create(self.cfg).path) if self.is_main else None
