@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -216,3 +217,26 @@ def test_a_rank_of_somebody_elses_launcher_joins(tmp_path: Path) -> None:
     assert [rank.returncode for rank in ranks] == [0, 0]
     assert outs[0] == outs[1] and Path(outs[0]).parent.parent.parent == tmp_path / "sft"
     assert [(Path(outs[0]).parent / f"rank-{rank}").read_text().split()[2] for rank in (0, 1)] == ["0", "0"]
+
+
+def test_each_file_of_a_list_is_known_by_its_content(tmp_path: Path) -> None:
+    from repo_cli.launch.differences import differences, write_record
+
+    names = [tmp_path / f"{name}.jsonl" for name in "abc"]
+    for number, file in enumerate(names):
+        file.write_text(f"{number}\n", encoding="utf-8")
+
+    def given(*files: Path) -> Any:
+        return compose("sft", ["policy=tiny", f"data.also=[{','.join(map(str, files))}]"])
+
+    before = given(*names[:2])
+    write_record(before, tmp_path)
+    assert differences(before, given(*names[:2]), tmp_path) == []
+    moved = names[1].rename(tmp_path / "moved.jsonl")
+    (found,) = differences(before, given(names[0], moved), tmp_path)
+    assert found.key == "data.also[1]" and found.kind == "allowed" and "another place" in found.why
+    (found,) = differences(before, given(names[0], names[2]), tmp_path)[:1]
+    assert found.key == "data.also[1]" and found.kind == "refused"
+    names[0].write_text("other rows\n", encoding="utf-8")
+    changed = {found.key: found for found in differences(before, given(names[0], moved), tmp_path)}
+    assert changed["data.also[0]"].kind == "refused" and "content has changed" in changed["data.also[0]"].why

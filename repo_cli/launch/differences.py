@@ -32,7 +32,7 @@ REFUSED = (
 #: And by stage: what its finished rounds were made with.
 REFUSED_IN = {"sample": ("sample", "rollout.batch_size")}
 #: Files that a run is made of: their contents count, not where they lie.
-FILES = ("data.path", "data.val_path", "policy.path", "policy.parent", "rm.path", "judge.path")
+FILES = ("data.path", "data.also", "data.val_path", "policy.path", "policy.parent", "rm.path", "judge.path")
 RECORD = "inputs.json"
 SILENT = ("resume", "force", "name", "runs_dir", "cache_dir")  # said by the command itself
 _SAID = {"harmless": "changed, harmless", "allowed": "changed", "refused": "changed, forced"}
@@ -64,7 +64,7 @@ def differences(before: Config, now: Config, run: Path) -> list[Difference]:
         old, value = was.get(key), new.get(key)
         if old == value:
             continue
-        if key in FILES and then.get(key) and then[key] == content(value):
+        if _is_file(key) and then.get(key) and then[key] == content(value):
             found.append(Difference(key, old, value, "allowed", "the same content in another place"))
         else:
             found.append(Difference(key, old, value, _kind(key, now.stage)))
@@ -118,9 +118,7 @@ def record(run: Path) -> dict[str, str]:
 
 def inputs(cfg: Config) -> dict[str, str]:
     """Hash by key of each file or directory that the configuration names and that lies on this disk."""
-    flat = _flat(cfg)
-    also = {f"data.also[{number}]": path for number, path in enumerate(flat.get("data.also") or [])}
-    files = {key: flat.get(key) for key in FILES} | also
+    files = {key: value for key, value in _flat(cfg).items() if _is_file(key)}
     return {key: hashed for key, value in files.items() if value and (hashed := content(value))}
 
 
@@ -148,15 +146,25 @@ def content(value: Any) -> str:
 
 def _kind(key: str, stage: str) -> str:
     def under(names: tuple[str, ...]) -> bool:
-        return any(key == name or key.startswith(name + ".") for name in names)
+        return any(key == name or key.startswith((name + ".", name + "[")) for name in names)
 
     if under(HARMLESS):
         return "harmless"
     return "refused" if under(REFUSED + REFUSED_IN.get(stage, ())) else "allowed"
 
 
+def _is_file(key: str) -> bool:
+    return key.partition("[")[0] in FILES
+
+
 def _flat(cfg: Config) -> dict[str, Any]:
-    return dict(_leaves(dataclasses.asdict(cfg)))
+    """Dotted keys and their values; the files of a list one by one, since each may have moved."""
+    flat = dict(_leaves(dataclasses.asdict(cfg)))
+    for key in FILES:
+        if isinstance(paths := flat.get(key), list):
+            del flat[key]
+            flat |= {f"{key}[{number}]": path for number, path in enumerate(paths)}
+    return flat
 
 
 def _leaves(data: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
