@@ -8,6 +8,7 @@ time (`row_parts`), so that the passes over them need little memory while the de
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,34 +17,51 @@ from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-ROUND = 64  # lengths are multiples of this: memory of one batch then fits the next one
+ROUND = 64  # lengths are multiples of this, so that memory is asked for in few sizes
+
+
+class Store:
+    """The memory of caches that are in use one after another; tensors of ever new sizes leave a heap in shreds."""
+
+    def __init__(self) -> None:
+        self.flat: list[Tensor] = []
+
+    def take(self, place: int, shape: tuple[int, ...], like: Tensor, dtype: torch.dtype) -> Tensor:
+        """A tensor of this shape in the memory of that place; what was taken from there before is overwritten."""
+        size = math.prod(shape)
+        while len(self.flat) <= place:
+            self.flat.append(like.new_empty(0, dtype=dtype))
+        found = self.flat[place]
+        if len(found) < size or found.dtype != dtype or found.device != like.device:
+            self.flat[place] = found = like.new_empty(0)  # the old memory goes before the new is asked for
+            self.flat[place] = found = like.new_empty(size, dtype=dtype)
+        return found[:size].view(shape)
 
 
 class RoomyLayer(DynamicLayer):
     """A DynamicLayer whose `keys` and `values` [batch, heads, time, head_dim] are views into roomier tensors."""
 
-    def __init__(self, room: int, dtype: torch.dtype | None) -> None:
+    def __init__(self, room: int, dtype: torch.dtype | None, store: Store, place: int) -> None:
         super().__init__()
-        self.room, self.store = room, dtype
+        self.room, self.kept_as, self.store, self.place = room, dtype, store, place
         self.used = 0
         self.whole: list[Tensor] = []
         self.rows_of: tuple[RoomyLayer, int, slice] | None = None
 
     def part(self, total: int, rows: slice) -> RoomyLayer:
         """A layer for some rows of a batch of `total`, which writes into this one's tensors."""
-        made = RoomyLayer(self.room, self.store)
+        made = RoomyLayer(self.room, self.kept_as, self.store, self.place)
         made.rows_of = (self, total, rows)
         return made
 
-    def _begin(self, states: tuple[Tensor, Tensor], new: int) -> None:
+    def _begin(self, states: tuple[Tensor, Tensor], total: int, new: int) -> None:
         self.lazy_initialization(*states)
         if self.rows_of is None:
-            self.whole = [self._empty(one, len(one), new + self.room) for one in states]
+            self.whole = [self._empty(k, one, total, new + self.room) for k, one in enumerate(states)]
             return
         whole, total, rows = self.rows_of
         if not whole.is_initialized:
-            whole.lazy_initialization(*states)
-            whole.whole = [self._empty(one, total, new + self.room) for one in states]
+            whole._begin(states, total, new)
             whole.used = new
             whole._show()
         self.whole = [tensor[rows] for tensor in whole.whole]
@@ -51,21 +69,18 @@ class RoomyLayer(DynamicLayer):
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
         new = key_states.shape[-2]
         if not self.is_initialized:
-            self._begin((key_states, value_states), new)
-        elif self.used + new > self.whole[0].shape[-2]:
-            grown = [self._empty(old, len(old), self.used + new + self.room) for old in self.whole]
-            for old, larger in zip(self.whole, grown, strict=True):
-                larger[:, :, : self.used] = old[:, :, : self.used]
-            self.whole = grown
+            self._begin((key_states, value_states), len(key_states), new)
+        if self.used + new > self.whole[0].shape[-2]:
+            raise RuntimeError(f"the cache has room for {self.room} tokens after the contexts, not for more")
         for tensor, states in zip(self.whole, (key_states, value_states), strict=True):
             tensor[:, :, self.used : self.used + new] = states
         self.used += new
         return self._show()
 
-    def _empty(self, like: Tensor, batch: int, time: int) -> Tensor:
+    def _empty(self, which: int, like: Tensor, batch: int, time: int) -> Tensor:
         _, heads, _, width = like.shape
-        time += -time % ROUND
-        return like.new_empty(batch, heads, time, width, dtype=self.store or like.dtype)
+        shape = (batch, heads, time + -time % ROUND, width)
+        return self.store.take(2 * self.place + which, shape, like, self.kept_as or like.dtype)
 
     def _show(self) -> tuple[Tensor, Tensor]:
         self.keys, self.values = (tensor[:, :, : self.used] for tensor in self.whole)
@@ -74,19 +89,24 @@ class RoomyLayer(DynamicLayer):
     def batch_select_indices(self, indices: Tensor) -> None:
         if not self.is_initialized:
             return
-        for tensor in self.whole:  # within its own memory: tensors of ever new sizes leave the heap in shreds
+        for tensor in self.whole:
             tensor[: len(indices), :, : self.used] = tensor[:, :, : self.used][indices]
         self.whole = [tensor[: len(indices)] for tensor in self.whole]
         self._show()
 
 
-def roomy_cache(config: Any, room: int, dtype: torch.dtype | None) -> DynamicCache:
+def roomy_cache(
+    config: Any, room: int, dtype: torch.dtype | None, store: Store | None = None
+) -> DynamicCache:
     """A DynamicCache for a model of this configuration; layers of full attention get `room` for that many more tokens.
 
-    dtype: what keys and values are stored in; None = as they come."""
+    dtype: what keys and values are stored in; None = as they come. store: memory of an earlier cache, which ends there.
+    """
     cache = DynamicCache(config=config)
+    store = store or Store()
     cache.layers = [
-        RoomyLayer(room, dtype) if type(layer) is DynamicLayer else layer for layer in cache.layers
+        RoomyLayer(room, dtype, store, place) if type(layer) is DynamicLayer else layer
+        for place, layer in enumerate(cache.layers)
     ]
     return cache
 

@@ -18,7 +18,7 @@ from repo_cli.config.schema import RolloutConfig
 from repo_cli.errors import UserError
 from repo_cli.models.backbone import Backbone
 from repo_cli.rollout.agents import Talk
-from repo_cli.rollout.cache import roomy_cache, row_parts
+from repo_cli.rollout.cache import Store, roomy_cache, row_parts
 from repo_cli.training.heartbeat import beat
 
 COMPACT_BELOW = 0.75  # rows that have ended leave the batch once fewer than this share of its rows still run
@@ -39,6 +39,7 @@ class LocalEngine:
 
     def __init__(self, backbone: Backbone, role: str | None, cfg: RolloutConfig) -> None:
         self.backbone, self.role, self.cfg = backbone, role, cfg
+        self.store = Store()
 
     @torch.no_grad()
     def generate(
@@ -69,6 +70,8 @@ class LocalEngine:
             for start in range(0, len(order), self.cfg.batch_size):
                 chosen = order[start : start + self.cfg.batch_size]
                 self._generate_batch(contexts, chosen, generator, done)
+        if self.backbone.device.type != "cpu":
+            self.store = Store()  # the update needs that memory
         return replies  # type: ignore[return-value]  # every index was filled by `done`
 
     def answer(
@@ -112,7 +115,9 @@ class LocalEngine:
         tokens: dict[int, list[int]] = {i: [] for i in chosen}
         logps: dict[int, list[float]] = {i: [] for i in chosen}
         running = torch.ones(len(rows), dtype=torch.bool, device=device)
-        cache = roomy_cache(self.backbone.base.config, self.cfg.max_new_tokens, self.backbone.autocast_dtype)
+        cache = roomy_cache(
+            self.backbone.base.config, self.cfg.max_new_tokens, self.backbone.autocast_dtype, self.store
+        )
         at_once = max(1, self.cfg.prefill_tokens // longest)
         logits = torch.cat(
             [
