@@ -39,18 +39,22 @@ class Store:
 
 
 class RoomyLayer(DynamicLayer):
-    """A DynamicLayer whose `keys` and `values` [batch, heads, time, head_dim] are views into roomier tensors."""
+    """A DynamicLayer whose `keys` and `values` [batch, heads, time, head_dim] are views into roomier tensors.
 
-    def __init__(self, room: int, dtype: torch.dtype | None, store: Store, place: int) -> None:
+    wide: while decoding the attention gets those tensors whole, free room and all, and a mask that hides the room.
+    A CPU multiplies them as they are; of a view it makes a copy first, at every token and of another size each time.
+    """
+
+    def __init__(self, room: int, dtype: torch.dtype | None, store: Store, place: int, wide: bool) -> None:
         super().__init__()
-        self.room, self.kept_as, self.store, self.place = room, dtype, store, place
+        self.room, self.kept_as, self.store, self.place, self.wide = room, dtype, store, place, wide
         self.used = 0
         self.whole: list[Tensor] = []
         self.rows_of: tuple[RoomyLayer, int, slice] | None = None
 
     def part(self, total: int, rows: slice) -> RoomyLayer:
         """A layer for some rows of a batch of `total`, which writes into this one's tensors."""
-        made = RoomyLayer(self.room, self.kept_as, self.store, self.place)
+        made = RoomyLayer(self.room, self.kept_as, self.store, self.place, self.wide)
         made.rows_of = (self, total, rows)
         return made
 
@@ -75,12 +79,26 @@ class RoomyLayer(DynamicLayer):
         for tensor, states in zip(self.whole, (key_states, value_states), strict=True):
             tensor[:, :, self.used : self.used + new] = states
         self.used += new
-        return self._show()
+        keys, values = self._show()
+        if self.wide and self.used > new:
+            return self.whole[0], self.whole[1]  # the mask hides the free room
+        return keys, values
+
+    def get_seq_length(self) -> int:
+        return self.used
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        return (self.whole[0].shape[-2] if self.wide and self.used else self.used + query_length), 0
 
     def _empty(self, which: int, like: Tensor, batch: int, time: int) -> Tensor:
         _, heads, _, width = like.shape
         shape = (batch, heads, time + -time % ROUND, width)
-        return self.store.take(2 * self.place + which, shape, like, self.kept_as or like.dtype)
+        made = self.store.take(2 * self.place + which, shape, like, self.kept_as or like.dtype)
+        if self.wide:
+            made[:, :, time - self.room :] = (
+                0  # what the mask hides is multiplied by 0, and 0 times NaN is NaN
+            )
+        return made
 
     def _show(self) -> tuple[Tensor, Tensor]:
         self.keys, self.values = (tensor[:, :, : self.used] for tensor in self.whole)
@@ -96,16 +114,17 @@ class RoomyLayer(DynamicLayer):
 
 
 def roomy_cache(
-    config: Any, room: int, dtype: torch.dtype | None, store: Store | None = None
+    config: Any, room: int, dtype: torch.dtype | None, store: Store | None = None, wide: bool = False
 ) -> DynamicCache:
     """A DynamicCache for a model of this configuration; layers of full attention get `room` for that many more tokens.
 
-    dtype: what keys and values are stored in; None = as they come. store: memory of an earlier cache, which ends there.
+    dtype: what keys and values are stored in; None = as they come. store: memory of an earlier cache, which ends
+    there. wide: for attention kernels that take a mask, see RoomyLayer.
     """
     cache = DynamicCache(config=config)
     store = store or Store()
     cache.layers = [
-        RoomyLayer(room, dtype, store, place) if type(layer) is DynamicLayer else layer
+        RoomyLayer(room, dtype, store, place, wide) if type(layer) is DynamicLayer else layer
         for place, layer in enumerate(cache.layers)
     ]
     return cache

@@ -115,8 +115,13 @@ class LocalEngine:
         tokens: dict[int, list[int]] = {i: [] for i in chosen}
         logps: dict[int, list[float]] = {i: [] for i in chosen}
         running = torch.ones(len(rows), dtype=torch.bool, device=device)
+        config = self.backbone.base.config
         cache = roomy_cache(
-            self.backbone.base.config, self.cfg.max_new_tokens, self.backbone.autocast_dtype, self.store
+            config,
+            self.cfg.max_new_tokens,
+            self.backbone.autocast_dtype,
+            self.store,
+            wide=device.type == "cpu" and config._attn_implementation in ("blocks", "sdpa", "eager"),
         )
         at_once = max(1, self.cfg.prefill_tokens // longest)
         logits = torch.cat(
@@ -195,5 +200,8 @@ def sample(
         before = ordered.exp().cumsum(-1) - ordered.exp()
         cut = torch.zeros_like(before, dtype=torch.bool).scatter(1, where, before > cfg.top_p)
         allowed = allowed.masked_fill(cut, -torch.inf)
-    tokens = torch.multinomial(allowed.softmax(-1), 1, generator=generator)
+    # by the inverse of the distribution function: one random number a row, where torch.multinomial draws one a token
+    mass = allowed.softmax(-1).cumsum(-1)
+    drawn = torch.rand(len(mass), 1, generator=generator, device=mass.device) * mass[:, -1:]
+    tokens = torch.searchsorted(mass, drawn, right=True).clamp(max=mass.shape[-1] - 1)
     return tokens[:, 0], logps.gather(1, tokens)[:, 0]
