@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -206,3 +212,62 @@ def test_a_table_needs_an_evaluation_at_the_end(
 ) -> None:
     assert run(*own.given, "pipeline.table=sft") == 2
     assert "is no evaluation" in capsys.readouterr().err
+
+
+def test_each_step_runs_in_a_process_of_its_own(own: SimpleNamespace) -> None:
+    command = [sys.executable, "-m", "repo_cli.cli", *own.given]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=apart()
+    )
+    seen: set[str] = set()
+    while process.poll() is None:
+        seen |= children(process.pid)
+        time.sleep(0.01)
+    assert process.returncode == 0, process.communicate()[1]
+    assert len(seen) == 2 and len(finals(own, "base")) == len(finals(own, "sft")) == 1
+
+    wrong = [*command, "lora.r=3", "data.on_bad_row=stop", "policy.max_length=4"]  # found once the step runs
+    refused = subprocess.run(wrong, capture_output=True, text=True, timeout=120, env=apart())
+    assert refused.returncode == 2 and "error:" in refused.stderr and "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 75), (signal.SIGKILL, 1)])
+def test_a_stop_or_a_death_in_a_step_is_told(own: SimpleNamespace, number: int, code: int) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "repo_cli.cli",
+        *own.given,
+        "sft.epochs=4000",
+        "pipeline.steps.base.set={sft.max_steps: 100000}",
+    ]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=apart()
+    )
+    deadline = time.monotonic() + 120
+    while not list(own.runs.glob("sft/two-base/*/metrics.jsonl")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(0.5)
+    if number == signal.SIGKILL:  # the step itself, as the system does when memory is short
+        (child,) = children(process.pid)
+        os.kill(int(child), number)
+    else:
+        process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == code, said
+    assert ("--resume auto" if code == 75 else "ended by SIGKILL (out of memory?)") in said
+
+
+def children(pid: int) -> set[str]:
+    """Processes that were forked from it (those that it started have another command line)."""
+    found = set()
+    with contextlib.suppress(OSError):  # one of them has just ended
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            if "repo_cli.cli" in Path(f"/proc/{child}/cmdline").read_text():
+                found.add(child)
+    return found
+
+
+def apart() -> dict[str, str]:
+    """The environment of a process whose OpenMP is not shared with this one's."""
+    return {**os.environ, "OMP_NUM_THREADS": "1"}

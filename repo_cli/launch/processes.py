@@ -24,30 +24,31 @@ from pathlib import Path
 from repo_cli.config import Config, load_frozen
 from repo_cli.errors import Stopped, UserError
 from repo_cli.launch.failures import Failure, RankFailed, first, mendable, write_traceback
+from repo_cli.launch.forked import Forked, can_fork, fork
+from repo_cli.launch.modules import MODULES
 from repo_cli.launch.ports import free_port
 from repo_cli.launch.resume import prepare
 from repo_cli.launch.slurm_env import adopt
 from repo_cli.launch.stopping import STOP_SLACK_S, passed_on
 from repo_cli.launch.watch import Watch, raise_hang
 
-MODULES = {
-    "sft": "repo_cli.stages.sft",
-    "dpo": "repo_cli.stages.dpo",
-    "train_rm": "repo_cli.stages.train_rm",
-    "sample": "repo_cli.stages.sample",
-    "rl": "repo_cli.stages.rl",
-    "eval": "repo_cli.stages.evaluate",
-}
 GRACE_S = 5.0  # how long the other ranks may take to end by themselves after one has failed
 
 
-def launch(stage: str, cfg: Config, run_dir: Path | None = None, overrides: Sequence[str] = ()) -> Path:
+def launch(
+    stage: str,
+    cfg: Config,
+    run_dir: Path | None = None,
+    overrides: Sequence[str] = (),
+    apart: bool = False,
+) -> Path:
     """Runs one stage to its end.
 
     Args:
         stage: its name, or the dotted module of a stage of your own (with `run(cfg, run_dir) -> Path`).
         run_dir: an existing run directory with its frozen config.yaml; None = a new one.
         overrides: as the user typed them, for the record.
+        apart: a single rank runs in a forked process of its own, where that can be (`forked.can_fork`).
     Returns:
         The stage's product: the run's `final/`, or the run directory for eval.
     Raises:
@@ -62,7 +63,7 @@ def launch(stage: str, cfg: Config, run_dir: Path | None = None, overrides: Sequ
         from repo_cli.launch.slurm import run_srun
 
         return run_srun(stage, cfg, run_dir)
-    if cfg.launch.nproc == 1:
+    if cfg.launch.nproc == 1 and not (apart and can_fork(cfg.engine.device)):
         return run_stage(stage, cfg, run_dir)
     return run_ranks(stage, cfg, run_dir)
 
@@ -102,7 +103,7 @@ class Rank:
     """One started process and what it reports at its end."""
 
     index: int
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
     log: Path | None
     reader: threading.Thread | None = None
     text: list[str] = field(default_factory=list)
@@ -129,14 +130,17 @@ class Rank:
 
 
 def run_ranks(stage: str, cfg: Config, run_dir: Path) -> Path:
-    """Starts `launch.nproc` ranks, waits for them, and raises what the first failing one reported."""
-    port = free_port(cfg.launch.master_port)
+    """Starts `launch.nproc` ranks, waits for them, and raises what the first failing one reported.
+
+    A world of one is forked from this process."""
+    port = free_port(cfg.launch.master_port) if cfg.launch.nproc > 1 else 0
     ranks: list[Rank] = []
     watch = Watch(run_dir, cfg.launch.nproc, cfg.launch.heartbeat_s, lambda number: _tell(ranks, number))
     with passed_on(lambda number: _tell(ranks, number)) as asked:
         try:
             for index in range(cfg.launch.nproc):
-                ranks.append(_start(index, stage, cfg, run_dir, port))
+                single = cfg.launch.nproc == 1
+                ranks.append(_fork(stage, run_dir) if single else _start(index, stage, cfg, run_dir, port))
             failed = _wait(ranks, asked, watch, cfg.launch.stop_s)
         finally:
             for rank in ranks:
@@ -187,7 +191,20 @@ def _start(index: int, stage: str, cfg: Config, run_dir: Path, port: int) -> Ran
             pass_fds=(write,),
             start_new_session=True,
         )
-    rank = Rank(index, process, log)
+    return _listen(Rank(index, process, log), read)
+
+
+def _fork(stage: str, run_dir: Path) -> Rank:
+    read, write = os.pipe()
+    try:
+        process = fork(run_dir, stage, write)
+    finally:
+        os.close(write)
+    return _listen(Rank(0, process, None), read)
+
+
+def _listen(rank: Rank, read: int) -> Rank:
+    """Reads what the rank reports at its end, as it comes."""
 
     def listen() -> None:
         with os.fdopen(read, encoding="utf-8") as pipe:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from repo_cli.config import load_frozen
 from repo_cli.launch.failures import Failure
-from repo_cli.launch.processes import MODULES
+from repo_cli.launch.modules import MODULES
 from repo_cli.launch.slurm_env import adopt
 from repo_cli.training.signals import StopFlag
 

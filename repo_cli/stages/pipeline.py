@@ -18,6 +18,8 @@ from repo_cli.config.compose import compose, to_yaml
 from repo_cli.config.inputs import SYSTEM_FILES
 from repo_cli.config.schema import Config
 from repo_cli.errors import UserError
+from repo_cli.launch.forked import can_fork, import_first
+from repo_cli.launch.modules import MODULES
 from repo_cli.launch.processes import launch
 from repo_cli.stages.pipeline_table import write_table
 
@@ -160,7 +162,9 @@ def run_steps(cfg: Config, overrides: list[str], config_dir: str | None = None) 
         else:
             print(f"{head}: {step.get('about') or 'repo ' + step['stage'].replace('_', '-')}", flush=True)
             began = time.monotonic()
-            found = launch(step["stage"], step_cfg, overrides=overrides)
+            if can_fork(step_cfg.engine.device):
+                import_first(MODULES[each["stage"]] for each in cfg.pipeline.steps.values())
+            found = launch(step["stage"], step_cfg, overrides=overrides, apart=True)
             if step.get("cache"):
                 found = keep_in_cache(found, cfg, key)
             remember(cfg, key, found)
