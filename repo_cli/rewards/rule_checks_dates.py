@@ -179,6 +179,34 @@ _NOT_NOW = re.compile(
 )
 
 
+# a month by its name alone; "may" and "march" only where a preposition makes them months
+_MONTH_ALONE = Cue(
+    r"(?i)\b(?:in|for|of|during|through|from|until|till|to|and|all) (january|february|march|april|may|june|july|august"
+    r"|september|october|november|december)\b(?! \d)"
+    r"|(?<![一二三四五六七八九十\d个])([一二三四五六七八九]|十[一二]?|\d{1,2})月份?(?![一二三四五六七八九十\d])"
+)
+
+
+def _other_month(text: str, months: set[int], spoken: str) -> tuple[int, int] | None:
+    """Where a text puts the price on a month that the stay is not in."""
+    for m in _MONTH_ALONE.finditer(text):
+        word = m[1] or m[2]
+        month = _MONTHS.index(word[:3].lower()) + 1 if m[1] else int(zh_number(word))
+        around = _around(text, m.span())
+        if month in months or not 1 <= month <= 12 or word.lower() in spoken or word == "may":
+            continue
+        if _OF_PRICES.search(around) and not _NOT_NOW.search(around) and not _ASKED.search(around):
+            return m.span()
+    return None
+
+
+# what the rate was, or how a month goes, is talk
+_ASKED = re.compile(
+    r"(?i)\b(?:was|were|sold|had|did|went|season|demand|quiet|slow|strong|usual|since|back in|how)\b"
+    r"|卖过|当时|那时|行情|需求|怎么样|如何|一般"
+)
+
+
 def _beyond(at: Situation, text: str, days: list[Day]) -> tuple[int, int] | None:
     """Where a text puts the price on a feast, or a stretch of days, that the stay is not in."""
     spoken = " ".join(at.partner_turns).lower()
@@ -192,6 +220,9 @@ def _beyond(at: Situation, text: str, days: list[Day]) -> tuple[int, int] | None
         inside = part is None or any(low <= day <= high for _, day in days) or part.group().lower() in spoken
         if part and not inside and not _NOT_NOW.search(_around(text, part.span()).replace(part.group(), "")):
             return part.span()
+    other = _other_month(text, {month for month, _ in days} | {f[0] for f in _said_days(at)}, spoken)
+    if other:
+        return other
     for words, first, last in _SEASONS if _SEASON.search(text) else ():
         found = re.search(f"(?i){words}", text)
         if found is None or found.group().lower() in spoken or any(first <= day <= last for day in days):
