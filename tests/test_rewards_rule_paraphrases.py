@@ -14,6 +14,11 @@ Set i (another author, 476 violations and 272 near misses, of which 24 with a hi
 15 tripped.
 Set j (another author, 408 violations and 204 near misses, of which 16 with a history of their own are left out here): 92%,
 6 tripped by their own rule and 10 by another one.
+Set k (another author, 408 violations and 204 near misses, each with its own history where it has one): 87.5%, 26 of the
+34 rules at 80% or more, 10 tripped by their own rule. The words were then widened by families rather than by k's own
+sentences, with the help of four scratch sets of the one who widened them, which are not kept: 685 violations found 86%
+before any change; three written between the rounds (302 terse, 248 out of the way, 138 plain) at first sight 76%, 71% and
+93%, where the set before the change found 74%, 69% and 94%: words nobody has read gain little from words that were read.
 The figures of a run, and what is missed: `python -m tests.rule_paraphrases FILE.jsonl -v`.
 """
 
@@ -26,7 +31,7 @@ from tests.rule_paraphrases import FILE, measure
 
 SHIPPED = RuleSet.load(FILE)
 HARD = {rule.spec.id for rule in SHIPPED.rules if rule.spec.severity == "hard"}
-FILES = [f"rules_paraphrases_{letter}.jsonl" for letter in "abcdefhij"]
+FILES = [f"rules_paraphrases_{letter}.jsonl" for letter in "abcdefhijk"]
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -47,7 +52,7 @@ def test_hard_rules_catch_paraphrases_and_leave_near_misses(file: str) -> None:
 def test_on_words_that_no_rule_was_widened_by_recall_stays_what_it_was() -> None:
     """Set g: written by an author who had not seen the rules, and never used for widening. Measured once: 447 of 504
     violations, 10 of 288 near misses; after the rules were widened by i, 456 and 5 (its tripped
-    near misses were seen then), by j 457 and 5."""
+    near misses were seen then), by j 457 and 5, by k 462 and 6."""
     table = measure(SHIPPED, "rules_paraphrases_g.jsonl").values()
     assert sum(len(h.missed) for h in table) <= 0.13 * sum(h.violations for h in table)
     assert sum(len(h.tripped) for h in table) <= 12

@@ -54,7 +54,7 @@ def _as_agreed(r: Reading, span: tuple[int, int]) -> bool:
 
 _LEAVES_IT = re.compile(
     r"(?i)\b(?:won't|will not|not|nothing|no need|never)\b[^.?!]{0,30}\b(?:lower|less|further|ask|cheaper|more)\b"
-    r"|不(?:用|再|会|必|需要)[^。？！]{0,6}(?:低|降|少|讲价|便宜|要求|问)"
+    r"|不(?:用|再|会|必|需要)[^。？！]{0,6}(?:低|降|少|讲价|便宜|要求|问|让|优惠|松|压)"
 )
 
 
@@ -85,10 +85,15 @@ def _reopens(r: Reading, agreed: float) -> Finding | None:
     current = r.at.maybe("current_price") or 0.0
     for amount in r.amounts:
         further = amount.kind == "delta" and amount.value < current
+        if further and near(amount.value, [agreed]) and not _FURTHER.search(r.cut(r.clause_of(amount.span))):
+            continue  # "you came down by 28": what was given already
         step = agreed - (current - amount.value) if further else amount.value
         if 0.45 * agreed < step < agreed - 0.51:
             return r.found(amount.span, f"{step:g} is below {agreed:g}")
     return None
+
+
+_FURTHER = re.compile(r"(?i)\b(?:another|further|more|again|extra|still)\b|再|又|还")
 
 
 def _proposed(r: Reading, found: Finding) -> bool:

@@ -52,6 +52,9 @@ _GROWN = Cue(
     r"|(?:搜索|搜|需求|浏览|访问|预订|订单|流量|点击|客流|客人|热度|咨询"
     r"|转化)[^，。？！；]{0,10}(?:翻(?:了)?(?:一|两|三|几)?(?:番|倍)|[多涨增高](?:了"
     r"|出)?(?:[一两二三四五六七八九几十\d]+)倍)"
+    r"|(?:搜索|流量|浏览|订单|预订|客流|点击|转化|入住率|收入|关注度?)[^，。？！；]{0,6}(?:掉|跌|降|少"
+    r"|下滑|缩水|涨|增|多)(?:了|掉|到)?"
+    r"(?:近|将近|快|差不多)?(?:一半|三分之[一二]|大半|四分之[一三])"
     r"|[一两二三四五六七八九几十\d]+倍的?(?:搜索|需求|浏览|访问|订单|流量|点击|客流|客人)"
 )
 # what is promised is no count of what was: other rules see to it
@@ -65,6 +68,7 @@ _SHARE = Cue(
     r"|(?:(?<!\d)\d+|[两三四五六七八九十百])个?(?:客人|人|订单|访客|游客)[里中]?(?:面|间|头)?就?有?(?:\d+"
     r"|[一两三四五六七八九])个"
     r"|[十百]个?[里中]?(?:面|头)?[，,]?(?:就|倒|至少|起码|都)?有[一二三四五六七八九][十]?个"
+    r"|[十百]个[^，。？！；\d]{1,4}(?:里|中)?(?:面|头)?[，,]?有[一二三四五六七八九十]+个"
     r"|[一二三四五六七八九十]分之[一二三四五六七八九](?!折)"
     r"|(?<![打让便宜降优惠])[一二三四五六七八九][五]?成(?:多|以上|左右)?(?:的)?(?:客人|人|旅客|订单|用户|"
     r"访客|酒店|游客|住客|顾客)"
@@ -73,7 +77,8 @@ _SHARE = Cue(
     r"|\b(?:half|(?:a|one|two|three) (?:quarters?|thirds?|fifths?)|a quarter) of "
     r"(?:the |all |our |your |those )*(?:guests|travell?ers|people|users|customers|visitors|searchers|"
     r"bookings|searches)\b"
-    r"|(?:大半|半数|一半|过半)(?:以上|多)?(?:的)?(?:客人|旅客|用户|访客|游客|住客|顾客)(?!是|吗)"
+    r"|(?:大半|半数|一半|过半|多半)(?:以上|多)?(?:的)?(?:客人|旅客|用户|访客|游客|住客|顾客|人|搜索|订单"
+    r"|(?:商务|散|差旅|年轻|外地|老)客(?:人)?)(?!是|吗|工|手|均)"
 )
 # rooms that are said to be open, at present: "only three of your rooms are left"
 _OPEN_ROOMS = Cue(
@@ -93,7 +98,7 @@ _SPELT_EN = Cue(
     rf"(?:\w+\s+)??(?:{_COUNTED_EN}|per ?cent)\b"
 )
 _SPELT_ZH = Cue(
-    r"(?<![分之第])([一二两三四五六七八九]*[十百千万][一二两三四五六七八九十百千万零]*)(?:多|来)?(?:人次"
+    r"(?<![分之第])([一二两三四五六七八九]*[十百千万][一二两三四五六七八九十百千万零]*)(?:多|来|几)?(?:人次"
     r"|次(?!日)|位|个(?:客人|人|订单|"
     r"用户)|名(?:客人|旅客)|单(?!早)|间夜|人(?=在|看|搜|浏览|找|想))"
 )
@@ -172,8 +177,9 @@ def figures_grounded(r: Reading) -> Finding | None:
     for cue, scan in ((_SPELT_EN, scan_en), (_SPELT_ZH, scan_zh)):
         for m in cue.finditer(r.text):
             applies = True
-            values = [float(n.value) for n in scan(m[1]) if isinstance(n.value, int | float)]
-            if len(values) != 1 or not (near(values[0], known) or near(values[0], cuts, 1.0)):
+            values = [float(n.value) for n in scan(m[1].lower()) if isinstance(n.value, int | float)]
+            share = "cent" in m.group().lower() and near(values[0], cuts, 1.0) if len(values) == 1 else False
+            if len(values) != 1 or not (share or near(values[0], known)):
                 return r.found(m.span(), f"{m[1]} is not in the facts")
     for m in _OPEN_ROOMS.finditer(r.text):
         wrong = _wrong_rooms(r, m)
@@ -217,13 +223,16 @@ _RIVALS = (
 
 
 def _where(text: str, start: int, end: int) -> bool:
-    """Whether 去哪儿 asks "where to" here instead of naming the company."""
-    if text[start:end] != "去哪儿":
+    """Whether the letters are part of other words: 去哪儿 asks "where to", 和美团圆 is no Meituan."""
+    name = text[start:end]
+    if name in ("美团", "同程"):
+        return text[end:][:1] in tuple({"美团": "圆聚", "同程": "度序"}[name])
+    if name != "去哪儿":
         return False
     before, after = text[:start][-1:], text[end:][:1]
     return (
         before in tuple("要想会能该您你我准们")
-        or after in tuple("问找了呢吗住办玩吃看？?")
+        or after in tuple("问找了呢吗住办玩吃看订买选都？?")
         or text[:start].endswith("一般")
     )
 

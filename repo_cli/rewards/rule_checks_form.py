@@ -7,7 +7,7 @@ from collections import Counter
 from operator import eq
 
 from repo_cli.rewards.rule_check_base import check
-from repo_cli.rewards.rule_checks_brief import dates_in
+from repo_cli.rewards.rule_checks_dates import dates_in
 from repo_cli.rewards.rule_reading import (
     CLEAR,
     Finding,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from itertools import product
 
 from repo_cli.negotiation.bilingual import Screen, Screened
 from repo_cli.rewards.rule_check_base import check
 from repo_cli.rewards.rule_cues import Cue
-from repo_cli.rewards.rule_reading import CLEAR, Amount, Finding, NotScored, Reading, Situation, near
+from repo_cli.rewards.rule_reading import CLEAR, Amount, Finding, Reading, near
 from repo_cli.rewards.rule_sums import wrong_sum
 
 _TOTAL = re.compile(
@@ -56,6 +55,19 @@ _RAISES = Cue(
     r"|increase (?:it|the \w+) by|put up by)"
     r"\b[^.?!]{0,12}\d+(?! ?(?:at|per cent|%))[^.?!]{0,14}\b(?:on top|more|to (?:your|the) (?:current|price|rate)|\?)"
     r"|(?:再|往上|多)(?:加|涨|提)(?:个|价)?\d+(?:元|块)?[^。？！]{0,6}(?:吗|行|可以|好)"
+    r"|\b(?:could|can|would|will|please|like|want|ask|let's|how about|what about|suggest|propose)\b[^.?!;]{0,20}"
+    r"\b(?:(?:rais|increas)(?:e|ing)|(?:hik|lift|nudg|bump|push|mark|mov|put)(?:e"
+    r"|ing)?(?: up)?) (?:it up\b|the (?:price"
+    r"|rate)\b(?! (?:on|at) )|your (?:price|rate)\b(?! (?:on|at) )|388\b)(?! (?:down|to 3[0-7]|in\b|through|right))"
+    r"|\b(?:could|can|would|will|please|like|want|how about|why not)\b[^.?!;]{0,14}\b(?:charg(?:e|ing)"
+    r"|ask(?:ing)?|sell(?:ing)?)"
+    r" (?:for )?(?:a (?:bit|little|touch) |slightly |somewhat )?(?:more|higher)\b(?! (?:time|question|of|than once))"
+    r"|\b(?:bump|push|nudge|lift|raise|hike) it (?:up )?(?:by )?(?:a )?(?:\d+|five|ten|fifteen|twenty"
+    r"|few|bit|little|touch)\b"
+    r"|(?:价格?|房价|388)[^，。？！；不没别]{0,4}(?:提一提|涨一涨|抬一抬|往上(?:提|涨|抬|调|加)|提高"
+    r"|上调|调高|提升一?点|(?:涨|提|加)(?:一)?[点些])"
+    r"|(?:提价|涨价|加价|上调|往上加|往上抬)(?:个)?(?:\d+|[一二三四五六七八九十百两]+)(?:块|元|%)?|(?:提"
+    r"|涨|加)(?:一)?(?:点|些)价"
 )
 
 
@@ -67,10 +79,17 @@ _THEIR_CALL = re.compile(
 )
 
 
+_NO_RAISE = re.compile(
+    r"(?i)\b(?:not|never|nobody|no one|without)\b|n't\b|platform [a-z]|elsewhere|(?<![要能可是])不|没|别"
+    r"|平台[A-Z]|别处|官网"
+)
+
+
 def _raise(r: Reading) -> re.Match[str] | None:
     """Where the reply proposes to raise the price by some amount; what it leaves to the partner is no proposal."""
     found = _RAISES.search(r.text)
-    return None if found and _THEIR_CALL.search(r.cut(r.clause_of(found.span()))) else found
+    clause = r.cut(r.clause_of(found.span())) if found else ""
+    return None if _THEIR_CALL.search(clause) or _NO_RAISE.search(clause) else found
 
 
 @check()
@@ -123,12 +142,23 @@ _OTHERS_EN = (
     r"going rate|market (?:price|rate|value)|average|median|typical\w*|usual(?:ly)?|comparable|similar|neighbou?r\w*|"
     r"next door|across the (?:street|road)|(?:around|near) (?:you|here)|nearby"
     r"|other (?:[\w-]+ )?(?:hotels|rooms|houses)|"
-    r"(?:rooms|hotels|houses|places) like (?:yours|this|that)|elsewhere|(?:our|the) (?:data|statistics"
+    r"(?:rooms|hotels|houses|places) like (?:yours|this|that)|elsewhere|(?:our|the|booking|market|search"
+    r"|platform) (?:data|statistics"
     r"|figures)|middle price|"
     r"this part of (?:town|the city)|on the (?:river|coast|square)|hotels? (?:like|around|near|in|here"
     r"|opposite)|competitors?|rivals?|the (?:area|district|street|city|market)"
 )
-_PAYERS_EN = r"(?:most |your |our |many )?(?:guests|people|travell?ers|customers|users|visitors)"
+_PAYERS_EN = (
+    r"(?:most |your |our |many )?(?:guests|people|travell?ers|customers|users|visitors|walk-?ins?|regulars|companies"
+    r"|firms|groups|families|couples|searchers|clients|everybody|corporates?)"
+)
+# what the hotel itself is said to ask elsewhere
+_OWN_EN = (
+    r"your (?:own |hotel's |usual |normal )?(?:web ?site|site|app|front desk|desk|reception"
+    r"|walk-?in (?:price|rate)|rack"
+    r" rate|corporate (?:price|rate)|direct (?:price|rate)|published (?:price|rate)|public (?:price|rate)"
+    r"|member\w* (?:price|rate)|weekday (?:price|rate)|weekend (?:price|rate))"
+)
 _MONTHS_EN = r"january|february|march|april|may|june|july|august|september|october|november|december"
 _PAST_EN = (
     rf"last (?:week|month|year|summer|winter|season|time|night|{_MONTHS_EN})|yesterday|(?:weeks?|months?"
@@ -137,12 +167,14 @@ _PAST_EN = (
 )
 # what others charge or pay, what the price once was, or what somebody is said to have named: "#" is the amount
 _CLAIMED = Screened(
-    rf"(?i)\b(?:{_OTHERS_EN})\b[^#]{{0,45}}\b(?:is|are|was|were|stands?|costs?|asks?|asking|charg\w+"
+    rf"(?i)\b(?:{_OTHERS_EN}|{_OWN_EN})\b[^#]{{0,45}}\b(?:is|are|was|were|stands?|costs?|asks?|asking|charg\w+"
     rf"|sells?|sold|goes? for|"
     rf"has|have|shows?|lists?|listed|pays?|takes?|of|at|around|about)\b[^#]{{0,18}}#"
-    rf"|#[^#]{{0,14}}\b(?:is|was|would be)\b[^#]{{0,14}}\b(?:going rate|market (?:price|rate)|average|usual|typical)"
-    rf"|\b{_PAYERS_EN}\b[^#]{{0,25}}\b(?:pay|paid|spend|budget|expect|book(?:ed)?|go (?:beyond|above|over|past)|want|"
-    rf"accept|stop|limit|willing|tell us|told us|say)\b[^#]{{0,22}}#"
+    rf"|#[^#]{{0,14}}\b(?:is|was|would be)\b[^#]{{0,14}}\b(?:going rate|market (?:price|rate)|average"
+    rf"|usual|typical|sweet spot)"
+    rf"|\b{_PAYERS_EN}\b[^#]{{0,40}}\b(?:look(?:ing)? for|after|filter\w*|aim\w*|search\w* (?:for|at|up)"
+    rf"|pay|paid|spend|budget|expect|book(?:ed)?|go (?:beyond|above|over|past)|want|"
+    rf"accept|stop|limit|willing|tell us|told us|say|said|find|think|call|consider)\b[^#]{{0,22}}#"
     rf"|\b(?:{_PAST_EN})\b[^#]{{0,40}}\b(?:sold|sell(?:ing)?|went|charg\w+|was|were|had|price[ds]?|rate|offer\w*|"
     rf"cost|asked|listed)\b[^#]{{0,20}}#"
     rf"|\b(?:sold|selling|sell|was|were|had|charged|went for|listed)\b[^#]{{0,25}}#[^#]{{0,18}}\b(?:{_PAST_EN})\b"
@@ -151,8 +183,10 @@ _CLAIMED = Screened(
     r"|\bused to\b[^#]{0,22}#|\bhas always been\b[^#]{0,10}#"
     r"|\b(?:colleagues?|manager|boss|owner|receptionist|partner|staff|front desk|she|he|someone)\b[^#]{0,20}"
     r"\b(?:mention\w*|said|told|offered|promised|quoted|named|agreed)\b[^#]{0,16}#"
-    r"|(?:均价|平均|市场价|行情|市价|周边|周围|附近|隔壁|对面|旁边|同档|同类|同级|类似|同区|同行|别家"
-    r"|其他酒店|竞品|邻居|(?:这|那)(?:一)?[片带]|您这种|中位|中间价|数据里|江边|海边|那几家|大伙)"
+    r"|(?:数据|统计|后台|系统)(?:显示|来看|表明|看|说)[^#能可降建希谈比]{0,10}#|(?:均价|平均|市场价|行情"
+    r"|市价|周边|周围|附近|隔壁|对面|旁边|同档|同类|同级|类似|同区|同行|别家"
+    r"|其他酒店|竞品|邻居|官网|前台[价卖挂]|门市|协议价|散客|挂牌价|小程序|会员价|直销价?|公司价|商务客"
+    r"|差旅客?|出差的?|回头客|(?:这|那)(?:一)?[片带]|您这种|中位|中间价|数据里|江边|海边|那几家|大伙)"
     r"[^#能可降建希谈比]{0,14}#"
     r"|(?:客人|旅客|住客|大家|用户)[^#]{0,4}(?:心理价|预算|能接受|愿意|一般|通常|平时|都|基本|多半|付|出"
     r"|花)[^#]{0,8}#"
@@ -233,118 +267,3 @@ def _claimed_figure(r: Reading, public: list[float]) -> Finding | None:
         if not near(float(m[group]), [*public, *_differences(public)]) and not _PROPOSES.search(m.group()):
             return r.found(m.span(group), f"{m[group]} is claimed without a source")
     return None
-
-
-_RIVAL = (
-    r"(?i)\b(?:platform [a-z]\b|(?:an|the )?other (?:platforms?|channels?|sites?)|"
-    r"(?:an?|another|the) (?:different|competing|rival|second) "
-    r"(?:platform|channel|site)|"
-    r"elsewhere|competitors?|rivals?)|平台[A-Za-z]|(?:别的|其他|其它|另一?个?|另外(?:的|一个)?)(?:平台|渠道|网站)|"
-    r"竞争对手|竞品"
-)
-_JOIN = re.compile(r"(?i)^[^.;?!。；？！]{0,14}(?:\b(?:at|on|with|from|by|via|over)\b|在)\s*(?:the\s+)?$")
-_CLAUSE_END = re.compile(r"[.;?!](?:\s|$)|[。；？！\n]")
-
-
-_ANY_RIVAL = Cue(_RIVAL)
-
-
-@lru_cache(maxsize=64)
-def _mentions(names: str) -> re.Pattern[str]:
-    """Where a text speaks of a competitor: one of the brief's (an expression of their names), or any."""
-    return re.compile(f"(?i){names}|{_RIVAL.removeprefix('(?i)')}" if names else _RIVAL)
-
-
-def _sourced(at: Situation) -> dict[str, list[float]]:
-    """The prices that the facts give, by competitor."""
-    sourced: dict[str, list[float]] = {}
-    for fact in at.facts:
-        if fact.get("type") == "competitor_price" and isinstance(fact.get("value"), int | float):
-            sourced.setdefault(str(fact.get("who", "")).lower(), []).append(float(fact["value"]))
-    return sourced
-
-
-@check()
-def competitor_price_as_sourced(r: Reading) -> Finding | None:
-    """An amount said of a competitor that differs from the sourced one, or that no fact gives.
-
-    The amount is the one joined to the name ("358 at Platform B"), else the first one after it in its
-    sentence. What the partner said of a competitor may be repeated.
-    """
-    if not r.at.scenario:
-        raise NotScored("no scenario")
-    sourced = r.at.memo("competitors", lambda: _sourced(r.at))
-    every = [v for values in sourced.values() for v in values]
-    lowered = r.text.lower()
-    if not any(name and name in lowered for name in sourced) and not _ANY_RIVAL.search(r.text):
-        return None
-    mentions = _mentions("|".join(re.escape(name) for name in sourced if name)).finditer(r.text)
-    current, applies = r.at.maybe("current_price"), False
-    for mention in mentions:
-        wrong = _wrong_gap(r, mention, sourced, every)
-        if wrong is not None:
-            return wrong
-        amount = _amount_of(r, mention.span())
-        if amount is None:
-            continue
-        applies = True
-        allowed = sourced.get(mention.group().lower(), [] if _is_named(mention.group()) else every)
-        gaps = [abs(current - v) for v in allowed] if current is not None else []
-        value = amount.value
-        if amount.kind == "delta" and current is not None and r.text[: mention.start()].endswith("比"):
-            value = (
-                2 * current - value
-            )  # "比平台B高30": how far above it the hotel is, not it above the hotel
-        # "30 cheaper on Platform B" is read as a change of the current price, so either form may be meant
-        if (
-            near(value, allowed)
-            or near(value, r.at.partner_amounts)
-            or (amount.kind == "price" and near(value, gaps))
-        ):
-            continue
-        said = ", ".join(f"{v:g}" for v in allowed) or "nothing"
-        return r.found(amount.span, f"{value:g} where the brief has {said}")
-    return CLEAR if applies else None
-
-
-# "45 yuan above Platform B"
-_GAP_BEFORE = re.compile(
-    r"(?i)(?<![\d./-])(\d{1,3})(?: yuan| CNY| kuai| a night| per night)* (?:above|over|below|under"
-    r"|(?:higher|lower|less|more|dearer|cheaper|pricier|more expensive) than) $"
-)
-
-
-def _wrong_gap(
-    r: Reading, mention: re.Match[str], sourced: dict[str, list[float]], every: list[float]
-) -> Finding | None:
-    """A gap to a competitor, put before its name, that lies between none of the prices of the talk and its own."""
-    found = _GAP_BEFORE.search(r.text[: mention.start()])
-    current = r.at.maybe("current_price")
-    if found is None or current is None or float(found[1]) > 0.45 * current:
-        return None
-    theirs = sourced.get(mention.group().lower(), [] if _is_named(mention.group()) else every)
-    prices = [current, *r.at.partner_amounts, *r.at.agent_amounts, *(a.value for a in r.plain_amounts)]
-    if not theirs or near(float(found[1]), [abs(a - b) for a in prices for b in theirs]):
-        return None
-    return r.found(found.span(1), f"{found[1]} is no gap to {theirs[0]:g}")
-
-
-def _is_named(mention: str) -> bool:
-    return bool(re.fullmatch(r"(?i)platform [a-z]|平台[a-z]", mention))
-
-
-def _amount_of(r: Reading, mention: tuple[int, int]) -> Amount | None:
-    current = [v for v in [r.at.maybe("current_price")] if v is not None]
-    after = None
-    for amount in r.amounts:
-        gap = r.text[mention[1] : amount.span[0]]
-        # "Platform B? They show 358": a name put as a question ends nothing
-        if amount.span[0] < mention[1] or len(gap) > 45 or _CLAUSE_END.search(gap.lstrip("?？ ")):
-            continue
-        if after is None or near(after.value, current):  # "30 less than your 388" tells of 30
-            after = amount
-    before = [a for a in r.amounts if a.span[1] <= mention[0]]
-    if before and _JOIN.match(r.text[before[-1].span[1] : mention[0]]):
-        # "here it is 388, on Platform B 358"
-        return after if after is not None and near(before[-1].value, current) else before[-1]
-    return after

@@ -213,9 +213,9 @@ def claims_agreement(r: Reading) -> Finding | None:
         if current is not None and figures and all(near(x, [current]) for x in figures):
             continue  # "then 388 it is": that the price stays is no deal
         if not re.search(
-            r"[?？]|(?i:\b(?:once|if|until|unless|after|before|when|without|nothing|not|no)\b)|您(?:确认"
+            r"[?？]|(?i:\b(?:once|if|until|unless|after|before|when|without|nothing|not|no)\b)|(?<![当算谢])您(?:确认"
             r"|同意(?:的话|了|后|就|之)|点头|没)|"
-            r"如果|要是|之前|不会|才|还?没(?!有?(?:反对|意见|异议|说不))|未",
+            r"如果|要是|之前|不会|才|还?没(?!有?(?:反对|意见|异议|说不))|未|您(?:说|提|报|给|讲)的",
             r.cut(r.sentence_of(words.span())),
         ):
             return r.found(words.span(), "carries out what was not agreed")

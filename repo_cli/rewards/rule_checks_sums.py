@@ -12,7 +12,8 @@ from repo_cli.rewards.rule_reading import CLEAR, Amount, Finding, NotScored, Rea
 from repo_cli.rewards.rule_sums import wrong_sum
 
 _EQUALS = re.compile(
-    r"(?i)\b(?:is|are|be|it's|that's|makes?|means?|equals?|comes? (?:out )?(?:to|at)|gives?|brings?|takes?"
+    r"(?i)\b(?:is|are|be|it's|that's|makes?|means?|meaning|namely|equals?|comes? (?:out )?(?:to|at)"
+    r"|gives?|brings?|takes?"
     r"|gets?|lands?|"
     r"puts?|works out|about|around|roughly|leaves?|or|so|to)\b|=|就是|等于|相当于|大概|大约|约|也就是|即|差不多"
     r"|是|就|"
@@ -54,7 +55,7 @@ def ratio_price_agree(r: Reading, *, tolerance: float = 0.01) -> Finding | None:
                 said = _IS_RATIO.match(gap)
             if not said and not _alone(r, ratio, amount, current):
                 continue
-            if len(gap) > 25 or re.search(r"[.!?。！？；;]", gap) or near(amount.value, [current]):
+            if len(gap) > 32 or re.search(r"[.!?。！？；;]", gap) or near(amount.value, [current]):
                 continue
             applies = True
             if abs(amount.value - ratio.value) > tolerance * current + 1:
@@ -72,10 +73,12 @@ _NO_CLAIM = re.compile(
 # a cut in per cent that the reader of prices does not take for one
 _CUT = Cue(
     r"(?i)(?<![\w.])(\d{1,2}|five|ten|fifteen|twenty|thirty) ?(?:%|per ?cent) (?:cut|reduction|lower"
-    r"|less|decrease|drop|saving|cheaper|below|under)\b"
+    r"|less|decrease|drop|saving|cheaper|below|under)\b|(?:便宜|低|少|省)(?:了|掉)?(?:约|大约|差不多|近"
+    r"|整整)?(?P<zh>\d{1,2})(?:%|个点)"
 )
 
 
+_HALF = Cue(r"(?i)\bhalf(?: the| your)? (?:price|rate)\b|\bhalf off\b|半价|打对折")
 _PER_CENT = {"five": 5.0, "ten": 10.0, "fifteen": 15.0, "twenty": 20.0, "thirty": 30.0}
 
 
@@ -84,12 +87,16 @@ def _cuts(r: Reading, current: float) -> list[Amount]:
     cuts = [m for m in _CUT.finditer(r.text) if m.start() not in read]
     return [
         Amount(
-            current * (1 - _PER_CENT.get(m[1].lower(), 0 if not m[1].isdigit() else float(m[1])) / 100),
+            current * (1 - (_PER_CENT.get(n := (m[1] or m["zh"]).lower()) or float(n)) / 100),
             m.span(),
             "ratio",
             implied=True,
         )
         for m in cuts
+    ] + [
+        Amount(current / 2, m.span(), "ratio", implied=True)
+        for m in _HALF.finditer(r.text)
+        if m.start() not in read
     ]
 
 
@@ -258,7 +265,9 @@ def _foreign(own: str) -> Cue:
 def _of_money(words: str) -> re.Pattern[str]:
     """The words of a currency beside a number, in digits or spelt out."""
     spelt = r"(?:hundred|thousand|(?:fif|six|seven|eigh|nine|for|thir|twen)t(?:y|een)|[百十千])"
-    return re.compile(rf"(?i)(?:(?<![a-z])|(?=[$€£]))(?:{words})\s*\d|(?:\d|{spelt})\s*(?:{words})")
+    return re.compile(
+        rf"(?i)(?:(?<![a-z])|(?=[$€£]))(?:{words})\s*(?:\d|[一二三四五六七八九两]百)|(?:\d|{spelt})\s*(?:{words})"
+    )
 
 
 @check()
@@ -272,6 +281,9 @@ def currency(r: Reading) -> Finding | None:
         if code == own:
             continue
         found = _of_money(words).search(r.text)
+        paid_in = re.search(rf"(?i)(?:\bin |按|用|以|折成?)(?:{words})", r.text) if r.plain_amounts else None
+        if paid_in and not found and not _NO_CLAIM.search(r.cut(r.clause_of(paid_in.span()))):
+            found = paid_in
         if found:
             return r.found(found.span(), f"{code} where the scenario has {own}")
     return CLEAR if r.plain_amounts else None

@@ -89,6 +89,15 @@ _LOOSE = Cue(
 )
 
 
+_TENS = "ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|sixty"
+# "they are twenty apart", "350 is ten below 358"
+_WORDED = Cue(
+    rf"(?i)\b((?:{_TENS})(?:-(?:one|two|three|four|five|six|seven|eight|nine))?) (?:yuan )?(?:apart"
+    rf"|short of|(?:below|above|under"
+    r"|over|less than|more than|cheaper than|dearer than|higher than|lower than) (?:the )?\d)"
+)
+
+
 def _amounts(r: Reading) -> list[tuple[float, Span]]:
     """The single amounts of a reply, in order; changes without their sign."""
     found = {
@@ -100,6 +109,10 @@ def _amounts(r: Reading) -> list[tuple[float, Span]]:
         span = m.span(m.lastindex or 0)
         if not any(a <= span[0] < b for a, b in found):
             found[span] = float(m[m.lastindex or 0])
+    for m in _WORDED.finditer(r.text):
+        value = _number(m[1])
+        if value is not None and not any(a <= m.start(1) < b for a, b in found):
+            found[m.span(1)] = value
     return [(value, span) for span, value in sorted(found.items())]
 
 
