@@ -41,7 +41,8 @@ def test_kl_to_either_reference(more: tuple[str, ...], line: SimpleNamespace, tm
     """From the start it is 0 in the first step; from the base, which the SFT agent has left, it is not."""
     rows = metrics(rl(line, tmp_path, "algorithm.kl_coef=0.1", "optim.lr=0.003", *more))
     if "algorithm.kl_reference=base" in more:
-        assert all(row["policy/kl_to_base"] > 1e-3 and "policy/kl_to_start" not in row for row in rows)
+        # the estimate of a few sampled replies may fall below 0
+        assert all(abs(row["policy/kl_to_base"]) > 1e-3 and "policy/kl_to_start" not in row for row in rows)
     else:
         assert abs(rows[0]["policy/kl_to_start"]) < 1e-5 < abs(rows[1]["policy/kl_to_start"])
 

@@ -259,11 +259,11 @@ def test_a_stop_or_a_death_in_a_step_is_told(own: SimpleNamespace, number: int, 
 
 
 def children(pid: int) -> set[str]:
-    """Processes that were forked from it (those that it started have another command line)."""
+    """The processes of its steps: each leads a session of its own, unlike the commands that it starts."""
     found = set()
     with contextlib.suppress(OSError):  # one of them has just ended
         for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            if "repo_cli.cli" in Path(f"/proc/{child}/cmdline").read_text():
+            if os.getsid(int(child)) == int(child):
                 found.add(child)
     return found
 
