@@ -94,10 +94,8 @@ class RoomyLayer(DynamicLayer):
         _, heads, _, width = like.shape
         shape = (batch, heads, time + -time % ROUND, width)
         made = self.store.take(2 * self.place + which, shape, like, self.kept_as or like.dtype)
-        if self.wide:
-            made[:, :, time - self.room :] = (
-                0  # what the mask hides is multiplied by 0, and 0 times NaN is NaN
-            )
+        if self.wide:  # what the mask hides is multiplied by 0, and 0 times NaN is NaN
+            made[:, :, time - self.room :] = 0
         return made
 
     def _show(self) -> tuple[Tensor, Tensor]:
