@@ -200,8 +200,9 @@ def sample(
         before = ordered.exp().cumsum(-1) - ordered.exp()
         cut = torch.zeros_like(before, dtype=torch.bool).scatter(1, where, before > cfg.top_p)
         allowed = allowed.masked_fill(cut, -torch.inf)
-    # by the inverse of the distribution function: one random number a row, where torch.multinomial draws one a token
-    mass = allowed.softmax(-1).cumsum(-1)
+    # by the inverse of the distribution function: one random number a row, where torch.multinomial draws one a token;
+    # the sums in float64, where those of a large vocabulary's unlikely tokens do not round away
+    mass = allowed.softmax(-1).double().cumsum(-1)
     drawn = torch.rand(len(mass), 1, generator=generator, device=mass.device) * mass[:, -1:]
     tokens = torch.searchsorted(mass, drawn, right=True).clamp(max=mass.shape[-1] - 1)
     return tokens[:, 0], logps.gather(1, tokens)[:, 0]
