@@ -1,10 +1,11 @@
-"""What keeping freed memory (`repo_cli.training.memory.keep_freed`) is worth to training on a CPU, both ways in one run.
+"""What keeping freed memory (`training/memory.py:keep_freed`) is worth to training on a CPU, both ways in one run.
 
     python benchmarks/memory_kept.py --steps 150 --rounds 2
 
-The demo's base is trained for `--steps` steps from random weights, in a process of its own each time (glibc's rule holds
-for a whole process), the two ways in turn. Prints the seconds of a step (the first ten left out), seconds in the kernel,
-page faults and peak memory of each way, and the ratio of their steps. The losses must be the same to the last bit.
+The demo's base is trained for `--steps` steps from random weights, in a process of its own each time (glibc's rule
+holds for a whole process), the two ways in turn. Prints the seconds of a step (the first ten left out), seconds in the
+kernel, page faults and peak memory of each way, and the ratio of their steps. The losses must be the same to the last
+bit.
 """
 
 from __future__ import annotations
