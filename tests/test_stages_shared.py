@@ -44,9 +44,12 @@ def updated(cfg: Config) -> tuple[list[torch.Tensor], dict[str, float], torch.Te
         totals = torch.tensor([(-1.0) ** i * (1 + 0.3 * i) for i in range(len(items))])
         advantages_(items, totals, torch.ones(len(items), dtype=torch.bool), cfg.algorithm)
         seen: list[torch.Tensor] = []
-        updater.policy.inner.register_step_pre_hook(
-            lambda *_: seen or seen.extend(p.grad.clone() for p in updater.policy.parameters)
-        )
+
+        def look(*_: object) -> None:
+            if not seen:
+                seen.extend(p.grad.clone() for p in updater.policy.parameters)
+
+        updater.policy.inner.register_step_pre_hook(look)
         assert updater.shared == backbone.shares_contexts
         longest = max(len(row) for micro in updater._micros(items) for row in micro)
         assert (longest > 1) == updater.shared
