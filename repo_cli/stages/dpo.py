@@ -121,7 +121,7 @@ def objective(
 
 
 def pair_logps(
-    backbone: Backbone, role: str, pairs: list[PairSample], per_token: bool
+    backbone: Backbone, role: str | None, pairs: list[PairSample], per_token: bool
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Log-probs ([pairs], [pairs]) of the chosen and of the rejected replies: sums over each reply's tokens, or means
     with `per_token`; one forward pass for both sides, their context in it once where the attention kernel allows."""
@@ -145,7 +145,7 @@ def micros_of(backbone: Backbone, pairs: list[PairSample], chosen: list[int], cf
 
 @torch.no_grad()
 def logps_of(
-    backbone: Backbone, role: str, pairs: list[PairSample], chosen: list[int], cfg: Config
+    backbone: Backbone, role: str | None, pairs: list[PairSample], chosen: list[int], cfg: Config
 ) -> torch.Tensor:
     """[pairs, 2] log-probs (chosen, rejected) of the named pairs under `role`, on every rank; NaN for the others."""
     out = torch.full((len(pairs), 2), torch.nan)
