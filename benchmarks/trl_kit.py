@@ -176,6 +176,10 @@ class Timed:
     given: dict[str, Any]
     seconds: list[float] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
+    parts: dict[str, float] = field(
+        default_factory=dict
+    )  # mean seconds of the parts of a step, where they are known
+    length: float = 0.0  # mean tokens of the replies
 
     @property
     def middle(self) -> float:
@@ -316,31 +320,27 @@ class Ours:
 
 
 def compare(
-    ours: Callable[[int], Timed],
+    ours: dict[str, Callable[[int], Timed]],
     grid: dict[str, Callable[[int], Timed]],
     steps: int,
     say: Callable[[str], None],
-) -> tuple[Timed, Timed, dict[str, Timed]]:
-    """Every cell of TRL's grid once, then ours and the best cell in turn, `steps` timed steps each time; each first
-    step is left out. Returns ours, TRL's best, and the grid."""
+) -> tuple[dict[str, Timed], Timed]:
+    """Every cell of TRL's grid once; then its best cell and each of ours in turn, twice, `steps` timed steps each time.
+    A first step is always left out. Returns ours by name, and TRL's best."""
     tried = {}
     for name, cell in grid.items():
         tried[name] = cell(1)
         say(f"  {name:<34} {tried[name].middle:7.2f} s a step")
     best = min(tried, key=lambda name: tried[name].middle)
-    mine, theirs = ours(steps), grid[best](steps)
-    again, others = ours(steps), grid[best](steps)
-    mine.seconds += again.seconds
+    rounds = [({name: way(steps) for name, way in ours.items()}, grid[best](steps)) for _ in range(2)]
+    (mine, theirs), (again, others) = rounds
+    for name, timed in mine.items():
+        timed.seconds += again[name].seconds
     theirs.seconds += others.seconds
-    return mine, theirs, tried
+    return mine, theirs
 
 
 def threads() -> str:
     import torch
 
     return f"{torch.get_num_threads()} threads of {os.cpu_count()} processors"
-
-
-def sizes(model: Any) -> str:
-    count = sum(p.numel() for p in model.parameters())
-    return f"{count / 1e6:.1f}M parameters"

@@ -219,12 +219,13 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"\n{stage}: {asked.samples} samples a step, {task.tokens} real tokens")
             for precision in (asked.precision,) if asked.precision else PRECISIONS:
                 print(f" {precision}; TRL's grid:")
-                mine, theirs, _ = kit.compare(
-                    task.ours(precision, asked.micro_tokens, asked.attn),
+                found, theirs = kit.compare(
+                    {stage: task.ours(precision, asked.micro_tokens, asked.attn)},
                     task.grid(precision, asked.quick),
                     asked.steps,
                     lambda line: print(line, flush=True),
                 )
+                mine = found[stage]
                 rates = [task.tokens / timed.middle for timed in (mine, theirs)]
                 print(
                     f"  {stage} {precision}: ours {rates[0]:.0f} real tokens/s ({mine.given}), TRL {rates[1]:.0f} "
