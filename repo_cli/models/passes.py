@@ -89,7 +89,7 @@ class Passes(nn.Module):
                 hook.remove()
 
     def _recomputes(self) -> bool:
-        return bool(getattr(self.base, "is_gradient_checkpointing", False))
+        return bool(getattr(self.base, "is_activation_checkpointing", False))
 
     def _lm_head(self, hidden: Tensor) -> Tensor:
         with self.autocast():
