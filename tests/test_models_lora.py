@@ -60,7 +60,9 @@ def test_gradients_are_those_of_small_differences() -> None:
     for wanted in ((x, a, b), (a, b), (x,)):
         for t in (x, a, b):
             t.requires_grad_(any(t is w for w in wanted))
-        assert torch.autograd.gradcheck(lambda *_: LoraProduct.apply(x, weight, bias, a, b, 1.5), wanted)
+        assert torch.autograd.gradcheck(
+            lambda x, a, b: LoraProduct.apply(x, weight, bias, a, b, 1.5), (x, a, b)
+        )
 
 
 def test_what_is_not_plain_goes_pefts_way() -> None:
