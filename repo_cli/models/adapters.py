@@ -56,10 +56,6 @@ class AdapterSet:
             task_type="CAUSAL_LM",
             base_model_name_or_path=self.base_path,
         )
-        if not getattr(self.base, "is_quantized", False):
-            from repo_cli.models.lora_linear import LoraLinear
-
-            config._register_custom_module({nn.Linear: LoraLinear})
         try:
             with torch.random.fork_rng():
                 torch.manual_seed(seed)

@@ -87,7 +87,7 @@ class Updater:
     def _values(self, batch: Batch | SharedBatch) -> torch.Tensor:
         assert isinstance(batch, Batch)  # only methods without a critic share prompts
         slope, intercept = self.line or (1.0, 0.0)
-        return slope * self.backbone.values("critic", batch.ids, batch.attention, batch.mask) + intercept
+        return slope * self.backbone.values("critic", batch.ids, batch.attention) + intercept
 
     def calibrate_(self, items: list[Item], totals: torch.Tensor, keep: torch.Tensor) -> None:
         """Bring the critic to the scale of the returns, once, before the first update (`critic.calibrate`).
