@@ -86,12 +86,10 @@ class Both:
         model = get_peft_model(
             kit.open_model(self.base, "float32", scores), kit.lora("SEQ_CLS" if scores else "CAUSAL_LM")
         )
-        set_peft_model_state_dict(model, load_file(str(place / "adapter_model.safetensors")))
+        values = load_file(str(place / "adapter_model.safetensors"))
         if scores:
-            with torch.no_grad():
-                model.base_model.model.score.modules_to_save["default"].weight.copy_(
-                    self.backbone.heads[role].weight
-                )
+            values["base_model.model.score.weight"] = self.backbone.heads[role].weight.detach().clone()
+        set_peft_model_state_dict(model, values)
         return model
 
     def compare(self, stage: str, role: str, ours: Tensor, trainer: Any, data: Any) -> Found:
