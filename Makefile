@@ -8,10 +8,10 @@ PIP_ARGS ?=
 PYTHON ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo table test lint format bench clean
+.PHONY: help setup demo table test lint format bench bench-trl clean
 
 help:  ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 setup: $(STAMP)  ## make .venv and install the package with the versions in constraints.txt
 
@@ -54,6 +54,10 @@ format: setup  ## let ruff mend what it can
 
 bench: setup  ## measure speed (benchmarks/: attention, rules, known_answer)
 	@for script in attention rules known_answer; do echo "== $$script"; $(BIN)/python benchmarks/$$script.py || exit $$?; done
+
+bench-trl: setup  ## speed and losses against TRL, on the lengths of real dialogues (about 20 minutes on two cores)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt $(PIP_ARGS) -e '.[dev,bench]'
+	@for script in trl_losses trl_train trl_grpo; do echo "== $$script"; $(BIN)/python benchmarks/$$script.py || exit $$?; done
 
 clean:  ## remove what tools leave behind (keeps .venv and runs/)
 	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

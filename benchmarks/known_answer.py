@@ -114,6 +114,7 @@ class TableModel(nn.Module):
     def __init__(self, task: Task) -> None:
         super().__init__()
         self.task, self.device, self.sharding = task, torch.device("cpu"), None
+        self.shares_contexts = False
         rows = task.contexts * len(task.states)
         self.tables = nn.ParameterDict({"policy": nn.Parameter(torch.zeros(rows, task.tokens))})
         self.row_of = torch.zeros(

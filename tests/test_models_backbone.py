@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 from training_kit import TEXTS, ragged, reply_mask, small_backbone, small_config
 
-from repo_cli.dialogue.batches import collate_pairs
+from repo_cli.dialogue.batches import collate
+from repo_cli.dialogue.shared import collate_shared
+from repo_cli.dialogue.tokens import Sample
 from repo_cli.errors import UserError
 from repo_cli.models.backbone import Backbone
 from repo_cli.models.hashing import hash_model, hash_model_dir
@@ -465,30 +468,48 @@ def test_gradient_checkpointing_gives_the_same_gradients() -> None:
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(*found, strict=True))
 
 
+FAMILIES = [
+    [([5, 9, 11, 30, 31, 7], 3), ([5, 9, 11, 40, 7], 3), ([5, 9, 11, 7], 3)],
+    [([5, 12, 7], 2), ([5, 12, 13, 14, 15, 16, 7], 2)],
+    [([8, 8, 8, 7], 1), ([9, 8, 7], 1)],  # nothing in common
+    [([6, 7, 21], 1), ([6, 7], 1)],  # one is the beginning of the other, and masked tokens are in common
+    [([3, 4, 6, 9, 9], 2)],
+]  # (ids, length of the context) of sequences that begin alike
+
+
 @pytest.mark.parametrize("attn", ["eager", "sdpa", "blocks"])
-def test_pairs_that_share_their_context_score_as_they_do_apart(attn: str) -> None:
-    """Scores and gradients with the common part computed once are those of two separate sequences."""
-    pairs = [
-        ([5, 9, 11, 30, 31, 7], [5, 9, 11, 40, 7]),
-        ([5, 12, 7], [5, 12, 13, 14, 15, 16, 7]),
-        ([8, 8, 8, 7], [9, 8, 7]),  # nothing in common
-        ([6, 7, 21], [6, 7]),  # one is the beginning of the other
-    ]
+def test_sequences_that_share_their_beginning_get_what_they_get_apart(attn: str) -> None:
+    """Scores, log-probs, entropies and gradients with the common part computed once are those of single sequences."""
+    groups = [[Sample(ids, [int(t >= start) for t in range(len(ids))]) for ids, start in g] for g in FAMILIES]
     backbone = small_backbone(small_config(policy__attn=attn))
-    batch = collate_pairs(pairs, pad_id=0)
-    assert batch.positions[0].tolist()[:8] == [0, 1, 2, 3, 4, 5, 3, 4]
-    both = backbone.score_pairs("rm", batch)
-    sides = [side for pair in pairs for side in pair]
-    ids = torch.zeros(len(sides), max(map(len, sides)), dtype=torch.long)
-    attention = torch.zeros_like(ids)
-    for row, side in enumerate(sides):
-        ids[row, : len(side)], attention[row, : len(side)] = torch.tensor(side), 1
-    apart = backbone.score("rm", ids, attention).reshape(-1, 2)
-    assert torch.allclose(both, apart, atol=1e-5)
-    weights = torch.tensor([[1.0, -2.0], [0.5, 3.0], [-1.0, 1.0], [2.0, 2.0]])
-    found = []
-    for scores in (both, apart):
-        backbone.zero_grad()
-        (scores * weights).sum().backward()
-        found.append([p.grad.clone() for p in backbone.trainable("rm")])
-    assert all(torch.allclose(a, b, atol=1e-5, rtol=1e-4) for a, b in zip(*found, strict=True))
+    assert backbone.shares_contexts
+    shared = collate_shared(groups, pad_id=0)
+    assert shared.positions[0].tolist() == [0, 1, 2, 3, 4, 5, 3, 4, 3]
+    apart = collate([sample for group in groups for sample in group], pad_id=0)
+    assert torch.equal(shared.mask, apart.mask) and len(shared) == len(apart) == 10
+
+    def both(shared_way: Any, plain_way: Any) -> None:
+        found = []
+        for way in (shared_way, plain_way):
+            backbone.zero_grad()
+            got, role = way()
+            generator = torch.Generator().manual_seed(2)
+            (got * torch.randn(got.shape, generator=generator)).sum().backward()
+            found.append((got.detach(), [p.grad.clone() for p in backbone.trainable(role)]))
+        assert torch.allclose(found[0][0], found[1][0], atol=1e-5) and found[0][0].std() > 1e-3
+        assert all(
+            torch.allclose(a, b, atol=1e-5, rtol=1e-4) for a, b in zip(found[0][1], found[1][1], strict=True)
+        )
+
+    plain = (apart.ids, apart.attention)
+    both(lambda: (backbone.score_shared("rm", shared), "rm"), lambda: (backbone.score("rm", *plain), "rm"))
+    both(
+        lambda: (backbone.logps_shared("policy", shared, 0.7), "policy"),
+        lambda: (backbone.logps("policy", *plain, apart.mask, 0.7), "policy"),
+    )
+    with torch.no_grad():
+        ours, theirs = (
+            backbone.logps_entropy_shared("policy", shared, 0.7),
+            backbone.logps_entropy("policy", *plain, apart.mask, 0.7),
+        )
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(ours, theirs, strict=True))

@@ -248,8 +248,8 @@ def test_gradients_reach_what_is_trained_and_nothing_else(ready: SimpleNamespace
         check_gradients(backbone, updater, items)
 
 
-def ids(micro: list[Any]) -> tuple[torch.Tensor, torch.Tensor]:
-    sample: Sample = micro[0].sample
+def ids(micro: list[list[Any]]) -> tuple[torch.Tensor, torch.Tensor]:
+    sample: Sample = micro[0][0].sample
     found = torch.tensor([sample.ids])
     return found, torch.ones_like(found)
 

@@ -16,6 +16,7 @@ from stages_kit import config, go, metrics, pair, write
 from repo_cli.config import compose
 from repo_cli.dialogue.checks import preference_samples
 from repo_cli.dialogue.files import LoadReport
+from repo_cli.dialogue.shared import row_length
 from repo_cli.errors import UserError
 from repo_cli.models.backbone import Backbone
 from repo_cli.models.manifest import read_manifest
@@ -134,8 +135,8 @@ def test_micro_batches_are_sorted_by_length_and_change_no_gradient(
             backbone = Backbone.load(cfg)
             rows = [json.loads(text) for text in line.pairs.read_text().splitlines()[:9]]
             pairs = preference_samples(rows, backbone.fmt, LoadReport("", "preference"))
-            micros = stage.micros_of(pairs, list(range(9)), cfg)
-            sizes = [max(len(p.chosen.ids), len(p.rejected.ids)) for p in pairs]
+            micros = stage.micros_of(backbone, pairs, list(range(9)), cfg)
+            sizes = [row_length((p.chosen.ids, p.rejected.ids)) for p in pairs]
             longest = [sizes[i] for m in micros for i in m]
             assert longest == sorted(longest, reverse=True) and sorted(sum(micros, [])) == list(range(9))
             reference = stage.logps_of(backbone, "policy", pairs, list(range(9)), cfg)

@@ -18,6 +18,8 @@ NEEDS = {
     "weighted_sum": ("rm",),
     "normalised_sum": ("rm",),
 }
+#: The stages in which a policy replies.
+SAMPLING = ("rl", "sample", "eval")
 #: What reads reward.weights.
 SUMS = ("weighted_sum", "normalised_sum")
 
@@ -61,7 +63,7 @@ def _check_policy(cfg: Config) -> None:
             raise _clash(
                 f"policy.build.head_dim={policy.build.head_dim} is odd", "rotary embedding needs pairs"
             )
-    if cfg.rollout.max_new_tokens >= policy.max_length:
+    if cfg.stage in SAMPLING and cfg.rollout.max_new_tokens >= policy.max_length:
         raise _clash(
             f"rollout.max_new_tokens={cfg.rollout.max_new_tokens} leaves no room for the dialogue in "
             f"policy.max_length={policy.max_length}",

@@ -56,51 +56,6 @@ def collate(samples: Sequence[Sample], pad_id: int) -> Batch:
     )
 
 
-@dataclass
-class PairBatch:
-    """Pairs of sequences that begin alike, the common part once: common, rest of the first, rest of the second.
-
-    ids, positions: [pairs, time] (int64; the second rest counts on from the common part). seen: bool [pairs, 1, time,
-    time], which token may look at which (causal; the second rest never at the first). ends: [pairs, 2], where the last
-    token of either sequence stands.
-    """
-
-    ids: Tensor
-    positions: Tensor
-    seen: Tensor
-    ends: Tensor
-
-    def to(self, device: torch.device | str) -> PairBatch:
-        return PairBatch(*(t.to(device) for t in (self.ids, self.positions, self.seen, self.ends)))
-
-
-def common_length(first: Sequence[int], second: Sequence[int]) -> int:
-    """How many leading ids two sequences share."""
-    return next(
-        (i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b),
-        min(len(first), len(second)),
-    )
-
-
-def collate_pairs(pairs: Sequence[tuple[Sequence[int], Sequence[int]]], pad_id: int) -> PairBatch:
-    """Each pair of id sequences as one row that holds their common beginning once."""
-    common = [common_length(a, b) for a, b in pairs]
-    rows = [[*a, *b[c:]] for (a, b), c in zip(pairs, common, strict=True)]
-    ids = pad_right(rows, pad_id)
-    time = ids.shape[1]
-    place = torch.arange(time)
-    shared = torch.tensor(common)[:, None]
-    split = torch.tensor([len(a) for a, _ in pairs])[:, None]  # where the second rest begins
-    in_second = place[None] >= split
-    positions = torch.where(in_second, place[None] - split + shared, place[None])
-    in_first = (place[None] >= shared) & ~in_second
-    causal = place[:, None] >= place[None, :]
-    seen = causal[None] & ~(in_second[:, :, None] & in_first[:, None, :])
-    last = [(len(a) - 1, len(row) - 1 if len(b) > c else c - 1)
-            for (a, b), row, c in zip(pairs, rows, common, strict=True)]  # fmt: skip
-    return PairBatch(ids, positions, seen[:, None], torch.tensor(last))
-
-
 def micro_batches(lengths: Sequence[int], token_budget: int) -> list[list[int]]:
     """Indices into `lengths`, cut into micro-batches of at most `token_budget` tokens, padding counted.
 

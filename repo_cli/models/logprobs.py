@@ -64,6 +64,23 @@ def token_logps(
     """
     wanted = mask[:, 1:].bool()
     states, targets = hidden[:, :-1][wanted], ids[:, 1:][wanted]
+    logps, entropy = state_logps(
+        lm_head, states, targets, temperature, want_entropy, chunk_logits, vocab_size
+    )
+    return _scatter(logps, wanted), None if entropy is None else _scatter(entropy, wanted)
+
+
+def state_logps(
+    lm_head: Callable[[Tensor], Tensor],
+    states: Tensor,
+    targets: Tensor,
+    temperature: float = 1.0,
+    want_entropy: bool = False,
+    chunk_logits: int = CHUNK_LOGITS,
+    vocab_size: int | None = None,
+) -> tuple[Tensor, Tensor | None]:
+    """log p(targets[i]) from states[i]; states: [tokens, hidden_size], targets: [tokens]; returns and memory as in
+    `token_logps`, both results [tokens]."""
     rows = max(1, chunk_logits // (vocab_size or 1)) if vocab_size else max(1, len(states))
     save_memory = len(states) > rows and torch.is_grad_enabled() and states.requires_grad
     parts, entropies = [], []
@@ -80,9 +97,7 @@ def token_logps(
         )
         parts.append(logps)
         entropies.append(entropy)
-    return _scatter(torch.cat(parts), wanted), (
-        _scatter(torch.cat(entropies), wanted) if want_entropy else None
-    )
+    return torch.cat(parts), torch.cat(entropies) if want_entropy else None
 
 
 @torch.no_grad()

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from repo_cli.dialogue.batches import PairBatch
-from repo_cli.models.logprobs import last_token_index, position_ids, token_kl, token_logps
+from repo_cli.dialogue.shared import SharedBatch
+from repo_cli.models.logprobs import last_token_index, position_ids, state_logps, token_kl, token_logps
 
 
 class Passes(nn.Module):
@@ -106,8 +106,14 @@ class Passes(nn.Module):
         rows = torch.arange(len(ids), device=ids.device)
         return self.heads[role](hidden[rows, last_token_index(attention)])
 
-    def score_pairs(self, role: str, batch: PairBatch) -> Tensor:
-        """The head at the last token of both sequences of each pair [pairs, 2], their common part computed once."""
+    # -- sequences that begin alike, the common beginning computed once -------------------------------------------
+
+    @property
+    def shares_contexts(self) -> bool:
+        """Whether the attention kernel takes the mask that the passes over a SharedBatch need."""
+        return self.base.config._attn_implementation in ("eager", "sdpa", "blocks")
+
+    def _hidden_shared(self, role: str | None, batch: SharedBatch) -> Tensor:
         self.use(role)
         seen: Tensor = batch.seen
         if self.base.config._attn_implementation == "eager":  # it adds its mask to the scores
@@ -115,15 +121,32 @@ class Passes(nn.Module):
                 ~seen, torch.finfo(torch.float32).min
             )
         with self.autocast():
-            hidden = (
+            return (
                 self.base.get_decoder()(
                     input_ids=batch.ids, attention_mask=seen, position_ids=batch.positions, use_cache=False
                 )
             ).last_hidden_state
-        rows = torch.arange(len(batch.ids), device=batch.ids.device)[:, None]
-        return self.heads[role](hidden[rows, batch.ends])
 
-    @property
-    def shares_pairs(self) -> bool:
-        """Whether the attention kernel takes the mask that `score_pairs` needs."""
-        return self.base.config._attn_implementation in ("eager", "sdpa", "blocks")
+    def score_shared(self, role: str, batch: SharedBatch) -> Tensor:
+        """`score` of each sequence; [sequences]."""
+        hidden = self._hidden_shared(role, batch)
+        return self.heads[role](hidden[batch.ends[:, 0], batch.ends[:, 1]])
+
+    def logps_entropy_shared(
+        self, role: str | None, batch: SharedBatch, temperature: float = 1.0
+    ) -> tuple[Tensor, Tensor]:
+        """`logps_entropy` of the sequences' masked tokens; both [sequences, longest sequence], 0 elsewhere."""
+        hidden = self._hidden_shared(role, batch)[batch.rows, batch.states]
+        logps, entropy = state_logps(
+            self._lm_head, hidden, batch.targets, temperature, True, vocab_size=self.vocab_size
+        )
+        assert entropy is not None
+        wanted = batch.mask.bool()
+        empty = torch.zeros_like(batch.mask)
+        return empty.masked_scatter(wanted, logps), empty.masked_scatter(wanted, entropy)
+
+    def logps_shared(self, role: str | None, batch: SharedBatch, temperature: float = 1.0) -> Tensor:
+        """`logps` of the sequences' masked tokens; [sequences, longest sequence], 0 elsewhere."""
+        hidden = self._hidden_shared(role, batch)[batch.rows, batch.states]
+        logps, _ = state_logps(self._lm_head, hidden, batch.targets, temperature, vocab_size=self.vocab_size)
+        return torch.zeros_like(batch.mask).masked_scatter(batch.mask.bool(), logps)

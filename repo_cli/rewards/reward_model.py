@@ -9,7 +9,7 @@ model without them.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from repo_cli.dialogue.batches import collate, micro_batches
 from repo_cli.dialogue.fingerprint import format_hash
+from repo_cli.dialogue.shared import collate_shared, families, row_length
 from repo_cli.dialogue.tokens import Sample
 from repo_cli.errors import UserError
 from repo_cli.models.backbone import Backbone
@@ -148,15 +149,33 @@ class RewardModel:
         was_training = self.backbone.training
         self.backbone.eval()
         try:
-            for chosen in micro_batches([len(s.ids) for s in samples], batch_tokens):
-                batch = collate([samples[i] for i in chosen], self.backbone.fmt.pad_id).to(
-                    self.backbone.device
-                )
-                got = self.backbone.score(self.role, batch.ids, batch.attention)
-                scores[chosen] = got.float().cpu()
+            rows = families(samples) if self.backbone.shares_contexts else [[i] for i in range(len(samples))]
+            if len(rows) == len(samples):  # nothing to share: no mask is needed then
+                got = self._apart(samples, batch_tokens)
+            else:
+                got = self._shared(samples, rows, batch_tokens)
+            for chosen, raw in got:
+                scores[chosen] = raw.float().cpu()
         finally:
             self.backbone.train(was_training)
         return scores
+
+    def _apart(self, samples: Sequence[Sample], batch_tokens: int) -> Iterator[tuple[list[int], Tensor]]:
+        for chosen in micro_batches([len(s.ids) for s in samples], batch_tokens):
+            batch = collate([samples[i] for i in chosen], self.backbone.fmt.pad_id).to(self.backbone.device)
+            yield chosen, self.backbone.score(self.role, batch.ids, batch.attention)
+
+    def _shared(
+        self, samples: Sequence[Sample], rows: list[list[int]], batch_tokens: int
+    ) -> Iterator[tuple[list[int], Tensor]]:
+        """Replies to one prompt in one row, the prompt once."""
+        lengths = [row_length([samples[i].ids for i in row]) for row in rows]
+        for micro in micro_batches(lengths, batch_tokens):
+            batch = collate_shared([[samples[i] for i in rows[r]] for r in micro], self.backbone.fmt.pad_id)
+            yield (
+                [i for r in micro for i in rows[r]],
+                self.backbone.score_shared(self.role, batch.to(self.backbone.device)),
+            )
 
     def score(self, samples: Sequence[Sample], batch_tokens: int) -> Tensor:
         """Calibrated scores `[batch]` on the scale that was chosen; NaN where the raw score is not finite (an infinite

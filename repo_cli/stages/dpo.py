@@ -20,15 +20,17 @@ import torch
 
 from repo_cli.algorithms import dpo_loss_sum, ipo_loss_sum
 from repo_cli.config.schema import Config
-from repo_cli.dialogue.batches import collate, rank_micro_batches
+from repo_cli.dialogue.batches import collate
 from repo_cli.dialogue.checks import PairSample, length_gap, preference_samples
 from repo_cli.dialogue.files import LoadReport
+from repo_cli.dialogue.shared import collate_shared
 from repo_cli.models.backbone import Backbone
 from repo_cli.stages.data import BatchOrder, split_rows, stage_rows
+from repo_cli.stages.pairs import pair_micros
 from repo_cli.stages.reference import add_reference
 from repo_cli.stages.roles import policy_role
 from repo_cli.stages.session import Session
-from repo_cli.training.distributed import all_gather_objects, rank, world_size
+from repo_cli.training.distributed import all_gather_objects
 
 #: Relative distance of the first loss from its known value that is more than rounding.
 FIRST_LOSS = 0.05
@@ -85,7 +87,7 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
                 with session.timer("reference"):
                     reference_logps = look(reference, pairs, batch)
             metrics = {}
-            stats = engine.step(micros_of(pairs, batch, cfg), loss_fn, denominator=len(batch))
+            stats = engine.step(micros_of(backbone, pairs, batch, cfg), loss_fn, denominator=len(batch))
             if step == 0:
                 check_first_loss(cfg, session, stats["loss"])
             last = step + 1 == total
@@ -119,28 +121,31 @@ def objective(
 
 
 def pair_logps(
-    backbone: Backbone, role: str, pairs: list[PairSample], per_token: bool
+    backbone: Backbone, role: str | None, pairs: list[PairSample], per_token: bool
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Log-probs ([pairs], [pairs]) of the chosen and of the rejected replies: sums over each reply's tokens, or means
-    with `per_token`; one forward pass for both sides."""
-    samples = [p.chosen for p in pairs] + [p.rejected for p in pairs]
-    batch = collate(samples, backbone.fmt.pad_id).to(backbone.device)
-    sums = backbone.logps(role, batch.ids, batch.attention, batch.mask).sum(1)
-    if per_token:
-        sums = sums / batch.mask.sum(1)
-    return sums[: len(pairs)], sums[len(pairs) :]
+    with `per_token`; one forward pass for both sides, their context in it once where the attention kernel allows."""
+    if backbone.shares_contexts:
+        shared = collate_shared([(p.chosen, p.rejected) for p in pairs], backbone.fmt.pad_id)
+        shared = shared.to(backbone.device)
+        both, mask = backbone.logps_shared(role, shared), shared.mask
+    else:
+        samples = [side for p in pairs for side in (p.chosen, p.rejected)]
+        batch = collate(samples, backbone.fmt.pad_id).to(backbone.device)
+        both, mask = backbone.logps(role, batch.ids, batch.attention, batch.mask), batch.mask
+    sums = both.sum(1) / mask.sum(1) if per_token else both.sum(1)
+    return sums[0::2], sums[1::2]
 
 
-def micros_of(pairs: list[PairSample], chosen: list[int], cfg: Config) -> list[list[int]]:
+def micros_of(backbone: Backbone, pairs: list[PairSample], chosen: list[int], cfg: Config) -> list[list[int]]:
     """This rank's micro-batches of the named pairs, as indices; together the ranks have each once."""
-    lengths = [2 * max(len(pairs[i].chosen.ids), len(pairs[i].rejected.ids)) for i in chosen]
-    micros = rank_micro_batches(lengths, cfg.engine.micro_tokens, rank(), world_size())
+    micros = pair_micros(backbone, [pairs[i] for i in chosen], cfg.engine.micro_tokens)
     return [[chosen[k] for k in micro] for micro in micros]
 
 
 @torch.no_grad()
 def logps_of(
-    backbone: Backbone, role: str, pairs: list[PairSample], chosen: list[int], cfg: Config
+    backbone: Backbone, role: str | None, pairs: list[PairSample], chosen: list[int], cfg: Config
 ) -> torch.Tensor:
     """[pairs, 2] log-probs (chosen, rejected) of the named pairs under `role`, on every rank; NaN for the others."""
     out = torch.full((len(pairs), 2), torch.nan)
@@ -149,7 +154,7 @@ def logps_of(
     backbone.eval()
     mine: list[tuple[list[int], list[list[float]]]] = []
     with backbone.gathered():  # ZeRO-3: ranks may differ in how many batches they have
-        for micro in micros_of(pairs, chosen, cfg):
+        for micro in micros_of(backbone, pairs, chosen, cfg):
             found = pair_logps(backbone, role, [pairs[i] for i in micro], cfg.dpo.per_token)
             mine.append((micro, torch.stack(found, 1).tolist()))
     for micro, rows in (entry for part in all_gather_objects(mine) for entry in part):

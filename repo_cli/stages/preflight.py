@@ -113,7 +113,7 @@ def _gradients_of(
     if strangers:
         return f"{len(strangers)} weights would be trained with the {role}, such as {strangers[0]}", ""
     with engine.training_mode():
-        loss, _ = loss_of([item])
+        loss, _ = loss_of([[item]])
         if not loss.requires_grad:
             return f"no weight of the {role} gets a gradient", ""
         found = torch.autograd.grad(loss, list(named.values()), allow_unused=True)

@@ -53,11 +53,7 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
         weights, around = token_weights(backbone, cfg.sft.number_weight), cfg.sft.context_weight
 
         def loss_fn(micro: list[Sample]) -> tuple[torch.Tensor, dict[str, Any]]:
-            batch = collate(micro, backbone.fmt.pad_id).to(session.device)
-            loss_weights = batch.mask * weights[batch.ids] + around * (batch.attention - batch.mask)
-            where = batch.attention if around else batch.mask
-            logps = backbone.logps(role, batch.ids, batch.attention, where)
-            return -(logps * loss_weights).sum(), {}
+            return sft_loss(backbone, role, micro, weights, around), {}
 
         table = weights.tolist()
 
@@ -88,6 +84,17 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
         if examples := [row[EXAMPLE] for row in held if EXAMPLE in row]:
             metrics |= judge_agreement(backbone, role, examples, cfg, session)
         return session.finish(backbone, role, kind="full" if role == "full" else "adapter", metrics=metrics)
+
+
+def sft_loss(
+    backbone: Backbone, role: str, samples: list[Sample], weights: torch.Tensor, around: float
+) -> torch.Tensor:
+    """Minus the weighted sum of the samples' log-probs: a supervised token counts `weights` [vocabulary] of its id, any
+    other token `around`."""
+    batch = collate(samples, backbone.fmt.pad_id).to(backbone.device)
+    loss_weights = batch.mask * weights[batch.ids] + around * (batch.attention - batch.mask)
+    where = batch.attention if around else batch.mask
+    return -(backbone.logps(role, batch.ids, batch.attention, where) * loss_weights).sum()
 
 
 def share(samples: list[Sample], micro_tokens: int) -> list[list[Sample]]:

@@ -19,10 +19,11 @@ import torch
 
 from repo_cli.algorithms import bradley_terry_loss_sum
 from repo_cli.config.schema import Config
-from repo_cli.dialogue.batches import collate, collate_pairs, common_length, rank_micro_batches
+from repo_cli.dialogue.batches import collate
 from repo_cli.dialogue.checks import PairSample, preference_samples
 from repo_cli.dialogue.files import LoadReport
 from repo_cli.dialogue.pair_gate import context_name, gate, sample_view
+from repo_cli.dialogue.shared import collate_shared
 from repo_cli.errors import UserError
 from repo_cli.evaluation import rm_report
 from repo_cli.evaluation.report import write_rm_page
@@ -30,10 +31,11 @@ from repo_cli.evaluation.rm_view import render
 from repo_cli.models.backbone import Backbone
 from repo_cli.rewards.reward_model import LEAST, Calibration
 from repo_cli.stages.data import BatchOrder, split_rows, stage_rows
+from repo_cli.stages.pairs import pair_micros
 from repo_cli.stages.roles import add_role
 from repo_cli.stages.session import Session
 from repo_cli.training.disk import disk_errors
-from repo_cli.training.distributed import agreed, all_gather_objects, rank, world_size
+from repo_cli.training.distributed import agreed, all_gather_objects
 
 #: The report to read, in the run directory.
 PAGE = "rm_report.html"
@@ -86,7 +88,9 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
         engine = session.engine(backbone, "rm", cfg.optim.lr, total, dropout=True)
         for step in session.steps(total):
             batch = [pairs[i] for i in order.batch(step)]
-            stats = engine.step(share(batch, cfg.engine.micro_tokens), loss_fn, denominator=len(batch))
+            stats = engine.step(
+                share(backbone, batch, cfg.engine.micro_tokens), loss_fn, denominator=len(batch)
+            )
             session.end_step(step, {**stats, "epoch": step / order.per_epoch})
 
         scored = held_out(backbone, held_pairs, cfg.engine.micro_tokens)
@@ -116,20 +120,17 @@ def write_report(session: Session, found: dict[str, Any]) -> None:
         write_rm_page(found, session.path / PAGE, session.cfg.name)
 
 
-def share(pairs: list[PairSample], micro_tokens: int) -> list[list[PairSample]]:
-    """This rank's micro-batches of a global batch of pairs (both sides of a pair go together, their context once)."""
-    lengths = [
-        len(p.chosen.ids) + len(p.rejected.ids) - common_length(p.chosen.ids, p.rejected.ids) for p in pairs
-    ]
-    return [[pairs[i] for i in m] for m in rank_micro_batches(lengths, micro_tokens, rank(), world_size())]
+def share(backbone: Backbone, pairs: list[PairSample], micro_tokens: int) -> list[list[PairSample]]:
+    """This rank's micro-batches of a global batch of pairs (both sides of a pair go together)."""
+    return [[pairs[i] for i in m] for m in pair_micros(backbone, pairs, micro_tokens)]
 
 
 def pair_scores(backbone: Backbone, pairs: list[PairSample]) -> tuple[torch.Tensor, torch.Tensor]:
     """Raw scores ([pairs], [pairs]) of the chosen and of the rejected replies, in one forward pass."""
-    if backbone.shares_pairs:
-        shared = collate_pairs([(p.chosen.ids, p.rejected.ids) for p in pairs], backbone.fmt.pad_id)
-        both = backbone.score_pairs("rm", shared.to(backbone.device))
-        return both[:, 0], both[:, 1]
+    if backbone.shares_contexts:
+        shared = collate_shared([(p.chosen, p.rejected) for p in pairs], backbone.fmt.pad_id)
+        both = backbone.score_shared("rm", shared.to(backbone.device))
+        return both[0::2], both[1::2]
     samples = [p.chosen for p in pairs] + [p.rejected for p in pairs]
     batch = collate(samples, backbone.fmt.pad_id).to(backbone.device)
     scores = backbone.score("rm", batch.ids, batch.attention)
@@ -143,7 +144,7 @@ def held_out(backbone: Backbone, pairs: list[PairSample], micro_tokens: int) -> 
     mine: list[tuple[int, float, float]] = []
     places = {id(pair): i for i, pair in enumerate(pairs)}
     with backbone.gathered():  # ZeRO-3: ranks may differ in how many batches they have
-        for micro in share(pairs, micro_tokens):
+        for micro in share(backbone, pairs, micro_tokens):
             better, worse = pair_scores(backbone, micro)
             for pair, b, w in zip(micro, better.tolist(), worse.tolist(), strict=True):
                 mine.append((places[id(pair)], b, w))

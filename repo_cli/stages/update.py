@@ -2,7 +2,8 @@
 
 The loss is averaged over the reply tokens of the global batch, whatever the number of ranks and micro-batches. Where
 the rollout is used once, the update's own first pass (detached) gives the old log-probs, so the ratio is exactly 1;
-the sampler's log-probs are compared with it all the same and logged.
+the sampler's log-probs are compared with it all the same and logged. The replies of a GRPO group go through the policy
+together, their prompt once (dialogue/shared.py), where the attention kernel allows that.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import torch
 from repo_cli.algorithms import kl_estimate, length_weights, policy_loss_sum, value_loss_sum
 from repo_cli.config.schema import Config
 from repo_cli.dialogue.batches import Batch, collate, micro_batches
+from repo_cli.dialogue.shared import SharedBatch, collate_shared, families, row_length
 from repo_cli.models.backbone import Backbone
 from repo_cli.stages.experience import Item, pad
 from repo_cli.stages.reference import add_reference
@@ -21,6 +23,9 @@ from repo_cli.stages.roles import add_role
 from repo_cli.stages.session import Session
 from repo_cli.training.distributed import all_sum
 from repo_cli.training.engine import LossFn, TrainEngine
+
+#: Rows of a batch; a row has one item, or several that answer one prompt and share it.
+Micro = list[list[Item]]
 
 #: The critic's scores are taken to go with the returns at least so well: at 0 no gradient would reach them.
 LEAST_CORRELATION = 0.1
@@ -42,6 +47,7 @@ class Updater:
         self.policy = session.engine(backbone, "policy", cfg.optim.lr, steps)
         if algorithm.name != "grpo":
             self.critic = session.engine(backbone, "critic", cfg.critic.lr, steps)
+        self.shared = algorithm.group_size > 1 and self.critic is None and backbone.shares_contexts
         self.once = algorithm.epochs * algorithm.minibatches == 1
         # a value is slope * score + intercept; None = not fitted yet
         self.line: tuple[float, float] | None = None if self.critic and cfg.critic.calibrate else (1.0, 0.0)
@@ -67,7 +73,7 @@ class Updater:
         once, `ref_logps` where there is a KL penalty, `check_logps` where they are asked for."""
         self.backbone.eval()
         for micro in self._micros(items):
-            batch = collate([i.sample for i in micro], self.backbone.fmt.pad_id).to(self.backbone.device)
+            batch = self._batch(micro)
             if self.critic is not None:
                 self._keep(micro, "values", self._values(batch), batch)
             if check or not self.once:
@@ -78,7 +84,8 @@ class Updater:
             for item in items:
                 item.check_logps = item.old_logps
 
-    def _values(self, batch: Batch) -> torch.Tensor:
+    def _values(self, batch: Batch | SharedBatch) -> torch.Tensor:
+        assert isinstance(batch, Batch)  # only methods without a critic share prompts
         slope, intercept = self.line or (1.0, 0.0)
         return slope * self.backbone.values("critic", batch.ids, batch.attention) + intercept
 
@@ -104,8 +111,8 @@ class Updater:
             item.values = slope * item.values + intercept
 
     @staticmethod
-    def _keep(micro: list[Item], name: str, rows: torch.Tensor, batch: Batch) -> None:
-        for item, row, mask in zip(micro, rows, batch.mask, strict=True):
+    def _keep(micro: Micro, name: str, rows: torch.Tensor, batch: Batch | SharedBatch) -> None:
+        for item, row, mask in zip(flat(micro), rows, batch.mask, strict=True):
             setattr(item, name, row[mask.bool()].float().cpu())
 
     def update(self, items: list[Item], step: int) -> dict[str, float]:
@@ -136,7 +143,7 @@ class Updater:
         return stats
 
     def trained(self) -> dict[str, tuple[TrainEngine, LossFn]]:
-        """Each role that is trained: its engine, and its loss on a micro-batch of items."""
+        """Each role that is trained: its engine, and its loss on a micro-batch."""
         own: dict[str, tuple[TrainEngine, LossFn]] = {"policy": (self.policy, self._policy_loss)}
         return own if self.critic is None else {"critic": (self.critic, self._value_loss), **own}
 
@@ -148,30 +155,48 @@ class Updater:
         for item, weight in zip(chosen, weights.tolist(), strict=True):
             item.weight = weight
 
-    def _micros(self, items: list[Item]) -> list[list[Item]]:
-        lengths = [len(i.sample.ids) for i in items]
-        return [[items[k] for k in m] for m in micro_batches(lengths, self.cfg.engine.micro_tokens)]
+    def _micros(self, items: list[Item]) -> list[Micro]:
+        """Micro-batches of at most `engine.micro_tokens` tokens."""
+        samples = [i.sample for i in items]
+        rows = families(samples) if self.shared else [[k] for k in range(len(items))]
+        lengths = [row_length([samples[k].ids for k in row]) for row in rows]
+        micros = micro_batches(lengths, self.cfg.engine.micro_tokens)
+        return [[[items[k] for k in rows[r]] for r in micro] for micro in micros]
 
-    def _logps(self, batch: Batch, role: str | None = "policy") -> torch.Tensor:
-        return self.backbone.logps(
-            role, batch.ids, batch.attention, batch.mask, temperature=self.cfg.rollout.temperature or 1.0
+    def _batch(self, micro: Micro) -> Batch | SharedBatch:
+        """The micro-batch as tensors on the device; what is computed on it comes in the order of the items."""
+        pad_id, device = self.backbone.fmt.pad_id, self.backbone.device
+        if not self.shared:
+            return collate([i.sample for i in flat(micro)], pad_id).to(device)
+        return collate_shared([[i.sample for i in row] for row in micro], pad_id).to(device)
+
+    def _logps(self, batch: Batch | SharedBatch, role: str | None = "policy") -> torch.Tensor:
+        temperature = self.cfg.rollout.temperature or 1.0
+        if isinstance(batch, SharedBatch):
+            return self.backbone.logps_shared(role, batch, temperature=temperature)
+        return self.backbone.logps(role, batch.ids, batch.attention, batch.mask, temperature=temperature)
+
+    def _logps_entropy(self, batch: Batch | SharedBatch) -> tuple[torch.Tensor, torch.Tensor]:
+        temperature = self.cfg.rollout.temperature or 1.0
+        if isinstance(batch, SharedBatch):
+            return self.backbone.logps_entropy_shared("policy", batch, temperature=temperature)
+        return self.backbone.logps_entropy(
+            "policy", batch.ids, batch.attention, batch.mask, temperature=temperature
         )
 
-    def _policy_loss(self, micro: list[Item]) -> tuple[torch.Tensor, dict[str, Any]]:
+    def _policy_loss(self, micro: Micro) -> tuple[torch.Tensor, dict[str, Any]]:
         device, algorithm = self.backbone.device, self.cfg.algorithm
-        batch = collate([i.sample for i in micro], self.backbone.fmt.pad_id).to(device)
-        advantages, mask = (t.to(device) for t in pad([i.advantages for i in micro]))
-        logps, entropy = self.backbone.logps_entropy(
-            "policy", batch.ids, batch.attention, batch.mask, temperature=self.cfg.rollout.temperature or 1.0
-        )
+        batch, items = self._batch(micro), flat(micro)
+        advantages, mask = (t.to(device) for t in pad([i.advantages for i in items]))
+        logps, entropy = self._logps_entropy(batch)
         logps, entropy = reply_part(logps, batch.mask, mask), reply_part(entropy, batch.mask, mask)
-        if micro[0].old_logps is None:
+        if items[0].old_logps is None:
             old = logps.detach()
         else:
-            old = pad([i.old_logps for i in micro if i.old_logps is not None])[0].to(device)
-        sampled = pad([torch.tensor(i.reply.logps) for i in micro])[0].to(device)
+            old = pad([i.old_logps for i in items if i.old_logps is not None])[0].to(device)
+        sampled = pad([torch.tensor(i.reply.logps) for i in items])[0].to(device)
         # the objective is linear in a positive factor of the advantages, so that a reply's weight may go in there
-        weights = torch.tensor([[i.weight] for i in micro], device=device)
+        weights = torch.tensor([[i.weight] for i in items], device=device)
         loss, stats = policy_loss_sum(
             logps,
             old,
@@ -182,20 +207,24 @@ class Updater:
             algorithm.dual_clip,
         )
         if algorithm.kl_coef and algorithm.kl_in == "loss":
-            known = pad([i.ref_logps for i in micro if i.ref_logps is not None])[0].to(device)
+            known = pad([i.ref_logps for i in items if i.ref_logps is not None])[0].to(device)
             kl = kl_estimate(logps, known, mask, algorithm.kl_estimator)
             loss = loss + algorithm.kl_coef * (weights * kl).sum()
         stats["entropy"] = (entropy.detach() * mask).sum()
         stats["sampler_gap_max"] = ((logps.detach() - sampled).abs() * mask).max()
         return loss, stats
 
-    def _value_loss(self, micro: list[Item]) -> tuple[torch.Tensor, dict[str, Any]]:
+    def _value_loss(self, micro: Micro) -> tuple[torch.Tensor, dict[str, Any]]:
         device = self.backbone.device
-        batch = collate([i.sample for i in micro], self.backbone.fmt.pad_id).to(device)
-        returns, mask = (t.to(device) for t in pad([i.returns for i in micro]))
-        old = pad([i.values for i in micro])[0].to(device)
+        batch, items = self._batch(micro), flat(micro)
+        returns, mask = (t.to(device) for t in pad([i.returns for i in items]))
+        old = pad([i.values for i in items])[0].to(device)
         values = reply_part(self._values(batch), batch.mask, mask)
         return value_loss_sum(values, old, returns, mask, self.cfg.algorithm.value_clip)
+
+
+def flat(micro: Micro) -> list[Item]:
+    return [item for row in micro for item in row]
 
 
 def fit_line(n: float, x: float, y: float, xx: float, xy: float, yy: float) -> tuple[float, float]:

@@ -1,0 +1,346 @@
+"""What the benchmarks against TRL share: ragged dialogues, a base with random weights on disk, both sides' settings.
+
+The dialogues have the lengths of real ones (`bargain_lengths.json`: how long briefs and messages are, who begins) and
+made-up words. Both sides get the same token ids, the same base, LoRA of the same shape on the same layers, AdamW, and
+one process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import multiprocessing
+import os
+import random
+import statistics
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+LENGTHS = Path(__file__).with_name("bargain_lengths.json")
+WORDS = 1200
+RANK, ALPHA, RATE = 16, 16, 1e-5
+TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+
+Row = dict[str, Any]
+
+
+# -- data --------------------------------------------------------------------------------------------------------
+
+
+def words() -> list[str]:
+    """Made-up words of two or three syllables."""
+    draw = random.Random(0)
+    syllables = [a + b for a in "bdfgklmnprstvz" for b in ("a", "e", "i", "o", "u", "ar", "en")]
+    found: dict[str, None] = {}
+    while len(found) < WORDS:
+        found["".join(draw.choice(syllables) for _ in range(draw.choice((2, 2, 3))))] = None
+    return list(found)
+
+
+def dialogues(count: int, seed: int = 0) -> list[list[dict[str, str]]]:
+    """`count` dialogues: a system message (the brief), then turns; the assistant is the buyer."""
+    shapes = json.loads(LENGTHS.read_text(encoding="utf-8"))["dialogues"]
+    draw, lexicon = random.Random(seed), words()
+    order = list(range(len(shapes)))
+    draw.shuffle(order)
+    made = []
+    for number in range(count):
+        first, brief, *turns = shapes[order[number % len(shapes)]]
+        roles = ("assistant", "user") if first else ("user", "assistant")
+        messages = [{"role": "system", "content": " ".join(draw.choices(lexicon, k=brief))}]
+        for turn, length in enumerate(turns):
+            messages.append({"role": roles[turn % 2], "content": " ".join(draw.choices(lexicon, k=length))})
+        made.append(messages)
+    return made
+
+
+def reply_lengths() -> list[int]:
+    """Words of every turn of the buyer's."""
+    shapes = json.loads(LENGTHS.read_text(encoding="utf-8"))["dialogues"]
+    return [n for first, _, *turns in shapes for k, n in enumerate(turns) if (k % 2 == 0) == bool(first)]
+
+
+def cut(messages: list[dict[str, str]], draw: random.Random) -> int:
+    """The place of one of the assistant's turns, any but an opening one where there is another."""
+    places = [i for i, m in enumerate(messages) if m["role"] == "assistant"]
+    return draw.choice([i for i in places if i > 1] or places)
+
+
+def sft_rows(count: int, seed: int = 0) -> list[Row]:
+    return [{"messages": m} for m in dialogues(count, seed)]
+
+
+def pair_rows(count: int, seed: int = 0) -> list[Row]:
+    """The reply of a dialogue, and one of another length."""
+    draw, lexicon, lengths, rows = random.Random(seed), words(), reply_lengths(), []
+    for messages in dialogues(count, seed):
+        at = cut(messages, draw)
+        other = " ".join(draw.choices(lexicon, k=draw.choice(lengths)))
+        rows.append(
+            {
+                "prompt": messages[:at],
+                "chosen": [{"role": "assistant", "content": messages[at]["content"]}],
+                "rejected": [{"role": "assistant", "content": other}],
+            }
+        )
+    return rows
+
+
+def prompt_rows(count: int, seed: int = 0) -> list[Row]:
+    draw = random.Random(seed)
+    return [{"prompt": m[: cut(m, draw)], "scenario": {}} for m in dialogues(count, seed)]
+
+
+def write(path: Path, rows: list[Row]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+# -- the base ----------------------------------------------------------------------------------------------------
+
+
+def make_base(
+    folder: Path, hidden: int, layers: int, vocabulary: int = 4096, reply: float | None = None
+) -> Path:
+    """A Qwen3 with random weights and its tokenizer, on the disk. reply: the mean length of its replies in tokens; such
+    a base gives the end of a turn at the same chance after any token (None: hardly ever)."""
+    import torch
+
+    from repo_cli.models.tiny import build_tiny
+
+    build = SimpleNamespace(
+        vocab_size=vocabulary,
+        hidden_size=hidden,
+        intermediate_size=3 * hidden,
+        num_layers=layers,
+        num_heads=hidden // 64,
+        num_kv_heads=hidden // 64,
+        head_dim=64,
+        tie_embeddings=reply is None,
+        rope_theta=10000.0,
+    )
+    texts = [" " + m["content"] for d in dialogues(128) for m in d] + [" " + " ".join(words())] * 3
+    model, tokenizer = build_tiny(build, texts, 0, "sdpa")
+    if reply is not None:
+        with torch.no_grad():
+            end_turns(model, tokenizer, texts[:16], 1.0 / reply)
+    with quiet():
+        model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def end_turns(model: Any, tokenizer: Any, texts: list[str], chance: float) -> None:
+    """Make the end of a turn as likely as `chance` after any token: one number of the last hidden state is nearly the
+    same everywhere (it stands out in every embedding), and the end token's output weight reads that number alone."""
+    import torch
+
+    end, special = (
+        tokenizer.eos_token_id,
+        [tokenizer.pad_token_id, tokenizer.convert_tokens_to_ids("<|im_start|>")],
+    )
+    model.get_input_embeddings().weight[:, 0] = 2.0
+    head = model.get_output_embeddings().weight
+    head[:, 0] = 0.0
+    head[end] = 0.0
+    head[end, 0] = 1.0
+    head[special] = 0.0
+    head[special, 0] = -20.0  # never said
+    ids = tokenizer(texts, return_tensors="pt", padding=True)
+    logits = model(**ids).logits[ids["attention_mask"].bool()].double()
+    ends = logits[:, end].clone()
+    logits[:, end] = -torch.inf
+    scale = (
+        torch.logsumexp(logits, -1) + torch.log(torch.tensor(chance / (1 - chance)))
+    ).mean() / ends.mean()
+    head[end, 0] = float(scale)
+
+
+# -- clocks and quiet --------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Timed:
+    """One way to train: what it was given, and its seconds a step (the first, slower one left out)."""
+
+    name: str
+    given: dict[str, Any]
+    seconds: list[float] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    parts: dict[str, float] = field(
+        default_factory=dict
+    )  # mean seconds of the parts of a step, where they are known
+    length: float = 0.0  # mean tokens of the replies
+
+    @property
+    def middle(self) -> float:
+        return statistics.median(self.seconds)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Within: nothing of the trainers' progress and warnings on the terminal, unless something fails."""
+    kept = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(kept), contextlib.redirect_stderr(kept), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            logging.disable(logging.WARNING)
+            yield
+    except BaseException:
+        sys.stderr.write(kept.getvalue()[-4000:])
+        raise
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def clock() -> Any:
+    """A TRL callback with `.seconds`: each optimizer step from its first micro-batch on, `.losses` as logged."""
+    from transformers import TrainerCallback
+
+    class Clock(TrainerCallback):
+        def __init__(self) -> None:
+            self.seconds: list[float] = []
+            self.losses: list[float] = []
+
+        def on_step_begin(self, *_: Any, **__: Any) -> None:
+            self.began = time.perf_counter()
+
+        def on_step_end(self, *_: Any, **__: Any) -> None:
+            self.seconds.append(time.perf_counter() - self.began)
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+            self.losses += [logs["loss"]] if "loss" in (logs or {}) else []
+
+    return Clock()
+
+
+# -- settings ----------------------------------------------------------------------------------------------------
+
+
+def trl_settings(folder: Path, steps: int, precision: str, **more: Any) -> dict[str, Any]:
+    """What every TRL configuration here has: no checkpoints, no reports, AdamW at a fixed rate, no recomputation."""
+    return {
+        "output_dir": str(folder / "trl"),
+        "max_steps": steps,
+        "use_cpu": True,
+        "bf16": precision != "fp32",
+        "gradient_checkpointing": False,
+        "learning_rate": RATE,
+        "lr_scheduler_type": "constant",
+        "max_grad_norm": 1.0,
+        "logging_steps": 1,
+        "report_to": "none",
+        "save_strategy": "no",
+        "disable_tqdm": True,
+        "seed": 0,
+        **more,
+    }
+
+
+def lora(kind: str = "CAUSAL_LM") -> Any:
+    from peft import LoraConfig
+
+    more = {"modules_to_save": ["score"]} if kind == "SEQ_CLS" else {}
+    return LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules=TARGETS, task_type=kind, **more)
+
+
+def open_model(base: Path, dtype: str, scores: bool = False) -> Any:
+    """The base as plain transformers opens it, with a head of one number if it `scores`."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+
+    given = {"dtype": getattr(torch, dtype), "attn_implementation": "sdpa"}
+    if scores:
+        return AutoModelForSequenceClassification.from_pretrained(base, num_labels=1, **given)
+    return AutoModelForCausalLM.from_pretrained(base, **given)
+
+
+def our_settings(base: Path, folder: Path, precision: str, *more: str) -> list[str]:
+    """Overrides that every one of our runs here has."""
+    low = ("engine.autocast=bfloat16",) if precision != "fp32" else ()
+    return [
+        "policy=custom",
+        f"policy.path={base}",
+        "policy.dtype=float32",
+        f"lora.r={RANK}",
+        f"lora.alpha={ALPHA}",
+        f"optim.lr={RATE}",
+        "engine.device=cpu",
+        "rules=none",
+        "judge=none",
+        "sop=none",
+        "rubric=none",
+        "data.on_bad_row=fail",
+        "tracker.tensorboard=false",
+        "tracker.checkpoint_every=0",
+        f"runs_dir={folder / 'runs'}",
+        f"cache_dir={folder / 'cache'}",
+        *low,
+        *more,
+    ]
+
+
+def run_stage(stage: str, settings: list[str]) -> list[dict[str, Any]]:
+    """The stage as `repo` runs it; its metrics, a row a step."""
+    from repo_cli.config import compose
+    from repo_cli.launch.processes import launch
+    from repo_cli.training.tracking import read_metrics
+
+    with quiet():
+        final = launch(stage, compose(stage, settings))
+    rows = [row for row in read_metrics(final.parent / "metrics.jsonl") if "timing/step_s" in row]
+    return [{**row, "final": str(final)} for row in rows]
+
+
+class Ours:
+    """One process for all our runs, beside TRL's: a stage opens torch.distributed, and TRL's trainers would then wrap
+    their model in DDP. Only one of the two works at a time."""
+
+    def __init__(self) -> None:
+        self.pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+
+    def run(self, stage: str, settings: list[str]) -> list[dict[str, Any]]:
+        """See run_stage."""
+        return self.pool.submit(run_stage, stage, settings).result()
+
+    def __enter__(self) -> Ours:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.pool.shutdown()
+
+
+def compare(
+    ours: dict[str, Callable[[int], Timed]],
+    grid: dict[str, Callable[[int], Timed]],
+    steps: int,
+    say: Callable[[str], None],
+) -> tuple[dict[str, Timed], Timed]:
+    """Every cell of TRL's grid once; then its best cell and each of ours in turn, twice, `steps` timed steps each time.
+    A first step is always left out. Returns ours by name, and TRL's best."""
+    tried = {}
+    for name, cell in grid.items():
+        tried[name] = cell(1)
+        say(f"  {name:<34} {tried[name].middle:7.2f} s a step")
+    best = min(tried, key=lambda name: tried[name].middle)
+    rounds = [({name: way(steps) for name, way in ours.items()}, grid[best](steps)) for _ in range(2)]
+    (mine, theirs), (again, others) = rounds
+    for name, timed in mine.items():
+        timed.seconds += again[name].seconds
+    theirs.seconds += others.seconds
+    return mine, theirs
+
+
+def threads() -> str:
+    import torch
+
+    return f"{torch.get_num_threads()} threads of {os.cpu_count()} processors"
