@@ -1,0 +1,409 @@
+"""How much memory a stage needs on one rank, by part, from the configuration and the base's shape. No torch.
+
+    plan(cfg, shape)                      # as configured
+    plan(cfg, shape, zero_stage=2)        # beside it, with another ZeRO stage
+
+A stage goes through phases (generate, score, values, update); what each holds is counted by the formulas below, and
+the peak is the largest of them. Unless lengths are given, every row is taken to be as long as the configuration lets
+it be, so a run with shorter dialogues needs less. Not counted: what the libraries hold themselves (a CUDA context,
+NCCL's buffers) and what the allocator cannot use between blocks, together some 1 to 2 GiB on a GPU.
+`benchmarks/memory.py` sets the estimate beside what was measured.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from repo_cli.config.checks import NEEDS
+from repo_cli.config.schema import Config
+from repo_cli.errors import UserError
+from repo_cli.models.shapes import Shape
+
+STAGES = ("sft", "dpo", "train_rm", "rl")
+#: What memory goes to, in the order of the table.
+PARTS = (
+    "weights", "adapters", "judge", "gradients", "optimiser", "activations", "KV cache", "logits", "merge copy"
+)  # fmt: skip
+CHUNK_LOGITS = 2**26  # models/logprobs.py: logits held at once
+BLOCK = 192  # models/attention.py: queries in one block
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+
+Parts = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one rank does at a time. Rows and tokens are padded ones; `replies`: rows of a step on this rank."""
+
+    prompt: int
+    reply: int
+    micro_rows: int
+    rollout_rows: int
+    replies: int
+
+    @property
+    def length(self) -> int:
+        return self.prompt + self.reply
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Bytes of an element: of the base's weights, of the adapters, of activations. autocast: weights are kept in
+    float32 and cast for each product. trains: "lora" or "full". dropout: whether it acts in training."""
+
+    weights: int
+    adapters: int
+    compute: int
+    autocast: bool = False
+    trains: str = "lora"
+    dropout: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Bytes on one rank: phase -> part -> bytes. host: what lies in the host's memory besides (0 on a CPU, where all
+    of it is in one place)."""
+
+    zero_stage: int
+    nproc: int
+    phases: dict[str, Parts]
+    host: float
+    notes: list[str] = field(default_factory=list)
+
+    def total(self, phase: str) -> float:
+        return sum(self.phases[phase].values())
+
+    @property
+    def peak_phase(self) -> str:
+        return max(self.phases, key=self.total)
+
+    @property
+    def peak(self) -> float:
+        return self.total(self.peak_phase)
+
+
+# -- formulas --------------------------------------------------------------------------------------------------
+
+
+def weight_bytes(shape: Shape, each: int, zero_stage: int, nproc: int, whole: bool) -> float:
+    """The base's weights on one rank: each * params.
+
+    ZeRO-3: each * ((params - vectors) / nproc + vectors + largest): its share, the one-dimensional parameters, which
+    stay whole, and the largest weight, whole while it is in use. Generation, scoring and values run on whole weights
+    (`whole`), which are each * params on top of the share.
+    """
+    if zero_stage < 3:
+        return float(each * shape.params)
+    share = each * ((shape.params - shape.vectors) / nproc + shape.vectors)
+    return share + each * (shape.params - shape.vectors if whole else shape.largest)
+
+
+def engine_bytes(
+    params: int, zero_stage: int, nproc: int, each: int, muon: bool = False
+) -> tuple[float, float]:
+    """(gradients while the role is trained, optimiser state for good) of `params` trained elements of `each` bytes.
+
+    fp32, ZeRO-0: gradients 4 P; AdamW's two moments 8 P (Muon has one: 4 P).
+    bf16, ZeRO-0: gradients 2 P and their float32 copy 4 P; moments and float32 master weights 12 P.
+    ZeRO-1: gradients twice (where they arise, and in the bucket that is reduced) and this rank's share in float32;
+    moments and master weights shared: 12 P / nproc. ZeRO-2 and 3: one of the two gradients is shared as well.
+    """
+    if zero_stage == 0:
+        if each == 4:
+            return 4.0 * params, (4.0 if muon else 8.0) * params
+        return 6.0 * params, 12.0 * params
+    own = params if zero_stage == 1 else params / nproc
+    return each * (params + own) + 4.0 * params / nproc, 12.0 * params / nproc
+
+
+def saved_per_token(
+    shape: Shape, precision: Precision, r: int, length: int, attn: str, linears: int
+) -> float:
+    """Bytes that one decoder layer keeps of one token for the backward pass. With H hidden, I intermediate,
+    A heads * head_dim, K kv_heads * head_dim, b bytes of activations:
+
+    norms          4 * 2 H (+ 4 (A + K) where queries and keys are normalised): their inputs, in float32
+    linear inputs  b (2 H + I): for lora_A, one for q, k, v, one for gate, up, one for down; o's is the attention's
+                   output. Another dtype in the adapters, or autocast: a copy for each, c (5 H + A + I)
+    attention      b (2 A + 2 K) + 4 heads: queries, keys, values, output, log-sums; without a fused kernel also the
+                   probabilities, heads * length * (4 and b where it is less: eager; b / 2 and a mask: blocks)
+    feed-forward   b 3 I: gate, its activation, up
+    adapters       a r for each adapted layer of the block
+    full training  b (2 H + A + K) more: the norms' outputs before their weights
+    dropout        (b + 1) (5 H + A + I): its outputs and masks
+    """
+    b, hidden, inner = precision.compute, shape.hidden, shape.intermediate
+    a, k = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
+    every_input = 5 * hidden + a + inner
+    full = precision.trains == "full"
+    normed = 2 * hidden + (a + k if shape.qk_norm else 0)
+    saved = 4.0 * normed
+    if full or (precision.adapters == b and not precision.autocast):
+        saved += b * (2 * hidden + inner)
+    else:
+        saved += (b if precision.autocast else precision.adapters) * every_input
+    saved += b * (2 * a + 2 * k) + 4 * shape.heads
+    if attn == "eager":
+        saved += shape.heads * length * (4 + (b if b < 4 else 0))
+    elif attn == "blocks":
+        seen = (length + min(BLOCK, length)) / 2
+        saved += shape.heads * seen * (b + 1) + 2 * b * (a - k)
+    saved += b * 3 * inner
+    saved += b * normed if full else precision.adapters * r * linears
+    if precision.dropout and not full:
+        saved += (b + 1) * every_input
+    return saved
+
+
+def activation_moments(
+    shape: Shape,
+    precision: Precision,
+    r: int,
+    rows: int,
+    length: int,
+    attn: str,
+    linears: int,
+    checkpointing: bool,
+) -> tuple[float, float]:
+    """(bytes kept when the forward pass ends, most bytes during the backward pass) of one micro-batch.
+
+    Kept: tokens * layers * saved_per_token, and the last states 4 H + b H a token; with checkpointing only each
+    layer's input, b H. The backward pass adds the gradients of the layer it is in, b (3 I + 2 H) a token, and with
+    checkpointing that layer's own activations. Autocast keeps the bf16 copies of the frozen weights for the backward
+    pass: 2 * (weights of all linear layers; of one layer with checkpointing).
+    """
+    tokens = rows * length
+    b = precision.compute
+    layer = tokens * saved_per_token(shape, precision, r, length, attn, linears)
+    casts = 2.0 * sum(x.count * x.inputs * x.outputs for x in shape.linears) if precision.autocast else 0.0
+    ends = tokens * (4 + b) * shape.hidden
+    work = tokens * b * (3 * shape.intermediate + 2 * shape.hidden)
+    if not checkpointing:
+        kept = shape.layers * layer + casts + ends
+        return kept, kept + work
+    residual = 4 if precision.autocast else b
+    kept = shape.layers * tokens * residual * shape.hidden + ends
+    return kept, kept + layer + casts / shape.layers + work
+
+
+def forward_bytes(shape: Shape, precision: Precision, tokens: int, adapter: bool) -> float:
+    """Most bytes of a pass without gradient over so many tokens: the stream and its norm in float32, 8 H, and of the
+    feed-forward part b * 3 I; an adapter adds its output and their sum, b * 2 I."""
+    inner = (5 if adapter else 3) * shape.intermediate
+    return tokens * (8.0 * shape.hidden + precision.compute * inner)
+
+
+def kv_bytes(shape: Shape, rows: int, length: int, each: int) -> float:
+    """Keys and values of every layer: rows * length * layers * 2 * kv_heads * head_dim * each."""
+    return float(rows * length * shape.layers * 2 * shape.kv_heads * shape.head_dim * each)
+
+
+def logit_bytes(vocab: int, tokens: int, each: int, entropy: bool) -> float:
+    """Most bytes of the output layer over `tokens` reply tokens, min(tokens * vocabulary, 2^26) logits at a time:
+    logits, log-softmax and gradient in float32, 12 a logit (20 where entropies are computed: also the distribution and
+    products), and the logits before the cast where they are not float32."""
+    at_once = min(tokens * vocab, max(CHUNK_LOGITS, vocab))
+    return float(at_once * ((20 if entropy else 12) + (each if each < 4 else 0)))
+
+
+def sampling_bytes(vocab: int, rows: int, each: int) -> float:
+    """Logits of the next token of each row as they come, then in float32: scaled, log-softmax, softmax."""
+    return float(rows * vocab * (each + 4 * 4))
+
+
+# -- a stage ---------------------------------------------------------------------------------------------------
+
+
+def precision_of(cfg: Config, shape: Shape) -> Precision:
+    """Which dtype things have: engine.precision=bf16 casts base, adapters and heads; else the base is in policy.dtype,
+    and PEFT keeps adapters in float32."""
+    own = BYTES.get(shape.dtype if cfg.policy.dtype == "auto" else cfg.policy.dtype, 4)
+    bf16 = cfg.engine.precision == "bf16"
+    weights = 2 if bf16 else own
+    return Precision(
+        weights=weights,
+        adapters=2 if bf16 else 4,
+        compute=2 if cfg.engine.autocast else weights,
+        autocast=bool(cfg.engine.autocast) and weights == 4,
+        trains=cfg.policy.train,
+        dropout=cfg.lora.dropout > 0 and cfg.stage != "rl",
+    )
+
+
+def work_of(cfg: Config, prompt: int | None = None, reply: int | None = None) -> Work:
+    """What one rank does at a time; lengths that are not given are the longest that the configuration allows."""
+    reply = min(cfg.rollout.max_new_tokens, cfg.policy.max_length) if reply is None else reply
+    prompt = cfg.policy.max_length - reply if prompt is None else prompt
+    batch = {"sft": cfg.sft, "dpo": cfg.dpo, "train_rm": cfg.train_rm, "rl": cfg.rl}[cfg.stage].batch_size  # type: ignore[attr-defined]
+    replies = math.ceil(batch / ranks(cfg)) * (2 if cfg.stage in ("dpo", "train_rm") else 1)
+    return Work(
+        prompt=prompt,
+        reply=reply,
+        micro_rows=max(1, min(replies, cfg.engine.micro_tokens // (prompt + reply))),
+        rollout_rows=min(cfg.rollout.batch_size, replies),
+        replies=replies,
+    )
+
+
+def ranks(cfg: Config) -> int:
+    return cfg.launch.nproc * (cfg.slurm.nodes if cfg.launch.kind == "slurm" else 1)
+
+
+def roles_of(cfg: Config) -> dict[str, tuple[int, bool]]:
+    """The adapters of a stage: role -> (rank, whether it is trained)."""
+    r = cfg.lora.r
+    if cfg.policy.train == "full":
+        return {}
+    if cfg.stage == "train_rm":
+        return {"rm": (r, True)}
+    roles = {"policy": (r, True)}
+    if cfg.stage == "dpo" and cfg.dpo.reference == "adapter":
+        roles["reference"] = (r, False)
+    if cfg.stage == "rl":
+        if cfg.algorithm.name != "grpo":
+            roles["critic"] = (cfg.critic.lora_r or r, True)
+        if "rm" in NEEDS[cfg.reward.combine]:
+            roles["rm"] = (r, False)
+        if cfg.algorithm.kl_coef and cfg.algorithm.kl_reference == "start":
+            roles["reference"] = (r, False)
+    return roles
+
+
+def plan(
+    cfg: Config,
+    shape: Shape,
+    zero_stage: int | None = None,
+    *,
+    prompt: int | None = None,
+    reply: int | None = None,
+    on_cpu: bool = False,
+    judge: Shape | None = None,
+) -> Plan:
+    """The estimate for one rank of the stage `cfg.stage` (sft, dpo, train_rm or rl).
+
+    prompt, reply: tokens of a context and a reply; None = as long as the configuration allows. on_cpu: all memory is
+    the host's, so the copy that merging keeps counts. judge: the base of a local judge that is a model of its own.
+
+    Raises:
+        UserError: the stage trains nothing.
+    """
+    if cfg.stage not in STAGES:
+        raise UserError(
+            f"{cfg.stage} cannot be planned", hint=f"stages that train: {', '.join(STAGES).replace('_', '-')}"
+        )
+    stage, nproc = cfg.engine.zero_stage if zero_stage is None else zero_stage, ranks(cfg)
+    precision, work, roles = precision_of(cfg, shape), work_of(cfg, prompt, reply), roles_of(cfg)
+    builder = _Builder(cfg, shape, precision, work, roles, stage, nproc, judge)
+    phases = builder.phases()
+    copy = shape.adapted_params(cfg.lora.targets) * precision.weights
+    merges = cfg.stage == "rl" and cfg.rollout.merge and bool(roles)
+    if merges and on_cpu:
+        phases["generate"]["merge copy"] = float(copy)
+    return Plan(stage, nproc, phases, host=float(copy) if merges and not on_cpu else 0.0, notes=builder.notes)
+
+
+class _Builder:
+    """The phases of one stage; what stands in all of them once, the rest by phase."""
+
+    def __init__(
+        self,
+        cfg: Config,
+        shape: Shape,
+        precision: Precision,
+        work: Work,
+        roles: dict[str, tuple[int, bool]],
+        zero_stage: int,
+        nproc: int,
+        judge: Shape | None,
+    ) -> None:
+        self.cfg, self.shape, self.precision, self.work, self.roles = cfg, shape, precision, work, roles
+        self.zero_stage, self.nproc, self.judge = zero_stage, nproc, judge
+        self.notes: list[str] = []
+        if zero_stage == 3 and cfg.stage == "rl":
+            self.notes.append("ZeRO-3: generation, scoring and values gather the whole base on every rank")
+        if judge is not None:
+            self.notes.append(
+                f"judge.path={cfg.judge.path} is a whole model of its own beside the policy's base"
+            )
+
+    def phases(self) -> dict[str, Parts]:
+        if self.cfg.policy.train == "full":
+            return {"update": self._update("full", self.shape.params, 0, entropy=False)}
+        trained = {role: r for role, (r, trains) in self.roles.items() if trains}
+        updates = {
+            f"update {role}": self._update(role, self._params(role), r, entropy=self.cfg.stage == "rl")
+            for role, r in trained.items()
+        }
+        if self.cfg.stage != "rl":
+            return updates
+        work, shape, precision = self.work, self.shape, self.precision
+        found: dict[str, Parts] = {}
+        prefill = forward_bytes(
+            shape, precision, work.rollout_rows * work.prompt, adapter=not self.cfg.rollout.merge
+        )
+        found["generate"] = self._standing(whole=True) | {
+            "activations": prefill,
+            "KV cache": kv_bytes(shape, work.rollout_rows, work.length, precision.compute),
+            "logits": sampling_bytes(shape.vocab, work.rollout_rows, precision.compute),
+        }
+        total = work.replies * work.length
+        if "rm" in self.roles:
+            tokens = min(total, max(self.cfg.rm.batch_tokens, work.length))
+            found["score"] = self._standing(whole=True) | {
+                "activations": forward_bytes(shape, precision, tokens, adapter=True)
+            }
+        if self.judge is not None:
+            tokens = min(
+                work.replies * self.cfg.judge.max_length, max(self.cfg.judge.batch_tokens, work.length)
+            )
+            found["judge"] = self._standing(whole=True) | {
+                "activations": forward_bytes(self.judge, precision, tokens, adapter=False)
+            }
+        if "critic" in self.roles:
+            tokens = work.micro_rows * work.length
+            found["values"] = self._standing(whole=True) | {
+                "activations": forward_bytes(shape, precision, tokens, adapter=True)
+            }
+        return found | updates
+
+    def _params(self, role: str) -> int:
+        head = self.shape.hidden + 1 if role in ("critic", "rm") else 0
+        return self.shape.adapter_params(self.roles[role][0], self.cfg.lora.targets) + head
+
+    def _standing(self, whole: bool) -> Parts:
+        """What every phase holds: weights, adapters, optimiser states, a judge of its own."""
+        split = self.nproc if self.zero_stage == 3 and not whole else 1
+        adapters = sum(self._params(role) for role in self.roles) * self.precision.adapters
+        trained = [self._params(role) for role, (_, trains) in self.roles.items() if trains]
+        muon = self.cfg.optim.name == "muon"
+        if self.cfg.policy.train == "full":
+            trained = [self.shape.params]
+        states = sum(engine_bytes(n, self.zero_stage, self.nproc, self._each(), muon)[1] for n in trained)
+        parts = {
+            "weights": weight_bytes(self.shape, self.precision.weights, self.zero_stage, self.nproc, whole),
+            "adapters": adapters / split,
+            "optimiser": states,
+        }
+        if self.judge is not None:
+            parts["judge"] = float(self.judge.params * self.precision.weights)
+        return parts
+
+    def _each(self) -> int:
+        return self.precision.weights if self.cfg.policy.train == "full" else self.precision.adapters
+
+    def _update(self, role: str, params: int, r: int, entropy: bool) -> Parts:
+        """The larger of two moments: the end of the forward pass with its logits, and the backward pass."""
+        cfg, shape, precision, work = self.cfg, self.shape, self.precision, self.work
+        linears = round(sum(x.count for x in shape.adapted(cfg.lora.targets)) / shape.layers)
+        rows, length, saving = work.micro_rows, work.length, cfg.engine.gradient_checkpointing
+        kept, most = activation_moments(shape, precision, r, rows, length, cfg.policy.attn, linears, saving)
+        tokens = work.micro_rows * (work.reply if cfg.stage in ("rl", "dpo") else work.length)
+        logits = 0.0
+        if role not in ("critic", "rm"):
+            logits = logit_bytes(shape.vocab, tokens, precision.compute, entropy)
+        gradients, _ = engine_bytes(params, self.zero_stage, self.nproc, self._each())
+        parts = self._standing(whole=False) | {"gradients": gradients}
+        if kept + logits > most:
+            return parts | {"activations": kept, "logits": logits}
+        return parts | {"activations": most}
