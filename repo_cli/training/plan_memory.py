@@ -100,18 +100,18 @@ def weight_bytes(shape: Shape, each: int, zero_stage: int, nproc: int, whole: bo
 
 
 def engine_bytes(
-    params: int, zero_stage: int, nproc: int, each: int, muon: bool = False
+    params: int, zero_stage: int, nproc: int, each: int, bf16: bool, muon: bool = False
 ) -> tuple[float, float]:
-    """(gradients while the role is trained, optimiser state for good) of `params` trained elements of `each` bytes.
+    """(gradients while the role is trained, optimiser state for good) of P = params elements of `each` bytes.
 
-    fp32, ZeRO-0: gradients 4 P; AdamW's two moments 8 P (Muon has one: 4 P).
-    bf16, ZeRO-0: gradients 2 P and their float32 copy 4 P; moments and float32 master weights 12 P.
+    ZeRO-0, engine.precision=fp32: gradients each * P; AdamW's two moments 2 * each * P (Muon has one).
+    ZeRO-0, bf16: gradients 2 P and their float32 copy 4 P; float32 master weights and moments 12 P.
     ZeRO-1: gradients twice (where they arise, and in the bucket that is reduced) and this rank's share in float32;
-    moments and master weights shared: 12 P / nproc. ZeRO-2 and 3: one of the two gradients is shared as well.
+    master weights and moments shared: 12 P / nproc. ZeRO-2 and 3: one of the two gradients is shared as well.
     """
     if zero_stage == 0:
-        if each == 4:
-            return 4.0 * params, (4.0 if muon else 8.0) * params
+        if not bf16:
+            return float(each * params), float((1 if muon else 2) * each * params)
         return 6.0 * params, 12.0 * params
     own = params if zero_stage == 1 else params / nproc
     return each * (params + own) + 4.0 * params / nproc, 12.0 * params / nproc
@@ -376,10 +376,9 @@ class _Builder:
         split = self.nproc if self.zero_stage == 3 and not whole else 1
         adapters = sum(self._params(role) for role in self.roles) * self.precision.adapters
         trained = [self._params(role) for role, (_, trains) in self.roles.items() if trains]
-        muon = self.cfg.optim.name == "muon"
         if self.cfg.policy.train == "full":
             trained = [self.shape.params]
-        states = sum(engine_bytes(n, self.zero_stage, self.nproc, self._each(), muon)[1] for n in trained)
+        states = sum(self._engine(n)[1] for n in trained)
         parts = {
             "weights": weight_bytes(self.shape, self.precision.weights, self.zero_stage, self.nproc, whole),
             "adapters": adapters / split,
@@ -389,8 +388,11 @@ class _Builder:
             parts["judge"] = float(self.judge.params * self.precision.weights)
         return parts
 
-    def _each(self) -> int:
-        return self.precision.weights if self.cfg.policy.train == "full" else self.precision.adapters
+    def _engine(self, params: int) -> tuple[float, float]:
+        cfg, precision = self.cfg, self.precision
+        each = precision.weights if cfg.policy.train == "full" else precision.adapters
+        muon, bf16 = cfg.optim.name == "muon", cfg.engine.precision == "bf16"
+        return engine_bytes(params, self.zero_stage, self.nproc, each, bf16, muon)
 
     def _update(self, role: str, params: int, r: int, entropy: bool) -> Parts:
         """The larger of two moments: the end of the forward pass with its logits, and the backward pass."""
@@ -402,7 +404,7 @@ class _Builder:
         logits = 0.0
         if role not in ("critic", "rm"):
             logits = logit_bytes(shape.vocab, tokens, precision.compute, entropy)
-        gradients, _ = engine_bytes(params, self.zero_stage, self.nproc, self._each())
+        gradients, _ = self._engine(params)
         parts = self._standing(whole=False) | {"gradients": gradients}
         if kept + logits > most:
             return parts | {"activations": kept, "logits": logits}
