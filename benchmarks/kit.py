@@ -61,7 +61,9 @@ def random_base(cfg: Any, device: str, made: Any = None) -> Any:
 
     from repo_cli.models.attention import register
     from repo_cli.models.backbone import Backbone
+    from repo_cli.quiet import quiet_libraries
 
+    quiet_libraries()
     register()
     build, made = cfg.policy.build, made or tokenizer()
     config = Qwen3Config(

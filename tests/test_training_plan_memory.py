@@ -93,7 +93,7 @@ def test_a_model_that_is_not_known_here_is_named(tmp_path: Path) -> None:
 
 
 def saved_bytes(backbone: Any, run: Any) -> int:
-    """Bytes that autograd keeps in `run`, each storage once, without parameters and buffers."""
+    """Bytes of the output of `run` and of all that autograd keeps for it, each storage once, without the weights."""
     own = {p.untyped_storage().data_ptr() for p in backbone.parameters()}
     own |= {b.untyped_storage().data_ptr() for b in backbone.buffers()}
     kept: dict[int, torch.Tensor] = {}  # the tensors themselves: a freed storage's place would be used again
@@ -107,6 +107,7 @@ def saved_bytes(backbone: Any, run: Any) -> int:
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         output = run()
     assert output.requires_grad
+    kept[output.untyped_storage().data_ptr()] = output
     return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
 
 
@@ -149,7 +150,7 @@ def test_with_checkpointing_only_the_layers_inputs_are_kept() -> None:
     kept, most = memory.activation_moments(
         shape, memory.precision_of(cfg, shape), cfg.lora.r, 4, 128, "sdpa", 7, True
     )
-    assert kept == pytest.approx(found, rel=0.25)
+    assert kept == pytest.approx(found, rel=0.05)
     plain, _ = memory.activation_moments(
         shape, memory.precision_of(cfg, shape), cfg.lora.r, 4, 128, "sdpa", 7, False
     )
@@ -185,7 +186,7 @@ def test_optimiser_states_are_what_the_engine_holds(zero: int, precision: str) -
         if torch.is_tensor(t) and t.dim() > 0
     )
     masters = 0
-    if zero:
+    if zero or precision == "bf16":
         masters = sum(p.numel() * p.element_size() for g in engine.inner.param_groups for p in g["params"])
     params = sum(p.numel() for p in backbone.trainable("policy"))
     _, planned = memory.engine_bytes(params, zero, 1, 2 if precision == "bf16" else 4, precision == "bf16")

@@ -135,7 +135,7 @@ def measured(entries: dict[str, Any], source: str) -> Shape:
 
 
 @lru_cache(maxsize=8)
-def _counted(text: str, kind: type) -> tuple[Any, ...]:
+def _counted(text: str, kind: Any) -> tuple[Any, ...]:
     """(params, largest, vectors, linears, qk_norm) of the model of a configuration given as JSON."""
     import json
 
@@ -144,7 +144,7 @@ def _counted(text: str, kind: type) -> tuple[Any, ...]:
     from transformers import AutoModelForCausalLM
 
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(kind.from_dict(json.loads(text)))  # type: ignore[attr-defined]
+        model = AutoModelForCausalLM.from_config(kind.from_dict(json.loads(text)))
     output = model.get_output_embeddings()
     linears = Counter(
         (name.split(".")[-1], m.in_features, m.out_features)
