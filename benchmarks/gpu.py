@@ -53,6 +53,7 @@ def config(size: str, given: argparse.Namespace, device: str, length: int, **mor
         "lora.r": given.lora_r,
         "lora.alpha": given.lora_r,
         "rollout.max_new_tokens": given.reply,
+        "rollout.prefill_tokens": max(given.micro_tokens, length),
         "rollout.batch_size": given.rollout_batch or given.batch,
         "rl.batch_size": given.batch,
     } | more

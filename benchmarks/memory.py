@@ -41,6 +41,7 @@ def config(size: str, length: int, micro_tokens: int, r: int) -> Any:
         f"policy.max_length={length}",
         f"rollout.max_new_tokens={reply}",
         f"rollout.batch_size={2 * rows}",
+        f"rollout.prefill_tokens={max(micro_tokens, length)}",
         f"rl.batch_size={2 * rows}",
         f"rm.batch_tokens={max(micro_tokens, length)}",
         f"lora.r={r}",

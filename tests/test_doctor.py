@@ -65,7 +65,9 @@ def test_the_papers_settings_are_planned(capsys: pytest.CaptureFixture[str]) -> 
     assert "policy r=64, critic r=64, rm r=64 (frozen)" in text
     weights = re.search(r"weights\s+│?\s*([\d.]+)", text)
     assert weights and float(weights.group(1)) == pytest.approx(61.0, abs=0.1)
-    assert "is a whole model of its own" in text
+    assert "is a whole model of its own" not in text  # the base judges
+    assert run("doctor", "--plan", "+experiment=negotiation", "judge.path=Qwen/Qwen3-4B") == 0
+    assert "judge.path=Qwen/Qwen3-4B is a whole model of its own" in capsys.readouterr().out
 
 
 def test_a_small_policy_on_the_cpu_fits(capsys: pytest.CaptureFixture[str]) -> None:

@@ -164,8 +164,8 @@ def test_the_cache_is_what_the_sampler_allocates() -> None:
     with torch.no_grad():
         backbone.base(input_ids=ids, past_key_values=cache, use_cache=True)
         backbone.base(input_ids=ids[:, :1], past_key_values=cache, use_cache=True)
-    held = sum(t.numel() * t.element_size() for layer in cache.layers for t in (layer.keys, layer.values))
-    assert memory.kv_bytes(shape_of(backbone), 3, 21, 4) == held
+    held = sum(t.untyped_storage().nbytes() for layer in cache.layers for t in (layer.keys, layer.values))
+    assert memory.kv_bytes(shape_of(backbone), 3, 20 + 10, 4) == held
 
 
 @pytest.mark.parametrize(("zero", "precision"), [(0, "fp32"), (0, "bf16"), (2, "fp32"), (1, "bf16")])
@@ -229,7 +229,9 @@ def test_what_a_run_asks_for_shows(paper: SimpleNamespace) -> None:
     grpo = compose("rl", ["+experiment=negotiation", "algorithm=grpo", "rl.batch_size=128"])
     found = memory.plan(grpo, paper.shape)
     assert "update critic" not in found.phases and "values" not in found.phases
-    judged = memory.plan(paper.cfg, paper.shape, judge=paper.shape)
+    shared = memory.plan(paper.cfg, paper.shape, judge=paper.shape)
+    assert "judge" in shared.phases and "judge" not in shared.phases["judge"]
+    judged = memory.plan(paper.cfg, paper.shape, judge=replace(paper.shape))
     assert judged.phases["generate"]["judge"] == 2 * paper.shape.params and "judge" in judged.phases
     short = memory.plan(paper.cfg, paper.shape, prompt=100)
     assert short.phases["generate"]["KV cache"] < 0.2 * base.phases["generate"]["KV cache"]

@@ -125,7 +125,7 @@ def show_memory(
     memory = importlib.import_module("repo_cli.training.plan_memory")
     shapes = importlib.import_module("repo_cli.models.shapes")
     shape = shapes.shape_of_policy(cfg.policy)
-    judge = _judge_shape(cfg, shapes) if cfg.stage == "rl" else None
+    judge = _judge_shape(cfg, shape, shapes) if cfg.stage == "rl" else None
     on_cpu = cfg.engine.device == "cpu"
     plans = {
         zero: memory.plan(cfg, shape, zero, prompt=prompt, on_cpu=on_cpu, judge=judge) for zero in range(4)
@@ -147,15 +147,15 @@ def show_memory(
     _verdict(console, cfg, mine, on_cpu)
 
 
-def _judge_shape(cfg: Config, shapes: Any) -> Shape | None:
-    """The base of a local judge that is a model of its own; None for an adapter, an endpoint, and one still to come."""
+def _judge_shape(cfg: Config, shape: Shape, shapes: Any) -> Shape | None:
+    """The model of a local judge (`shape` where that is the policy's base); None for an adapter or an endpoint."""
     path = cfg.judge.path
     if cfg.judge.kind != "local" or not path or path.startswith("step:"):
         return None
     folder = Path(path).expanduser()
     if any((folder / part / "adapter_config.json").is_file() for part in ("", "final")):
         return None
-    return shapes.shape_of_model(path, cfg.policy.trust_remote_code)
+    return shape if path == cfg.policy.path else shapes.shape_of_model(path, cfg.policy.trust_remote_code)
 
 
 def _heading(

@@ -27,6 +27,7 @@ PARTS = (
 )  # fmt: skip
 CHUNK_LOGITS = 2**26  # models/logprobs.py: logits held at once
 BLOCK = 192  # models/attention.py: queries in one block
+ROUND = 64  # rollout/cache.py: lengths are multiples of this
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 Parts = dict[str, float]
@@ -34,12 +35,14 @@ Parts = dict[str, float]
 
 @dataclass(frozen=True)
 class Work:
-    """What one rank does at a time. Rows and tokens are padded ones; `replies`: rows of a step on this rank."""
+    """What one rank does at a time. Rows and tokens are padded ones; `prefill_rows`: contexts read in one pass;
+    `replies`: rows of a step on this rank."""
 
     prompt: int
     reply: int
     micro_rows: int
     rollout_rows: int
+    prefill_rows: int
     replies: int
 
     @property
@@ -195,8 +198,11 @@ def forward_bytes(shape: Shape, precision: Precision, tokens: int, adapter: bool
 
 
 def kv_bytes(shape: Shape, rows: int, length: int, each: int) -> float:
-    """Keys and values of every layer: rows * length * layers * 2 * kv_heads * head_dim * each."""
-    return float(rows * length * shape.layers * 2 * shape.kv_heads * shape.head_dim * each)
+    """Keys and values of every layer, with room for the whole reply from the start: rows * length * layers * 2 *
+    kv_heads * head_dim * each, the length rounded up to a multiple of 64."""
+    return float(
+        rows * math.ceil(length / ROUND) * ROUND * shape.layers * 2 * shape.kv_heads * shape.head_dim * each
+    )
 
 
 def logit_bytes(vocab: int, tokens: int, each: int, entropy: bool) -> float:
@@ -242,6 +248,9 @@ def work_of(cfg: Config, prompt: int | None = None, reply: int | None = None) ->
         reply=reply,
         micro_rows=max(1, min(replies, cfg.engine.micro_tokens // (prompt + reply))),
         rollout_rows=min(cfg.rollout.batch_size, replies),
+        prefill_rows=max(
+            1, min(cfg.rollout.batch_size, replies, cfg.rollout.prefill_tokens // max(1, prompt))
+        ),
         replies=replies,
     )
 
@@ -283,7 +292,8 @@ def plan(
     """The estimate for one rank of the stage `cfg.stage` (sft, dpo, train_rm or rl).
 
     prompt, reply: tokens of a context and a reply; None = as long as the configuration allows. on_cpu: all memory is
-    the host's, so the copy that merging keeps counts. judge: the base of a local judge that is a model of its own.
+    the host's, so the copy that merging keeps counts. judge: the model of a local judge; `shape` itself = the policy's
+    own base judges, which takes no memory of its own.
 
     Raises:
         UserError: the stage trains nothing.
@@ -322,10 +332,14 @@ class _Builder:
         self.notes: list[str] = []
         if zero_stage == 3 and cfg.stage == "rl":
             self.notes.append("ZeRO-3: generation, scoring and values gather the whole base on every rank")
-        if judge is not None:
+        if self._own_judge:
             self.notes.append(
                 f"judge.path={cfg.judge.path} is a whole model of its own beside the policy's base"
             )
+
+    @property
+    def _own_judge(self) -> bool:
+        return self.judge is not None and self.judge is not self.shape
 
     def phases(self) -> dict[str, Parts]:
         if self.cfg.policy.train == "full":
@@ -340,7 +354,7 @@ class _Builder:
         work, shape, precision = self.work, self.shape, self.precision
         found: dict[str, Parts] = {}
         prefill = forward_bytes(
-            shape, precision, work.rollout_rows * work.prompt, adapter=not self.cfg.rollout.merge
+            shape, precision, work.prefill_rows * work.prompt, adapter=not self.cfg.rollout.merge
         )
         found["generate"] = self._standing(whole=True) | {
             "activations": prefill,
@@ -384,7 +398,7 @@ class _Builder:
             "adapters": adapters / split,
             "optimiser": states,
         }
-        if self.judge is not None:
+        if self.judge is not None and self._own_judge:
             parts["judge"] = float(self.judge.params * self.precision.weights)
         return parts
 
