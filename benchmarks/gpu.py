@@ -71,8 +71,6 @@ def attention(device: str) -> str:
 
 def whole_step(size: str, given: argparse.Namespace, device: str, rate: float) -> dict[str, Any]:
     """A REPO step: seconds and peak GiB by phase, speeds, the plan's estimate."""
-    import torch
-
     from repo_cli.models.shapes import shape_of_policy
     from repo_cli.training.plan_memory import plan
 
@@ -100,9 +98,6 @@ def whole_step(size: str, given: argparse.Namespace, device: str, rate: float) -
         cfg, shape_of_policy(cfg.policy), prompt=given.prompt, reply=given.reply, on_cpu=device == "cpu"
     )
     step.close()
-    del step, backbone
-    if device == "cuda":
-        torch.cuda.empty_cache()
     return {
         "seconds": seconds | {"step": sum(seconds.values())},
         "rollout_tokens_per_s": sum(len(item.reply.ids) for item in items) / seconds["generate"],
@@ -152,17 +147,16 @@ def forget_peak(device: str) -> None:
         kit.reset_peak()
 
 
-def child(size: str, given: argparse.Namespace, device: str) -> None:
+def child(part: str, size: str, given: argparse.Namespace, device: str) -> None:
     """Prints one line of JSON."""
     import torch
 
-    dtype = torch.bfloat16 if device == "cuda" else torch.float32
-    rate = kit_work.matrix_rate(dtype, device, given.seconds)
-    found: dict[str, Any] = {"matrix_tflops": rate / 1e12, "attn": given.attn or attention(device)}
-    found["step"] = whole_step(size, given, device, rate)
-    if given.length:
-        found["update"] = long_update(size, given, device, rate)
-    print(json.dumps(found))
+    rate = kit_work.matrix_rate(torch.bfloat16 if device == "cuda" else torch.float32, device, given.seconds)
+    found = PARTS[part](size, given, device, rate)
+    print(json.dumps({"matrix_tflops": rate / 1e12, "attn": given.attn or attention(device), part: found}))
+
+
+PARTS = {"step": whole_step, "update": long_update}
 
 
 def hardware(device: str) -> dict[str, Any]:
@@ -176,17 +170,18 @@ def hardware(device: str) -> dict[str, Any]:
 
 def tell(size: str, found: dict[str, Any], peak_tflops: float | None) -> None:
     """The figures of one size, for people."""
-    step, by_phase = found["step"], found["step"]["peak_gib"]
-    text = ", ".join(f"{name} {value:.2f}" for name, value in step["seconds"].items() if name != "step")
     print(f"\n{size}: matrix products {found['matrix_tflops']:.3g} TFLOP/s, attention {found['attn']}")
-    print(f"  a REPO step   {step['seconds']['step']:9.2f} s   ({text})")
-    print(f"  rollout       {step['rollout_tokens_per_s']:9.0f} tokens/s")
-    line = f"{step['update_share']:.1%} of the matrix rate ({step['update_share_with_attention']:.1%} with attention)"
-    print(f"  update        {step['update_tokens_per_s']:9.0f} tokens/s (policy and critic), {line}")
-    peak, plan = max(by_phase.values()), max(step["plan_gib"].values())
-    print(
-        f"  peak memory   {peak:9.2f} GiB  ({', '.join(f'{n} {v:.2f}' for n, v in by_phase.items())}); plan {plan:.2f}"
-    )
+    if "step" in found:
+        step, by_phase = found["step"], found["step"]["peak_gib"]
+        text = ", ".join(f"{name} {value:.2f}" for name, value in step["seconds"].items() if name != "step")
+        share, more = step["update_share"], step["update_share_with_attention"]
+        peak, plan = max(by_phase.values()), max(step["plan_gib"].values())
+        phases = ", ".join(f"{name} {value:.2f}" for name, value in by_phase.items())
+        print(f"  a REPO step   {step['seconds']['step']:9.2f} s   ({text})")
+        print(f"  rollout       {step['rollout_tokens_per_s']:9.0f} tokens/s")
+        print(f"  update        {step['update_tokens_per_s']:9.0f} tokens/s (policy and critic), ", end="")
+        print(f"{share:.1%} of the matrix rate ({more:.1%} with attention)")
+        print(f"  peak memory   {peak:9.2f} GiB  ({phases}); plan {plan:.2f}")
     if "update" in found:
         long = found["update"]
         line = f"{long['share']:.1%} of the matrix rate ({long['share_with_attention']:.1%} with attention)"
@@ -211,6 +206,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=0.6, help="for each matrix product")
     parser.add_argument("--peak-tflops", type=float, help="the GPU's bf16 rate by its data sheet")
     parser.add_argument("--out", type=Path, help="write the figures with hardware and versions (JSON)")
+    parser.add_argument("--parts", nargs="+", choices=sorted(PARTS), default=list(PARTS))
     parser.add_argument("--child", choices=sorted(kit.SIZES), help=argparse.SUPPRESS)
     given = parser.parse_args()
     import torch
@@ -221,7 +217,7 @@ def main() -> int:
         if getattr(given, name.replace("-", "_")) is None:
             setattr(given, name.replace("-", "_"), default)
     if given.child:
-        child(given.child, given, device)
+        child(given.parts[0], given.child, given, device)
         return 0
     sizes = given.sizes or (["0.6b", "4b", "32b"] if device == "cuda" else ["smallest"])
     every: dict[str, Any] = hardware(device) | {"sizes": {}}
@@ -231,14 +227,18 @@ def main() -> int:
     own += [f"--attn={given.attn}"] if given.attn else []
     failed = []
     for size in sizes:
-        command = [sys.executable, __file__, "--child", size, *own]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            failed.append(size)
-            print(f"\n{size}: failed\n{done.stderr[-2000:]}", file=sys.stderr)
-            continue
-        every["sizes"][size] = json.loads(done.stdout.splitlines()[-1])
-        tell(size, every["sizes"][size], given.peak_tflops)
+        found: dict[str, Any] = {}
+        for part in given.parts:
+            command = [sys.executable, __file__, "--child", size, "--parts", part, *own]
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode:
+                failed.append(size)
+                print(f"\n{size}, {part}: failed\n{done.stderr[-2000:]}", file=sys.stderr)
+                continue
+            found |= json.loads(done.stdout.splitlines()[-1])
+        if found:
+            tell(size, found, given.peak_tflops)
+        every["sizes"][size] = found
         if given.out:
             given.out.write_text(json.dumps(every, indent=1) + "\n", encoding="utf-8")
     return 1 if failed else 0
