@@ -1,6 +1,6 @@
 """Peak memory of a whole REPO step on one base, against one LoRA adapter in training, and against four copies of it.
 
-    python benchmarks/memory.py                                   # 120M parameters, lengths 256, 512, 1024
+    python benchmarks/memory.py                                   # 110M parameters, lengths 256, 512, 1024
     python benchmarks/memory.py --size smallest --lengths 64      # seconds: what the tests run
 
 Each figure comes from a process of its own, and is its peak resident memory (by phase: Linux forgets the peak when it
