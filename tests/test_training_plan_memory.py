@@ -17,6 +17,7 @@ from repo_cli.errors import UserError
 from repo_cli.models import shapes
 from repo_cli.models.shapes import Shape, shape_of_model, shape_of_policy
 from repo_cli.rollout.cache import roomy_cache
+from repo_cli.training import memory_formulas as formulas
 from repo_cli.training import plan_memory as memory
 from repo_cli.training.engine import TrainEngine
 
@@ -134,7 +135,7 @@ def test_activations_are_what_autograd_keeps(
     backbone.use("policy")
     found = saved_bytes(backbone, lambda: backbone.hidden("policy", ids, attention))
     shape = shape_of(backbone)
-    kept, _ = memory.activation_moments(
+    kept, _ = formulas.activation_moments(
         shape, memory.precision_of(cfg, shape), cfg.lora.r, rows, length, attn, 7, False
     )
     assert kept == pytest.approx(found, rel=within)
@@ -147,11 +148,11 @@ def test_with_checkpointing_only_the_layers_inputs_are_kept() -> None:
     ids, attention = ragged(backbone, [128] * 4)
     found = saved_bytes(backbone, lambda: backbone.hidden("policy", ids, attention))
     shape = shape_of(backbone)
-    kept, most = memory.activation_moments(
+    kept, most = formulas.activation_moments(
         shape, memory.precision_of(cfg, shape), cfg.lora.r, 4, 128, "sdpa", 7, True
     )
     assert kept == pytest.approx(found, rel=0.05)
-    plain, _ = memory.activation_moments(
+    plain, _ = formulas.activation_moments(
         shape, memory.precision_of(cfg, shape), cfg.lora.r, 4, 128, "sdpa", 7, False
     )
     assert kept < 0.3 * plain and kept < most
@@ -165,7 +166,7 @@ def test_the_cache_is_what_the_sampler_allocates() -> None:
         backbone.base(input_ids=ids, past_key_values=cache, use_cache=True)
         backbone.base(input_ids=ids[:, :1], past_key_values=cache, use_cache=True)
     held = sum(t.untyped_storage().nbytes() for layer in cache.layers for t in (layer.keys, layer.values))
-    assert memory.kv_bytes(shape_of(backbone), 3, 20 + 10, 4) == held
+    assert formulas.kv_bytes(shape_of(backbone), 3, 20 + 10, 4) == held
 
 
 @pytest.mark.parametrize(("zero", "precision"), [(0, "fp32"), (0, "bf16"), (2, "fp32"), (1, "bf16")])
@@ -189,7 +190,7 @@ def test_optimiser_states_are_what_the_engine_holds(zero: int, precision: str) -
     if zero or precision == "bf16":
         masters = sum(p.numel() * p.element_size() for g in engine.inner.param_groups for p in g["params"])
     params = sum(p.numel() for p in backbone.trainable("policy"))
-    _, planned = memory.engine_bytes(params, zero, 1, 2 if precision == "bf16" else 4, precision == "bf16")
+    _, planned = formulas.engine_bytes(params, zero, 1, 2 if precision == "bf16" else 4, precision == "bf16")
     engine.close()
     assert planned == pytest.approx(states + masters, rel=0.02)
 
