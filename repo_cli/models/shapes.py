@@ -162,8 +162,9 @@ def _counted(text: str, kind: Any) -> tuple[Any, ...]:
 
 
 def _measured(config: Any, source: str) -> Shape:
+    kind: Any = type(config)
     try:
-        params, largest, vectors, linears, qk_norm = _counted(config.to_json_string(), type(config))
+        params, largest, vectors, linears, qk_norm = _counted(config.to_json_string(), kind)
     except ValueError as error:
         raise UserError(f"{source}: no causal language model: {str(error).splitlines()[0]}") from None
     text = config.get_text_config()
