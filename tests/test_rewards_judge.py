@@ -155,6 +155,12 @@ def test_open_takes_an_adapter_on_the_base_or_a_model_of_its_own(tmp_path: Path)
     assert own.backbone is not run and own.role is None
     for a, b in zip(own.score(ITEMS), base, strict=True):
         assert a.mass == pytest.approx(b.mass, rel=1e-4)
+    run.base_path = str(whole.resolve())  # the run's own base judges: it is not loaded a second time
+    same = LocalJudge.open(cfg, run)
+    assert same.backbone is run and same.role is None
+    run.use("policy")
+    for a, b in zip(same.score(ITEMS), base, strict=True):
+        assert a.mass == b.mass
     cfg.judge.path = None
     with pytest.raises(UserError, match="judge.path"):
         LocalJudge.open(cfg, run)

@@ -92,8 +92,9 @@ class LocalJudge:
 
     @classmethod
     def open(cls, cfg: Any, backbone: Backbone) -> Judge:
-        """The judge of the configuration: `judge.path` is an adapter on the run's base, or a causal model of
-        its own. With judge.scoring=json it writes its answers out (judge_writing.py)."""
+        """The judge of the configuration: `judge.path` is an adapter on the run's base, that base itself (then it is
+        not loaded again), or a causal model of its own. With judge.scoring=json it writes its answers out
+        (judge_writing.py)."""
         path, own = cfg.judge.path, backbone
         role: str | None = "judge"
         if not path:
@@ -319,13 +320,17 @@ def label_form(fmt: ChatFormat, rubric: Rubric, lead: str, follow: str) -> Label
 
 
 def _own_backbone(cfg: Any, backbone: Backbone) -> Backbone:
-    """A judge that is a whole model of its own (directory, `final/` of full training, or hub name)."""
+    """A judge that is a whole model (directory, `final/` of full training, or hub name): the run's backbone where that
+    is its base, for the base alone judges as well; else a backbone of its own."""
     from repo_cli.models.loading import open_base, resolve_start
 
     path = cfg.judge.path
     local = Path(path).expanduser().is_dir()
     start = resolve_start(None, path) if local else resolve_start(path, None)
     assert start is not None
+    folder = Path(start.base).expanduser()
+    if backbone.base_path == (str(folder.resolve()) if folder.is_dir() else start.base):
+        return backbone
     base, tokenizer = open_base(start.base, cfg.policy.dtype, cfg.policy.attn, cfg.policy.trust_remote_code)
     return Backbone(
         base.to(backbone.device),
