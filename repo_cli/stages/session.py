@@ -47,7 +47,7 @@ from repo_cli.training.checkpoint import (
 )
 from repo_cli.training.engine import NonFiniteLoss, TrainEngine
 from repo_cli.training.heartbeat import Heartbeat, beat
-from repo_cli.training.memory import give_back, keep_freed, peak_gib
+from repo_cli.training.memory import give_back, peak_gib, spare_memory
 from repo_cli.training.progress import StepProgress
 from repo_cli.training.rundir import RunDir
 from repo_cli.training.signals import StopFlag
@@ -92,7 +92,7 @@ class Session(Speaker):
         quiet_libraries()
         self.device = distributed.init(self.cfg)
         if self.device.type == "cpu":
-            keep_freed()
+            spare_memory()
         gc.freeze()  # half a million objects of the libraries stay: the collector need not look at them again and again
         self.is_main = distributed.is_main()
         if self._given is None:

@@ -25,12 +25,17 @@ def _libc() -> Any:
         return None
 
 
-def keep_freed() -> None:
-    """Let glibc keep what is freed for the next block, however large, instead of returning it page by page.
+def spare_memory() -> None:
+    """Two settings of the C libraries under torch that a training process on a CPU needs; call before it computes.
 
-    A training step on a CPU allocates and frees the same few hundred MiB again and again, and the system has to clear
-    and fault in every page of them anew: a tenth to a fifth of the time, and more memory in pieces that fit nothing
-    (benchmarks/memory_kept.py). MALLOC_* variables that the user has set stand."""
+    oneDNN keeps the last 1,024 matrix products it has prepared, each for one shape. A batch of dialogues has ever new
+    shapes, so they are not asked for again; what they hold lies between everything else, and the heap goes to pieces:
+    memory grew by half within some hundred steps, and steps got slower by a fifth. One pass needs some fifty of them.
+
+    glibc returns what is freed page by page, and the system clears and faults in the same few hundred MiB at every
+    step: a tenth of an RL step. It keeps them here for the next block, however large (benchmarks/memory_spared.py).
+    What the user has set in the environment stands."""
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     libc = _libc()
     if libc is not None and not any(name.startswith("MALLOC_") for name in os.environ):
         libc.mallopt(_M_MMAP_THRESHOLD, 1 << 30)
