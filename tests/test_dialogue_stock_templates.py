@@ -23,7 +23,7 @@ _TRL = importlib.util.find_spec("trl")
 FOLDER = Path(_TRL.origin).parent / "chat_templates" if _TRL and _TRL.origin else None
 if FOLDER is None or not FOLDER.is_dir():
     pytest.skip(
-        "the stock chat templates come with the package trl: pip install 'repo[bench]'",
+        "the stock chat templates come with the package trl: pip install 'repo-cli[bench]'",
         allow_module_level=True,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import time
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from repo_cli.cli import app
+from repo_cli.config import compose
 from repo_cli.errors import UserError
 from repo_cli.rewards.rule_cues import Cue
 from repo_cli.rewards.rule_patterns import PER_SET, Pattern, PatternBank
@@ -139,6 +141,38 @@ def test_the_order_of_stages_is_checked() -> None:
     )
     assert rules.score("Could you do 350 per night?", scenario, opened).violations  # S5 after S1
     assert rules.score("Thank you for your time, goodbye.", scenario, opened).total == 0
+
+
+def test_the_order_of_stages_is_that_of_the_configured_procedure() -> None:
+    rule = {"S": {"severity": "soft", "check": "stage_order", "on_match": -1.0}}
+    scenario = {"language": "en", "current_price": 388, "room_type": "deluxe king"}
+    hello = "Hello, I am the platform's assistant, about your deluxe king. Is now a good time?"
+    opened = [{"role": "assistant", "content": hello}, {"role": "user", "content": "Yes, go on."}]
+    ask = "Could you do 350 per night?"
+
+    def found(**change: Any) -> list[Any]:
+        stages = copy.deepcopy(compose("rl").sop.stages)
+        for place, value in change.items():
+            stage, key = place.split("_", 1)
+            stages[stage][key] = value
+        rules = RuleSet({"rules": rule}, "here", {"name": "mine", "stages": stages})
+        return rules.score(ask, scenario, opened).violations
+
+    assert found() and found()[0].text == make(rule).score(ask, scenario, opened).violations[0].text
+    assert not found(S1_next=["S2", "S5", "S7"])  # an ask may follow the greeting now
+    assert found(S1_next=["S2", "S5", "S7"], S5_ask_allowed=False)
+    assert found(S1_next=["S2", "S5", "S7"], S5_price_allowed=False)
+
+
+def test_stages_of_other_names_do_not_go_with_rules_about_stages() -> None:
+    own = {"name": "mine", "stages": {"A": {"next": ["B"]}, "B": {}}}
+    with pytest.raises(UserError, match="rule S is about stages, but sop=mine has other stages"):
+        RuleSet({"rules": {"S": {"severity": "soft", "check": "stage_order", "on_match": -1.0}}}, "x", own)
+    only = {"severity": "soft", "forbid": ["bad"], "on_match": -1.0, "when": {"stage": ["S3"]}}
+    with pytest.raises(UserError, match="rule W is about stages"):
+        RuleSet({"rules": {"W": only}}, "x", own)
+    del only["when"]
+    assert RuleSet({"rules": {"W": only}}, "x", own).score("bad", {}, []).total == -1.0
 
 
 def test_that_the_current_price_stays_is_no_deal() -> None:

@@ -52,6 +52,30 @@ def test_the_baseline_says_templates_with_every_slot_filled(language):
                 assert any(m["content"].startswith(h) for h in heads)
 
 
+def test_the_agents_read_the_dialogue_by_the_procedure_they_are_given():
+    from repo_cli.config import compose
+    from repo_cli.worlds import world_of
+
+    cfg = compose("rl")
+    assert world_of(cfg).sop.moves == get_world("hotel").sop.moves
+    cfg.sop.stages["S2"]["next"] = ["S2", "S4", "S7"]  # no reason before an objection
+    own = world_of(cfg)
+    assert [own.rows("gold", i)["messages"] for i in range(3)] == [
+        get_world("hotel").rows("gold", i)["messages"] for i in range(3)
+    ]  # wording and moves are the world's own
+    scenario = own.scenario(0, "train")
+    history = [
+        {"role": "assistant", "content": "Hello, I am the platform's assistant. Is now a good time?"},
+        {"role": "user", "content": "Yes."},
+        {"role": "assistant", "content": f"It shows {scenario['current_price']:.0f} CNY per night, right?"},
+        {"role": "user", "content": "Yes, right."},
+    ]
+    stages = [w.agent("gold", scenario, 0).agent.plan(history)[1].stage for w in (get_world("hotel"), own)]
+    assert stages == ["S3", "S2"]
+    cfg.sop.stages = {"A": {"next": []}}
+    assert world_of(cfg).sop.seven  # a procedure that is not about this world
+
+
 def test_the_baseline_keeps_no_memory():
     """The same history gives the same reply from a fresh agent; so it can answer bad cases."""
     world = get_world("hotel", "en", 0)

@@ -132,6 +132,7 @@ def start(
     from repo_cli.config import compose
     from repo_cli.config.overrides import override_text
     from repo_cli.errors import UserError
+    from repo_cli.rewards.texts import check_texts
     from repo_cli.training.signals import StopFlag
 
     texts = list(overrides or [])
@@ -146,6 +147,7 @@ def start(
     if force:
         texts.append("force=true")
     cfg = compose(stage, texts, config_dir)
+    check_texts(cfg)
     if dry_run:
         from repo_cli.commands.plan import show_plan
 

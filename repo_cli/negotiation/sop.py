@@ -38,6 +38,8 @@ class SOP:
 
         Raises UserError naming the key: unknown key, wrong type, a `next` that names no stage.
         """
+        if isinstance(config, SOP):
+            return config
         if not isinstance(config, Mapping):
             config = {"name": getattr(config, "name", "none"), "stages": getattr(config, "stages", {})}
         name = str(config.get("name") or "none")
@@ -94,6 +96,16 @@ class SOP:
     def ask_allowed(self, stage: str) -> bool:
         """May a reply of this stage ask for a lower price? Unknown stages and an empty SOP allow it."""
         return self.stages[stage].ask_allowed if stage in self.stages else True
+
+    @property
+    def moves(self) -> tuple[tuple[Any, ...], ...]:
+        """What of it decides anything: two procedures with the same moves read every dialogue alike."""
+        return tuple((s.id, s.next, s.price_allowed, s.ask_allowed) for s in self)
+
+    @property
+    def seven(self) -> bool:
+        """Does it have the stages S1 to S7, which are what the dialogue reader tells apart?"""
+        return set(self.stages) == set(SEVEN_STAGES.stages)
 
 
 def _stage(sid: str, value: Any) -> Stage:

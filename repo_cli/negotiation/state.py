@@ -209,7 +209,7 @@ def _sop_id(sop: SOP | None) -> int:
     if sop is None or not sop:
         return 0
     for key, known in _SOPS.items():
-        if known is sop or known == sop:
+        if known is sop or known.moves == sop.moves:
             return key
     _SOPS[len(_SOPS)] = sop
     return len(_SOPS) - 1

@@ -45,7 +45,7 @@ class Ensemble:
     def __init__(self, cfg: Any, backbone: Backbone, judge: Judge | None = None) -> None:
         self.cfg = cfg
         reads = READS[cfg.reward.combine]
-        self.rules = RuleSet.from_config(cfg.rules) if cfg.rules.rules else None
+        self.rules = RuleSet.from_config(cfg.rules, cfg.sop) if cfg.rules.rules else None
         self.rm: RewardModel | None = None
         if "rm" in reads:
             if not cfg.rm.path:

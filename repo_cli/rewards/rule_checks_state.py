@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from repo_cli.negotiation import SEVEN_STAGES, is_acceptance, read_partner, reply_stage
+from repo_cli.negotiation import is_acceptance, read_partner, reply_stage
 from repo_cli.rewards.rule_check_base import check
 from repo_cli.rewards.rule_reading import CLEAR, Finding, NotScored, Reading, near
 from repo_cli.rewards.rule_words import (
@@ -294,14 +294,17 @@ def one_clear_figure(r: Reading) -> Finding | None:
 
 @check()
 def stage_order(r: Reading, *, prices: bool = True) -> Finding | None:
-    """The reply is of a stage that may not follow the agent's last one (the seven stages of the procedure).
+    """The reply is of a stage that may not follow the agent's last one in the procedure (configuration group `sop`).
 
-    With `prices`, also a price named in a stage that may name none. Leaving (S7) is always in order.
+    With `prices`, also a price named, or a lower one asked for, in a stage that may not. Leaving (S7) is always in order.
     """
-    stage, before = reply_stage(r.at.history, r.text, r.at.scenario), r.at.state.last_stage
-    terminal = SEVEN_STAGES.terminal(stage)
-    if not terminal and not SEVEN_STAGES.allowed(before, stage):
+    sop, before = r.at.sop, r.at.state.last_stage
+    stage = reply_stage(r.at.history, r.text, r.at.scenario, sop)
+    terminal = sop.terminal(stage)
+    if not terminal and not sop.allowed(before, stage):
         return r.whole(f"{stage} after {before}" if before else f"begins with {stage}")
-    if prices and not terminal and r.plain_amounts and not SEVEN_STAGES.price_allowed(stage):
+    if prices and not terminal and r.plain_amounts and not sop.price_allowed(stage):
         return r.found(r.plain_amounts[0].span, f"a price in {stage}")
+    if prices and not terminal and r.asks and not sop.ask_allowed(stage):
+        return r.whole(f"an ask in {stage}")
     return CLEAR

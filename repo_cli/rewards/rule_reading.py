@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 from repo_cli.dialogue.scenario import public_side
-from repo_cli.negotiation import dialogue_state, read_agent, read_prices
+from repo_cli.negotiation import SEVEN_STAGES, SOP, dialogue_state, read_agent, read_prices
 
 Span = tuple[int, int]
 T = TypeVar("T")
@@ -107,8 +107,13 @@ class Situation:
     """
 
     def __init__(
-        self, scenario: dict[str, Any] | None, history: Iterable[dict[str, Any]], language: str | None = None
+        self,
+        scenario: dict[str, Any] | None,
+        history: Iterable[dict[str, Any]],
+        language: str | None = None,
+        sop: SOP = SEVEN_STAGES,
     ) -> None:
+        self.sop = sop
         self.scenario = public_side(scenario)
         self.history = [dict(m) for m in history if m.get("role") in ("user", "assistant")]
         self._memo: dict[str, Any] = {}
@@ -123,7 +128,7 @@ class Situation:
 
     @cached_property
     def state(self) -> Any:
-        return dialogue_state(self.history, self.scenario)
+        return dialogue_state(self.history, self.scenario, self.sop)
 
     @cached_property
     def agent_turns(self) -> list[str]:
@@ -230,7 +235,7 @@ class Reading:
         said = str((self.answer or {}).get("text") or "")
         turns = [{"role": "assistant", "content": self.text}]
         turns += [{"role": "user", "content": said}] if said else []
-        return dialogue_state([*self.at.history, *turns], self.at.scenario)
+        return dialogue_state([*self.at.history, *turns], self.at.scenario, self.at.sop)
 
     @cached_property
     def amounts(self) -> list[Amount]:

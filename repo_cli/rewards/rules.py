@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from repo_cli.errors import UserError
+from repo_cli.negotiation import SEVEN_STAGES, SOP
 from repo_cli.rewards.rule_checks import bind
 from repo_cli.rewards.rule_examples import ExampleReport, ExampleResult, run_examples
 from repo_cli.rewards.rule_look import Lists, Look, look_at
@@ -64,9 +65,11 @@ class Rule:
 class RuleSet:
     """A checked and compiled rule set. Made by `load` (a file) or `from_config` (a mapping)."""
 
-    def __init__(self, data: Mapping[str, Any], file: str) -> None:
+    def __init__(self, data: Mapping[str, Any], file: str, sop: Any = None) -> None:
         check_keys(data, TOP_KEYS, file)
         self.file = file
+        given = SOP.from_config(sop) if sop is not None else SEVEN_STAGES
+        self.sop = given or SEVEN_STAGES
         self.name = str(data.get("name") or "unnamed")
         languages = data.get("language") or []
         self.languages: list[str] = [languages] if isinstance(languages, str) else [str(x) for x in languages]
@@ -77,6 +80,8 @@ class RuleSet:
         specs = [parse_rule(str(key), value, file) for key, value in raw.items() if value is not None]
         self.rules = [Rule(spec, file) for spec in specs]
         self.by_id = {rule.spec.id: rule for rule in self.rules}
+        if not self.sop.seven:
+            self._refuse_stages()
         self.words = parse_words(data.get("words"), f"{file}: words")
         self.bank = PatternBank(self._collect_patterns())
         # the numbers of the rules that a hit of a pattern may concern
@@ -93,14 +98,25 @@ class RuleSet:
         return cls(read_yaml(path), str(path))
 
     @classmethod
-    def from_config(cls, config: Any) -> RuleSet:
-        """From a mapping, or from the `rules` group of the configuration."""
+    def from_config(cls, config: Any, sop: Any = None) -> RuleSet:
+        """From a mapping, or from the `rules` group of the configuration; `sop`: the procedure, as the group of that
+        name has it (none: the seven stages of conf/sop/hotel.yaml)."""
         data = (
             config
             if isinstance(config, Mapping)
             else {k: getattr(config, k) for k in TOP_KEYS if hasattr(config, k)}
         )
-        return cls(data, "rules")
+        return cls(data, "rules", sop)
+
+    def _refuse_stages(self) -> None:
+        """A rule about stages cannot be read on a procedure with stages of its own."""
+        for rule in self.rules:
+            if "stage" in rule.spec.when or (rule.spec.check or {}).get("name") == "stage_order":
+                raise UserError(
+                    f"{self.file}: rule {rule.spec.id} is about stages, but sop={self.sop.name} has other stages than "
+                    f"{', '.join(SEVEN_STAGES.stages)}, which are those that can be told apart",
+                    hint=f"switch the rule off (rules.rules.{rule.spec.id}=null), or keep the seven stages",
+                )
 
     def _collect_patterns(self) -> list[Pattern]:
         patterns: list[Pattern] = []
@@ -177,7 +193,7 @@ class RuleSet:
                 else that of the partner's last words.
         """
         return self.score_in(
-            Situation(dict(scenario or {}), [dict(m) for m in history or ()], language), reply
+            Situation(dict(scenario or {}), [dict(m) for m in history or ()], language, self.sop), reply
         )
 
     def score_in(
@@ -231,7 +247,7 @@ class RuleSet:
         for item in items:
             key = (id(item.get("scenario")), id(item.get("history")))
             if key not in situations:
-                situations[key] = Situation(item.get("scenario"), item.get("history") or ())
+                situations[key] = Situation(item.get("scenario"), item.get("history") or (), sop=self.sop)
             readings.append(Reading(item["reply"], situations[key], item.get("answer")))
         parts = (readings[at : at + AT_ONCE] for at in range(0, len(readings), AT_ONCE))
         return [result for part in parts for result in self._score_all(part)]
@@ -251,7 +267,7 @@ class RuleSet:
             scenario, history = example.scenario, ()
         if example.history is not None:
             history = example.history
-        return Situation(scenario or {}, history or (), example.language)
+        return Situation(scenario or {}, history or (), example.language, self.sop)
 
 
 def _add_patterns(rule: Rule, look: Look) -> None:

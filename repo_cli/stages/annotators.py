@@ -19,7 +19,7 @@ from repo_cli.rewards.judge_remote import RemoteJudge
 from repo_cli.rewards.judge_watch import SPENT, JudgeWatch
 from repo_cli.rewards.rubric import normalise_judge
 from repo_cli.training.distributed import all_sum
-from repo_cli.worlds import get_world
+from repo_cli.worlds import world_of
 from repo_cli.worlds.base import World
 
 Row = dict[str, Any]
@@ -152,4 +152,4 @@ def open_annotator(cfg: Config, device: str) -> Annotator:
         own = copy.deepcopy(cfg)  # whose policy.parent becomes the judge's
         own.engine.device = device
         return JudgeAnnotator(judge_maker(own)(None), cfg.sample.margin, JudgeWatch(cfg.judge))
-    return WorldAnnotator(get_world(cfg.world.name, cfg.world.language, cfg.world.seed), cfg.seed)
+    return WorldAnnotator(world_of(cfg), cfg.seed)

@@ -15,7 +15,7 @@ from typing import Any
 from repo_cli.config.schema import Config
 from repo_cli.dialogue.files import LoadReport, load_rows
 from repo_cli.errors import UserError, nearest
-from repo_cli.worlds import get_world
+from repo_cli.worlds import world_of
 
 Row = dict[str, Any]
 
@@ -87,7 +87,7 @@ def sampled_file(source: str, kind: str) -> str:
 
 def world_rows(cfg: Config, corpus: str, limit: int | None) -> list[Row]:
     """`limit` rows (default: the corpus's own size) of a corpus of the built-in world."""
-    world = get_world(cfg.world.name, cfg.world.language, cfg.world.seed)
+    world = world_of(cfg)
     if corpus not in world.sizes:
         raise UserError(
             f"data.path=world:{corpus}: the world '{world.name}' has no such corpus",

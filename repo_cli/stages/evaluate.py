@@ -33,7 +33,7 @@ from repo_cli.stages.evaluate_judge import JudgeRater
 from repo_cli.stages.evaluate_systems import TRANSCRIPTS, Material, Systems, read_transcripts, run_of
 from repo_cli.stages.session import Session
 from repo_cli.training.distributed import all_gather_objects, rank, world_size
-from repo_cli.worlds import get_world
+from repo_cli.worlds import world_of
 from repo_cli.worlds.base import World
 
 #: Apart from each other: the numbers of dialogues by trial, of bad-case turns, of contexts.
@@ -48,7 +48,7 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
             "eval.systems is empty: nothing to evaluate", hint="eval.systems.mine=runs/rl/.../final"
         )
     with Session(cfg, "eval", run_dir) as session:
-        world = get_world(cfg.world.name, cfg.world.language, cfg.world.seed)
+        world = world_of(cfg)
         rater, material = Rater(cfg, world, session), Material(cfg, world)
         opener = Systems(cfg, session, world)
         result = EvalResult(systems={}, config=_shown(cfg), baseline=cfg.eval.baseline)
@@ -118,7 +118,7 @@ class Rater:
             self.source = JudgeRater.open(cfg, session)
         self.how, self.seed = cfg.eval.consensus, cfg.eval.seed
         self.experts = experts_of({k: v for k, v in cfg.eval.experts.items() if v is not None})
-        self.rules = RuleSet.from_config(cfg.rules) if cfg.rules.rules else None
+        self.rules = RuleSet.from_config(cfg.rules, cfg.sop) if cfg.rules.rules else None
 
     def dialogue(
         self, scenario: dict[str, Any], messages: list[Any], outcome: Any, trial: int = 0

@@ -20,7 +20,7 @@ from repo_cli.rollout import LocalEngine, run_conversations
 from repo_cli.rollout.conversation import Conversation, opening_row
 from repo_cli.stages.session import Session
 from repo_cli.training.distributed import all_sum, rank, world_size
-from repo_cli.worlds import get_world
+from repo_cli.worlds import world_of
 
 
 def development_dialogues(
@@ -34,7 +34,7 @@ def development_dialogues(
     dev/rating, dev/deals, dev/violations_per_100: as the evaluation's; dev/rm: the reward model on the same replies, on
     the run's `rm.scale`; dev/persuasion: the persuasive-ability score, with its parts (evaluation.result.persuasion).
     """
-    world = get_world(cfg.world.name, cfg.world.language, cfg.world.seed)
+    world = world_of(cfg)
     numbers = range(rank(), cfg.rl.eval_n, world_size())
     rows = [opening_row(world, i, "dev", cfg.eval.seed) for i in numbers]
     with sampler.backbone.gathered():  # ZeRO-3: ranks may differ in how many turns their dialogues take

@@ -19,7 +19,7 @@ from repo_cli.dialogue.tokens import ChatFormat
 from repo_cli.errors import UserError
 from repo_cli.stages.experience import Item, Prompt
 from repo_cli.training.distributed import all_gather_objects
-from repo_cli.worlds import get_world
+from repo_cli.worlds import world_of
 
 
 class PartneredDialogues:
@@ -28,7 +28,7 @@ class PartneredDialogues:
     def __init__(self, cfg: Config, fmt: ChatFormat) -> None:
         self.cfg, self.fmt = cfg, fmt
         self.world = (
-            get_world(cfg.world.name, cfg.world.language, cfg.world.seed)
+            world_of(cfg)
             if cfg.rl.partner == "world"
             else None
         )

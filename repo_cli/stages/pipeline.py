@@ -21,6 +21,7 @@ from repo_cli.errors import UserError
 from repo_cli.launch.forked import can_fork, import_first
 from repo_cli.launch.modules import MODULES
 from repo_cli.launch.processes import launch
+from repo_cli.rewards.texts import check_texts
 from repo_cli.stages.pipeline_table import write_table
 
 #: The rooms whose code decides what a stage makes; a change there makes the step run again.
@@ -95,7 +96,7 @@ _ASKING = (
     *("judge.scoring", "judge.mode", "judge.redact", "judge.api"),
 )
 #: Parts of the configuration that a stage does not read: changing a rule does not pre-train the base again.
-_SCORES = ("judge", "rubric", "reward", "rules", "sop")
+_SCORES = ("judge", "rubric", "reward", "rules")
 NOT_READ = {
     "sft": (
         "critic",
@@ -151,6 +152,7 @@ def run_steps(cfg: Config, overrides: list[str], config_dir: str | None = None) 
     keys: dict[str, str] = {}
     for number, (name, step) in enumerate(cfg.pipeline.steps.items(), start=1):
         step_cfg = compose(step["stage"], overrides, config_dir, step=name, products=made)
+        check_texts(step_cfg)
         step_cfg.name = f"{cfg.name}-{name}"
         # the same with the parents' own keys in place of where they lie
         by_key = compose(step["stage"], overrides, config_dir, step=name, products=keys)

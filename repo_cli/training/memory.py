@@ -42,7 +42,7 @@ def spare_memory() -> None:
         libc.mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1)
 
 
-def give_back(every_s: float = 10.0) -> None:
+def give_back(every_s: float = 60.0) -> None:
     """Return freed heap pages to the system, at most every so many seconds (the next step has to fault them in again).
 
     glibc keeps what is freed in pieces that nothing of another size fits into, so a CPU run would seem to need ever

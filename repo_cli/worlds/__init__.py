@@ -7,8 +7,10 @@ A stage never imports a world; it asks `get_world("hotel", "en", seed)`. A new w
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 from repo_cli.errors import UserError, nearest
+from repo_cli.negotiation import SOP
 from repo_cli.worlds.base import World
 
 REGISTRY: dict[str, str] = {"hotel": "repo_cli.worlds.hotel.world:HotelWorld"}
@@ -23,8 +25,16 @@ def register(name: str, target: str) -> None:
     REGISTRY[name] = target
 
 
-def get_world(name: str, language: str = "en", seed: int = 0) -> World:
-    """The world called `name`; UserError with the nearest known name when there is none."""
+def world_of(cfg: Any) -> World:
+    """The world of a configuration (groups `world` and `sop`)."""
+    return get_world(cfg.world.name, cfg.world.language, cfg.world.seed, SOP.from_config(cfg.sop))
+
+
+def get_world(name: str, language: str = "en", seed: int = 0, sop: SOP | None = None) -> World:
+    """The world called `name`; UserError with the nearest known name when there is none.
+
+    `sop`: the procedure that its own agents follow, where it has the world's stages; default: the world's own.
+    """
     target = REGISTRY.get(name)
     if target is None:
         near = nearest(name, REGISTRY)
@@ -33,4 +43,4 @@ def get_world(name: str, language: str = "en", seed: int = 0) -> World:
     if language not in LANGUAGES:
         raise UserError(f"world.language={language}: not one of {', '.join(LANGUAGES)}")
     module, _, attribute = target.partition(":")
-    return getattr(importlib.import_module(module), attribute)(language=language, seed=seed)
+    return getattr(importlib.import_module(module), attribute)(language=language, seed=seed, sop=sop)

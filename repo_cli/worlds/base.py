@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from repo_cli.negotiation import SOP
+
 Message = dict[str, Any]
 Scenario = dict[str, Any]
 Outcome = dict[str, Any]
@@ -100,6 +102,7 @@ class World(Protocol):
     name: str
     language: str
     sizes: dict[str, int]
+    sop: SOP  # the procedure that its own agents follow
 
     def scenario(self, index: int, split: str) -> Scenario: ...
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from repo_cli.dialogue.scenario import public_side
 from repo_cli.errors import UserError, nearest
+from repo_cli.negotiation import SEVEN_STAGES, SOP
 from repo_cli.worlds.hotel.intent_agent import IntentAgent
 from repo_cli.worlds.hotel.policy_scripts import MIXES, ScriptedAgent
 
@@ -22,9 +23,9 @@ NAMES = (INTENT, *MIXES)
 class Script:
     """A scripted agent that can step into any dialogue."""
 
-    def __init__(self, scenario: Mapping[str, Any], mix: str, seed: int) -> None:
+    def __init__(self, scenario: Mapping[str, Any], mix: str, seed: int, sop: SOP = SEVEN_STAGES) -> None:
         rng = random.Random(f"agent|{mix}|{seed}|{scenario['id']}")
-        self.agent = ScriptedAgent(scenario, mix, rng)
+        self.agent = ScriptedAgent(scenario, mix, rng, sop)
 
     def reply(self, history: Sequence[dict[str, Any]]) -> str:
         """The next reply after `history`."""
@@ -34,7 +35,9 @@ class Script:
         return self.agent.reply(list(history)).text
 
 
-def make_agent(name: str, scenario: Mapping[str, Any], seed: int) -> IntentAgent | Script:
+def make_agent(
+    name: str, scenario: Mapping[str, Any], seed: int, sop: SOP = SEVEN_STAGES
+) -> IntentAgent | Script:
     """The agent called `name` for one dialogue; it is given the public part of the scenario alone."""
     if name not in NAMES:
         near = nearest(name, NAMES)
@@ -43,4 +46,4 @@ def make_agent(name: str, scenario: Mapping[str, Any], seed: int) -> IntentAgent
             hint=(f"did you mean {near}? " if near else "") + f"it has {', '.join(NAMES)}",
         )
     public = public_side(scenario)
-    return IntentAgent(public) if name == INTENT else Script(public, name, seed)
+    return IntentAgent(public, sop) if name == INTENT else Script(public, name, seed, sop)

@@ -85,7 +85,12 @@ def _played(corpus: str, index: int, world: World, rng: random.Random, mix: str,
             qualities: list[str | None] | None = None, max_turns: int = 9) -> Play:  # fmt: skip
     scenario = scenario_of(corpus, index, world)
     return play(
-        world, scenario, ScriptedAgent(scenario, mix, rng), rng.randrange(1 << 30), max_turns, qualities
+        world,
+        scenario,
+        ScriptedAgent(scenario, mix, rng, world.sop),
+        rng.randrange(1 << 30),
+        max_turns,
+        qualities,
     )
 
 
@@ -264,7 +269,7 @@ def _badcases(corpus: str, index: int, world: World, rng: random.Random) -> Row:
         marked = set(rng.sample(range(1, 5), rng.choice((1, 1, 2, 2, 3))))
         qualities: list[str | None] = ["defect" if turn in marked else None for turn in range(5)]
         scenario = scenario_of(corpus, index, world)
-        agent = ScriptedAgent(scenario, "gold", rng)
+        agent = ScriptedAgent(scenario, "gold", rng, world.sop)
         played = play(world, scenario, agent, rng.randrange(1 << 30), 5, qualities)
         found = [turn for turn, cut in enumerate(played.cuts) if cut.turn.kind]
         if found and (best is None or len(played.cuts) > len(best.cuts)):

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from repo_cli.negotiation import DialogueState, dialogue_state
+from repo_cli.negotiation import SEVEN_STAGES, SOP, DialogueState, dialogue_state
 from repo_cli.worlds.hotel.names import PLATFORM
 
 Message = Mapping[str, Any]
@@ -92,13 +92,13 @@ _SAID = {
 class IntentAgent:
     """`reply(history)` is a pure function of the history and the public scenario."""
 
-    def __init__(self, scenario: Mapping[str, Any]) -> None:
-        self.scenario = scenario
+    def __init__(self, scenario: Mapping[str, Any], sop: SOP = SEVEN_STAGES) -> None:
+        self.scenario, self.sop = scenario, sop
         self.language = scenario["language"]
 
     def reply(self, history: Sequence[Message]) -> str:
         """The template of the intent of the partner's last message."""
-        state = dialogue_state(list(history), dict(self.scenario))
+        state = dialogue_state(list(history), dict(self.scenario), self.sop)
         name, price = self.choose(history, state)
         return self._fill(name, price, state)
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from repo_cli.negotiation import DialogueState, dialogue_state
+from repo_cli.negotiation import SEVEN_STAGES, SOP, DialogueState, dialogue_state
 from repo_cli.worlds.hotel import agent_bad, defects
 from repo_cli.worlds.hotel.agent_text import ASKING, QUALITIES, Writer
 from repo_cli.worlds.hotel.concerns import concern_of, time_of
@@ -184,8 +184,10 @@ def back_price(found: Plan, scenario: Mapping[str, Any], memory: Memory) -> floa
 class ScriptedAgent:
     """Speaks for the platform in one dialogue; `reply(history)` is deterministic given its seed and the history."""
 
-    def __init__(self, scenario: Mapping[str, Any], mix: str, rng: random.Random) -> None:
-        self.scenario = scenario
+    def __init__(
+        self, scenario: Mapping[str, Any], mix: str, rng: random.Random, sop: SOP = SEVEN_STAGES
+    ) -> None:
+        self.scenario, self.sop = scenario, sop
         self.writer = Writer(scenario)
         self.shares = MIXES[mix]
         self.eager = 0.06 if mix in ("mixed", "bad") else 0.0  # share of turns that open with empty praise
@@ -194,7 +196,7 @@ class ScriptedAgent:
 
     def plan(self, history: Sequence[Message]) -> tuple[Plan, DialogueState]:
         """The right move for this state, with the state it was read from."""
-        state = dialogue_state(list(history), dict(self.scenario))
+        state = dialogue_state(list(history), dict(self.scenario), self.sop)
         return plan(history, self.scenario, self.memory, state), state
 
     def word(self, found: Plan, quality: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from repo_cli.negotiation import DialogueState
+from repo_cli.negotiation import SOP, DialogueState
 from repo_cli.worlds.base import Outcome, Scenario, World
 from repo_cli.worlds.hotel.policy_scripts import Plan, ScriptedAgent, Turn
 from repo_cli.worlds.hotel.reading import Message
@@ -50,6 +50,7 @@ class Play:
     messages: list[Message]
     cuts: list[Cut]
     outcome: Outcome | None
+    sop: SOP
 
 
 def play(world: World, scenario: Scenario, agent: ScriptedAgent, seed: int, max_turns: int = MAX_TURNS,
@@ -77,12 +78,12 @@ def play(world: World, scenario: Scenario, agent: ScriptedAgent, seed: int, max_
         if answer.ended or closed == 2:
             outcome = answer.outcome
             break
-    return Play(scenario, messages, cuts, outcome)
+    return Play(scenario, messages, cuts, outcome, agent.sop)
 
 
 def agent_at(play_: Play, cut: Cut, rng: random.Random, mix: str = "mixed") -> ScriptedAgent:
     """An agent that stands at `cut` and remembers what was done before it."""
-    agent = ScriptedAgent(play_.scenario, mix, rng)
+    agent = ScriptedAgent(play_.scenario, mix, rng, play_.sop)
     agent.memory.moves, agent.memory.asked = list(cut.moves), list(cut.asked)
     agent.memory.concern = cut.concern
     return agent

@@ -13,6 +13,7 @@ from typing import Any
 
 from repo_cli.dialogue.scenario import public_side
 from repo_cli.errors import UserError, nearest
+from repo_cli.negotiation import SEVEN_STAGES, SOP
 from repo_cli.worlds.base import (
     BadCaseRating,
     Counterpart,
@@ -27,13 +28,14 @@ from repo_cli.worlds.hotel import scenario as scenarios
 
 
 class HotelWorld:
-    """Satisfies `worlds.base.World`; holds nothing but its language and seed."""
+    """Satisfies `worlds.base.World`; holds nothing but its language, its seed, and the procedure of its agents."""
 
     name = "hotel"
 
-    def __init__(self, language: str = "en", seed: int = 0) -> None:
+    def __init__(self, language: str = "en", seed: int = 0, sop: SOP | None = None) -> None:
         self.language = language
         self.seed = seed
+        self.sop = sop if sop is not None and sop.seven else SEVEN_STAGES
 
     @cached_property
     def sizes(self) -> dict[str, int]:
@@ -78,7 +80,7 @@ class HotelWorld:
         """An agent of the world's own for one dialogue: "intent" (the baseline), or a mix of scripted qualities."""
         from repo_cli.worlds.hotel.agents import make_agent
 
-        return make_agent(name, scenario, seed)
+        return make_agent(name, scenario, seed, self.sop)
 
     def prefers(self, history: list[Message], first: str, second: str, scenario: Scenario, seed: int) -> bool:
         """Whether the noisy annotator, who sees the public scenario alone, likes `first` better than `second`."""
