@@ -269,5 +269,5 @@ def children(pid: int) -> set[str]:
 
 
 def apart() -> dict[str, str]:
-    """The environment of a process whose OpenMP is not shared with this one's."""
-    return {**os.environ, "OMP_NUM_THREADS": "1"}
+    """The environment of a user's shell: nothing is said there of threads."""
+    return {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -171,6 +172,8 @@ def _run(stage: str, cfg: Config, texts: list[str], config_dir: Path | None) -> 
 
         for lacking in missing_inputs(cfg):
             raise lacking
+        # numpy's OpenBLAS starts its threads as it is imported, and a process that has some cannot be forked safely
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         # by name: the stages import torch, which no other command should wait for
         own = str(config_dir) if config_dir else None
         return Path(importlib.import_module("repo_cli.stages.pipeline").run(cfg, texts, own))

@@ -49,14 +49,14 @@ DIFFERENCES = (
 
 _SHORT = {
     "rating": "rating 1-5",
-    "excellent": "with an\nexcellent\nreply",
-    "violations": "violations\n/100 replies",
+    "excellent": "with an\nexcel-\nlent\nreply",
+    "violations": "viola-\ntions\n/100\nreplies",
     "hard": "hard ones\n/100",
     "deals": "deals",
     "correct_end": "right end",
     "words": "words\n/reply",
     "panel_rating": "rating\n1-5",
-    "panel_excellent": "with an\nexcellent\nreply",
+    "panel_excellent": "with an\nexcel-\nlent\nreply",
     "panel_fluency": "fluency",
     "panel_workflow": "workflow",
     "panel_negotiation": "negotia-\ntion",
