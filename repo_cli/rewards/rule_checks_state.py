@@ -296,7 +296,7 @@ def one_clear_figure(r: Reading) -> Finding | None:
 def stage_order(r: Reading, *, prices: bool = True) -> Finding | None:
     """The reply is of a stage that may not follow the agent's last one in the procedure (configuration group `sop`).
 
-    With `prices`, also a price named, or a lower one asked for, in a stage that may not. Leaving (S7) is always in order.
+    With `prices`, also a price named or a lower one asked for in a stage that may not. Leaving (S7) is always in order.
     """
     sop, before = r.at.sop, r.at.state.last_stage
     stage = reply_stage(r.at.history, r.text, r.at.scenario, sop)

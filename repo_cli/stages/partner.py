@@ -27,11 +27,7 @@ class PartneredDialogues:
 
     def __init__(self, cfg: Config, fmt: ChatFormat) -> None:
         self.cfg, self.fmt = cfg, fmt
-        self.world = (
-            world_of(cfg)
-            if cfg.rl.partner == "world"
-            else None
-        )
+        self.world = world_of(cfg) if cfg.rl.partner == "world" else None
         self.under_way: list[dict[str, Any]] = []
 
     def answer(self, items: list[Item]) -> None:
