@@ -102,7 +102,7 @@ class Ensemble:
                 parts.own = self.own.score(items, parts.rule_results)
             except UserError as error:  # told in `total`, which all ranks reach
                 parts.own = {name: missing(batch) for name in self.own.sources}
-                parts.own_fault = str(error)
+                parts.own_fault = error.message, error.hint or "mend the code"
         return parts
 
     @contextmanager
@@ -193,7 +193,7 @@ class Ensemble:
             return
         faults = [fault for fault in all_gather_objects(parts.own_fault) if fault]
         if faults:
-            raise SavedStop(faults[0])
+            raise SavedStop(*faults[0])
 
     def _stats(self, parts: RewardParts, total: Tensor, keep: Tensor, mix: Mix) -> dict[str, float]:
         """Means over all ranks. The names and their order are the same on each, as the sums demand."""

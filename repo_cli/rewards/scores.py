@@ -23,7 +23,8 @@ class RewardParts:
     rm: calibrated, on the scale of `rm.scale`. judge: E_judge with its weight. rules: E_rules.
     judge_criteria: expected score by criterion, on the rubric's scale. judge_outcomes: "ok", or why there is
     no score. rule_results: the rules that fired, with their places in the text. own: scores of rewards of the
-    user's own by name, without their weights; own_fault: why there are none, where the user's code failed.
+    user's own by name, without their weights; own_fault: (why there are none, what to do), where the user's
+    code failed.
     """
 
     rm: Tensor
@@ -35,7 +36,7 @@ class RewardParts:
     judge_reasons: list[dict[str, str]] = field(default_factory=list)
     rule_results: list[RuleResult] = field(default_factory=list)
     own: dict[str, Tensor] = field(default_factory=dict)
-    own_fault: str | None = None
+    own_fault: tuple[str, str] | None = None
 
     def __len__(self) -> int:
         return len(self.rm)
