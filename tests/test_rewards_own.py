@@ -443,6 +443,8 @@ def test_a_mended_reward_goes_on_from_the_checkpoint(
     assert "step 2: reward.own.long (shaky.Long) raised ZeroDivisionError" in said and "reply 1 of 6" in said
     (run,) = (tmp_path / "halves" / "rl" / "run").iterdir()
     assert str(run / "checkpoints" / "step-000001") in said and len(metrics(run)) == 1
+    text = (run / "log.txt").read_text()
+    assert "Traceback (most recent call last)" in text and "1 / (self.calls < 2)" in text
     forget("shaky")
     (code / "shaky.py").write_text(whole + "# mended\n")
     capsys.readouterr()

@@ -42,6 +42,7 @@ from __future__ import annotations
 import copy
 import importlib
 import inspect
+import logging
 import math
 import os
 import sys
@@ -58,6 +59,7 @@ from repo_cli.dialogue.scenario import public_side
 from repo_cli.errors import Stopped, UserError, nearest
 from repo_cli.rewards.rule_result import RuleResult
 
+log = logging.getLogger("repo")
 #: Scores of a batch of items; may be anything that the user's code returns.
 Score = Callable[[list[dict[str, Any]]], Any]
 _LARGEST = torch.finfo(torch.float32).max
@@ -114,6 +116,8 @@ def load(name: str, source: OwnReward) -> Score:
         _check_arguments(where, found, (), source.args)
         try:
             made = getattr(found(**source.args), "score", None)
+        except Stopped:
+            raise
         except Exception as error:
             raise UserError(f"{where}: making {source.target} raised {_reason(error)}") from error
         if not callable(made):
@@ -124,7 +128,7 @@ def load(name: str, source: OwnReward) -> Score:
         _check_arguments(where, made, ([],), {})
     if inspect.iscoroutinefunction(made):
         raise UserError(f"{where}._target_={source.target} is async, and a plain function is wanted")
-    return made  # type: ignore[no-any-return]
+    return made
 
 
 def _import(where: str, target: str) -> Any:
@@ -141,9 +145,9 @@ def _import(where: str, target: str) -> Any:
             f"{where}: there is no module {error.name}",
             hint="its folder must be the working directory, on PYTHONPATH, or an installed package's",
         ) from None
+    except Stopped:
+        raise
     except (Exception, SystemExit) as error:
-        if isinstance(error, Stopped):
-            raise
         raise UserError(f"{where}: importing {path} raised {_reason(error)}") from error
     if not hasattr(module, last):
         near = nearest(last, [name for name in vars(module) if not name.startswith("_")])
@@ -201,6 +205,7 @@ def _ask(
     except Stopped:
         raise
     except Exception as error:
+        log.info("".join(traceback.format_exception(error)))  # for the run's log.txt
         which, reason = _culprit(score, shown(), error)
         raise UserError(f"{where} raised {reason} on {which}") from error
     if found is None or len(found) != len(items):
