@@ -20,9 +20,10 @@ from training_kit import small_config
 from typer.testing import CliRunner
 
 from repo_cli.cli import app
+from repo_cli.commands.plan import own_line
 from repo_cli.config import compose, missing_inputs
 from repo_cli.config.overrides import override_text
-from repo_cli.config.own import own_rewards, source_file
+from repo_cli.config.own import own_rewards, source_file, unread
 from repo_cli.errors import SavedStop, UserError
 from repo_cli.rewards import own as own_module
 from repo_cli.rewards.combine import COMBINERS, Mix
@@ -394,11 +395,10 @@ def test_entries_of_the_command_line_and_what_is_missing(code: Path) -> None:
     assert missing_inputs(cfg) == [] and source_file("here.A") == code / "here.py"
     (told,) = missing_inputs(compose("rl", LIGHT))
     assert "reward.own is empty" in str(told)
-    # where nothing reads it, it is either watched or refused
-    one = ("rules=none", "reward=rm_only", "reward.own.a._target_=here.A")
-    with pytest.raises(UserError, match="reward.own.a is not read by reward.combine=rm"):
-        compose("rl", one)
-    assert compose("rl", [*one, "reward.own.a.weight=0"]).reward.combine == "rm"
+    for weight, said in ((1, "(only watched)"), (0, "0 x here.A")):
+        cfg = compose("rl", ["rules=none", "reward=rm_only", *typed, f"reward.own.a.weight={weight}"])
+        assert said in own_line(cfg) and bool(unread("rm", cfg.reward.own)) == bool(weight)
+    assert not unread("enhance", cfg.reward.own)
 
 
 def test_modules_beside_the_command_are_found_and_hide_no_library(

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from repo_cli.config import Config, compose, missing_inputs
-from repo_cli.config.own import own_rewards
+from repo_cli.config.own import own_rewards, unread
 
 LONG_PARTS = (
     ("rules", "rules"), ("rules", "words"), ("rules", "example_context"), ("rubric", "criteria"), ("sop", "stages"),
@@ -159,9 +159,10 @@ def judge_line(cfg: Config) -> str:
 
 
 def own_line(cfg: Config) -> str:
-    """The rewards of the user's own, each with its code and its weight."""
+    """The rewards of the user's own, each with its weight and its code."""
     named = own_rewards(cfg.reward.own).items()
-    return ", ".join(f"{name} = {each.weight:g} x {each.target}" for name, each in named) or "-"
+    text = ", ".join(f"{name} = {each.weight:g} x {each.target}" for name, each in named) or "-"
+    return text + (" (only watched)" if unread(cfg.reward.combine, cfg.reward.own) else "")
 
 
 def _steps(cfg: Config, overrides: list[str], config_dir: Path | None) -> Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from repo_cli.config.own import READ_BY, own_rewards
+from repo_cli.config.own import own_rewards
 from repo_cli.config.schema import STAGES, Config
 from repo_cli.config.steps import check_steps
 from repo_cli.errors import UserError, nearest
@@ -202,11 +202,6 @@ def _check_reward(cfg: Config) -> None:
     if cfg.reward.combine == "weighted_sum" and not any((weights.rm, weights.judge, weights.rules, counting)):
         raise _clash(
             "reward.weights are all 0: every reply would get the same reward", "give one of them a weight"
-        )
-    if counting and cfg.reward.combine not in READ_BY:
-        raise _clash(
-            f"reward.own.{counting[0]} is not read by reward.combine={cfg.reward.combine}",
-            f"reward.own.{counting[0]}.weight=0 only watches it; those that read it: {', '.join(READ_BY)}",
         )
     if cfg.reward.combine == "own" and own and not counting:
         raise _clash(

@@ -23,7 +23,7 @@ KEYS = ("_target_", "weight", "args")
 BUILT_IN = ("rm", "judge", "rules", "own", "total", "veto", "enhancement")
 #: Endings that the log puts behind a reward's name.
 ENDINGS = ("_std", "_min", "_max", "_frac")
-#: Values of reward.combine that read rewards of one's own.
+#: Values of reward.combine that read rewards of one's own; with the others they are only watched, as rules are.
 READ_BY = ("enhance", "judge_and_rules", "weighted_sum", "normalised_sum", "own")
 
 
@@ -43,6 +43,14 @@ def own_rewards(entries: Mapping[str, Any]) -> dict[str, OwnReward]:
         UserError: a name, key or value that cannot be.
     """
     return {str(name): _read(str(name), entry) for name, entry in entries.items() if entry is not None}
+
+
+def unread(combine: str, entries: Mapping[str, Any]) -> str:
+    """What to say where a combination does not read the rewards that have a weight; '' where it does."""
+    names = [name for name, source in own_rewards(entries).items() if source.weight]
+    if not names or combine in READ_BY:
+        return ""
+    return f"reward.own: {', '.join(names)} only watched, reward.combine={combine} does not read what is your own"
 
 
 def _read(name: str, entry: Any) -> OwnReward:

@@ -29,7 +29,8 @@ checkpoint). Each item is a copy that the code may do anything with:
 What it counts for: it is a programmatic reward, the paper's RF, as a rule is. So in `reward.combine=enhance` weight
 times score joins E = clip(E_judge + E_rules + E_own, -n, n), which scales the reward model's score; in judge_and_rules
 it is a summand; in weighted_sum, normalised_sum and GDPO it is a source with its weight; alone it is
-reward.combine=own. Weight 0 only watches it: in the log and the rollouts, not in the total.
+reward.combine=own. With weight 0, or a combination that does not read it, it is only watched: in the log and the
+rollouts, not in the total.
 
 The path is the configuration's, so whoever can set it can run code, as with any Python program: do not resume a run
 directory of somebody you do not trust. It is never taken from data, and what an adapter's frozen configuration names is

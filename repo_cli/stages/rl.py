@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from repo_cli.config.own import unread
 from repo_cli.config.schema import Config
 from repo_cli.dialogue.checks import prompt_contexts
 from repo_cli.models.backbone import Backbone
@@ -39,6 +40,8 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
     """Train the policy, and return the run's `final/` (its adapter)."""
     with Session(cfg, "rl", run_dir) as session:
         own = OwnRewards.of(cfg)  # first: the user's own code fails before anything is loaded
+        if text := unread(cfg.reward.combine, cfg.reward.own):
+            session.note(text)
         rows, report = stage_rows(cfg, "prompts")
         backbone = Backbone.load(cfg, session.device)
         prompts = prompt_contexts(rows, backbone.fmt, report, cfg.data.on_bad_row)
