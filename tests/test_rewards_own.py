@@ -462,6 +462,19 @@ def test_a_mended_reward_goes_on_from_the_checkpoint(
     assert "changed: reward.own.long.weight: 1.0 -> 2.0" in capsys.readouterr().out
 
 
+def test_a_combination_that_does_not_read_it_watches_it(
+    line: SimpleNamespace, code: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (code / "seen.py").write_text("def five(items):\n    return [5.0] * len(items)\n")
+    more = ("rl.steps=1", "reward=rm_only", "rl.preflight=false")
+    bare = rl(line, tmp_path / "bare", *more)
+    final = rl(line, tmp_path / "own", *more, "reward.own.five._target_=seen.five")
+    assert "reward.own: five only watched, reward.combine=rm" in capsys.readouterr().out.replace("\n", " ")
+    (row,), (other,) = metrics(final), metrics(bare)
+    assert row.pop("reward/own/five") == 5.0
+    assert {k: v for k, v in row.items() if "/own/" not in k} == other
+
+
 def test_the_code_is_a_part_of_the_pipelines_key(code: Path, tmp_path: Path) -> None:
     (code / "keyed.py").write_text("raise AssertionError('a key is made without running it')\n")
     given = (*LIGHT, "policy=tiny", "reward.own.a._target_=keyed.A")
