@@ -288,7 +288,7 @@ number = 3
         ("broken.Two", {}, ["args do not fit", "'extra'"]),
         ("broken.later", {}, ["is async"]),
         ("broken.Brief", {}, ["args do not fit (words)", "'words'"]),
-        ("broken.Brief", {"wrods": 2}, ["args do not fit (words)", "missing a required argument: 'words'"]),
+        ("broken.Brief", {"wrods": 2}, ["args.wrods does not fit (words)", "did you mean words?"]),
         ("broken.Brief", {"words": 0}, ["making broken.Brief raised ZeroDivisionError", "broken.py, line 5"]),
         (
             "imports.x",

@@ -164,6 +164,12 @@ def _check_arguments(where: str, made: Any, given: tuple[Any, ...], args: dict[s
         signature = inspect.signature(made)
     except (TypeError, ValueError):  # some built-ins have none
         return
+    names = signature.parameters
+    for unknown in [] if any(p.kind is p.VAR_KEYWORD for p in names.values()) else args.keys() - names.keys():
+        near = nearest(unknown, names)
+        raise UserError(
+            f"{where}.args.{unknown} does not fit {signature}", hint=f"did you mean {near}?" if near else None
+        )
     try:
         signature.bind(*given, **args)
     except TypeError as error:
