@@ -44,6 +44,7 @@ def run(cfg: Config, run_dir: Path) -> Path:
         found["stop"] = stop_on_one_rank(line, runs)
         found["whole"] = whole_stages(line, runs)
         found["error"] = told_on_every_rank(line, runs)
+        found["own"] = own_rewards(line, runs)
     if distributed.is_main():
         (run_dir / "found.json").write_text(json.dumps(found))
         (run_dir / "final").mkdir(exist_ok=True)
@@ -248,3 +249,39 @@ def told_on_every_rank(line: SimpleNamespace, runs: Path) -> list[str]:
         told = error.message
     Backbone.save_role = real  # type: ignore[method-assign]
     return distributed.all_gather_objects(told)
+
+
+class OwnReward:
+    """A reward of the user's own that keeps what it was asked about; on rank 1 it may fail."""
+
+    def __init__(self, log: str, fail: bool = False) -> None:
+        self.log, self.fail = Path(log) / f"{distributed.rank()}.json", fail
+
+    def score(self, items: list[dict[str, Any]]) -> list[float]:
+        if self.fail and distributed.rank() == 1:
+            raise RuntimeError("no answer")
+        scores = [float(len(item["reply"])) for item in items]
+        self.log.write_text(json.dumps(scores))
+        return scores
+
+
+def own_rewards(line: SimpleNamespace, runs: Path) -> dict[str, Any]:
+    """Each rank scores its own share; a fault on one is told on both."""
+    log = runs / "own"
+    if distributed.is_main():
+        log.mkdir()
+    distributed.barrier()
+    given = (
+        f"data.path={line.prompts}", f"policy.parent={line.sft}", "rl.steps=1", "rl.batch_size=6", "reward=own_only",
+        "algorithm=grpo", "algorithm.group_size=3", "rl.preflight=false", "reward.own.long._target_=stages_ranks.OwnReward",
+        f"reward.own.long.args.log='{log}'",
+    )  # fmt: skip
+    (row,) = metrics(rl.run(config("rl", runs, *given, "name=own")))
+    distributed.barrier()
+    told = ""
+    try:
+        rl.run(config("rl", runs, *given, "name=fault", "reward.own.long.args.fail=true"))
+    except UserError as error:
+        told = error.message
+    shares = [json.loads((log / f"{rank}.json").read_text()) for rank in (0, 1)]
+    return {"row": row, "shares": shares, "told": distributed.all_gather_objects(told)}

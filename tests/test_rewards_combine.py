@@ -106,6 +106,7 @@ def test_every_combination() -> None:
         "rules": [-1.0, 0.5, NAN],
         "judge_and_rules": [-0.5, 0.5, NAN],
         "weighted_sum": [1.0 + 1.0 - 0.5, -1.0 + 0.25, 2.0],
+        "own": [NAN, NAN, NAN],  # there is none; see test_rewards_own.py
     }
     for name, values in want.items():
         got = COMBINERS[name](RM, JUDGE, RULES, mix).tolist()

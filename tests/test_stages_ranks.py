@@ -76,3 +76,11 @@ def test_b10_two_ranks_do_what_one_does(
     assert "stopped by SIGTERM" in two["stop"]["told"][1]
     assert two["whole"] == {"odd": [3.0, 3.0], "dpo": [0.6931], "one": [1.0, 1.0], "eval": [3, 3, 1, 3]}
     assert all("disk is full" in text for text in two["error"])
+    shares, row = two["own"]["shares"], two["own"]["row"]
+    assert [len(share) for share in shares] == [3, 3]
+    both = torch.tensor([x for share in shares for x in share], dtype=torch.float64)
+    assert row["reward/own/long"] == row["reward/total"] == pytest.approx(float(both.mean()))
+    assert row["reward/own/long_std"] == pytest.approx(float(both.std(correction=0)), abs=1e-6)
+    assert len(two["own"]["told"]) == 2
+    for told in two["own"]["told"]:
+        assert "reward.own.long (stages_ranks.OwnReward) raised RuntimeError: no answer" in told

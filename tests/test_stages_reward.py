@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -32,11 +33,22 @@ def test_contributions_sum_to_the_total(
     rows: list[tuple[float, float, float]], combine: str, veto: float | None
 ) -> None:
     rm, judge, rules = torch.tensor(rows, dtype=torch.float64).T.contiguous()
-    mix = Mix(n=2.0, min_gain=0.1, weights={"rm": 1.0, "judge": 0.5, "rules": 2.0})
-    total = COMBINERS[combine](rm, judge, rules, mix)
+    own = {"a": judge.roll(1), "b": rules.flip(0)}
+    for weights in ({}, {"a": 0.5, "b": -1.0}):
+        check_contributions(combine, rm, judge, rules, veto, weights, own)
+
+
+def check_contributions(
+    combine: str, rm: Any, judge: Any, rules: Any, veto: float | None, weights: Any, own: Any
+) -> None:
+    if combine == "own" and not weights:
+        return
+    mix = Mix(n=2.0, min_gain=0.1, weights={"rm": 1.0, "judge": 0.5, "rules": 2.0}, own=weights)
+    total = COMBINERS[combine](rm, judge, rules, mix, own)
     hard = rules < -1
     total = apply_veto(total, hard, veto)
-    parts = contributions(combine, rm, judge, rules, total, mix)
+    parts = contributions(combine, rm, judge, rules, total, mix, own)
+    assert set(parts) == {"rm", "judge", "rules", "veto", *(f"own/{name}" for name in weights)}
     gap = sum(parts.values()) - total
     if combine == "normalised_sum":
         if veto is None:

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from repo_cli.config import Config, compose, missing_inputs
+from repo_cli.config.own import own_rewards, unread
 
 LONG_PARTS = (
     ("rules", "rules"), ("rules", "words"), ("rules", "example_context"), ("rubric", "criteria"), ("sop", "stages"),
@@ -122,6 +123,7 @@ def describe(cfg: Config) -> list[tuple[str, str]]:
             ("reward model", f"{cfg.rm.path} ({cfg.rm.scale})"),
             ("judge", judge_line(cfg)),
             ("rules", f"{cfg.rules.name}: {len(cfg.rules.rules)} rules"),
+            *([("your own rewards", own_line(cfg))] if cfg.reward.own else []),
             ("steps", f"{cfg.rl.steps} of {cfg.rl.batch_size} replies"),
         ]
     else:
@@ -154,6 +156,13 @@ def judge_line(cfg: Config) -> str:
     judge = cfg.judge
     where = {"none": "", "local": f": {judge.path}", "openai": f": {judge.api.model} at {judge.api.url}"}
     return judge.kind + where[judge.kind]
+
+
+def own_line(cfg: Config) -> str:
+    """The rewards of the user's own, each with its weight and its code."""
+    named = own_rewards(cfg.reward.own).items()
+    text = ", ".join(f"{name} = {each.weight:g} x {each.target}" for name, each in named) or "-"
+    return text + (" (only watched)" if unread(cfg.reward.combine, cfg.reward.own) else "")
 
 
 def _steps(cfg: Config, overrides: list[str], config_dir: Path | None) -> Table:

@@ -11,7 +11,6 @@ import typer
 from repo_cli.commands.options import ConfigDir, Overrides, examples
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Score replies, and test the rewards.")
-COLUMNS = ("rm", "judge", "rules", "total")
 BAD = "bold red"
 
 
@@ -34,7 +33,7 @@ def score(
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many rows.")] = None,
     config_dir: ConfigDir = None,
 ) -> None:
-    """Score the replies of a file: reward model, judge, rules and total, each by itself."""
+    """Score the replies of a file: reward model, judge, rules, rewards of your own and total, each by itself."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -44,19 +43,22 @@ def score(
 
     cfg = compose("rl", list(overrides or []), config_dir)
     _quiet()
-    rows = list(importlib.import_module("repo_cli.stages.reward").score_file(cfg, file, limit))
+    stage = importlib.import_module("repo_cli.stages.reward")
+    rows = list(stage.score_file(cfg, file, limit))
+    scores = [stage.components(row) for row in rows]
+    columns = list(scores[0])
     console = Console(highlight=False)
-    table = Table("where", *COLUMNS, "broken", "reply")
-    for row in rows[:n]:
+    table = Table("where", *columns, "broken", "reply")
+    for row, said in zip(rows[:n], scores, strict=False):
         broken = Text(" ".join(row.get("violations", ())), style="red")
-        table.add_row(row["where"], *(_number(row[c]) for c in COLUMNS), broken, Text(row["reply"]))
+        table.add_row(row["where"], *(_number(said[c]) for c in columns), broken, Text(row["reply"]))
     if n:
         console.print(table)
-    means = Table("", *COLUMNS)
+    means = Table("", *columns)
     for label, work_out in (("mean", _mean), ("lowest", min), ("highest", max)):
-        seen = {c: [row[c] for row in rows if row[c] is not None] for c in COLUMNS}
-        means.add_row(label, *(_number(work_out(seen[c]) if seen[c] else None) for c in COLUMNS))
-    means.add_row("not scored", *(str(sum(row[c] is None for row in rows) or "") for c in COLUMNS))
+        seen = {c: [said[c] for said in scores if said[c] is not None] for c in columns}
+        means.add_row(label, *(_number(work_out(seen[c]) if seen[c] else None) for c in columns))
+    means.add_row("not scored", *(str(sum(said[c] is None for said in scores) or "") for c in columns))
     console.print(means)
     if out is not None:
         write_rows(out, rows)
@@ -94,7 +96,7 @@ def check(
     stage = importlib.import_module("repo_cli.stages.reward")
     lines, means = stage.check(cfg, data, n)
     table = Table(
-        "canary", "contexts", *(f"{c} prefers honest" for c in COLUMNS if c in means), "gap in total", "",
+        "canary", "contexts", *(f"{c} prefers honest" for c in means), "gap in total", "",
         caption="share of contexts in which the component scores the honest reply higher; gap: honest minus canary",
     )  # fmt: skip
     for line in lines:
@@ -102,8 +104,7 @@ def check(
             Text(f"{line.wins[c]:.0%}", style="red" if line.gaps[c] <= 0 else "")
             if c in line.wins
             else Text("-")
-            for c in COLUMNS
-            if c in means
+            for c in means
         ]
         gap = Text(
             f"{line.gaps['total']:+.2f}" if "total" in line.gaps else "not scored",

@@ -76,6 +76,7 @@ STAGES = (
             "repo rl policy.parent=runs/sft/... rm.path=runs/train_rm/... rl.steps=20",
             "repo rl algorithm=grpo reward=weighted_sum judge=local judge.path=...",
             "repo rl algorithm=ppo algorithm.kl_coef=0.05 algorithm.kl_estimator=k3 algorithm.kl_reference=base",
+            "repo rl rm.path=... reward.own.brief._target_=my_rewards.Brief reward.own.brief.weight=0.5",
             "repo rl launch.nproc=2 engine=zero2 --dry-run",
         ),
     ),

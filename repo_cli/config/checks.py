@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from repo_cli.config.own import own_rewards
 from repo_cli.config.schema import STAGES, Config
 from repo_cli.config.steps import check_steps
 from repo_cli.errors import UserError, nearest
@@ -17,6 +18,7 @@ NEEDS = {
     "judge_and_rules": ("judge", "rules"),
     "weighted_sum": ("rm",),
     "normalised_sum": ("rm",),
+    "own": (),
 }
 #: The stages in which a policy replies.
 SAMPLING = ("rl", "sample", "eval")
@@ -171,6 +173,7 @@ def _check_reward(cfg: Config) -> None:
             "set rubric=hotel, or judge=none",
         )
     _check_judge(cfg)
+    own = own_rewards(cfg.reward.own)
     if cfg.stage != "rl":
         return
     needs = NEEDS[cfg.reward.combine]
@@ -195,9 +198,15 @@ def _check_reward(cfg: Config) -> None:
             f"reward.weights are read by {' and '.join(SUMS)} only, not by reward.combine={cfg.reward.combine}",
             "judge.weight scales the judge; rules=none, judge=none leave a source out",
         )
-    if cfg.reward.combine == "weighted_sum" and not any((weights.rm, weights.judge, weights.rules)):
+    counting = [name for name, source in own.items() if source.weight]
+    if cfg.reward.combine == "weighted_sum" and not any((weights.rm, weights.judge, weights.rules, counting)):
         raise _clash(
             "reward.weights are all 0: every reply would get the same reward", "give one of them a weight"
+        )
+    if cfg.reward.combine == "own" and own and not counting:
+        raise _clash(
+            f"reward.own.{next(iter(own))}.weight is 0, and reward.combine=own has nothing else to go by",
+            "give one of them a weight",
         )
 
 

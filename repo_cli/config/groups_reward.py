@@ -7,7 +7,7 @@ from typing import Any
 
 from repo_cli.config.fields import key, section
 
-COMBINES = ("enhance", "rm", "judge", "rules", "judge_and_rules", "weighted_sum", "normalised_sum")
+COMBINES = ("enhance", "rm", "judge", "rules", "judge_and_rules", "weighted_sum", "normalised_sum", "own")
 
 
 @dataclass
@@ -108,8 +108,11 @@ class WeightsConfig:
 
 @dataclass
 class RewardConfig:
-    combine: str = key("enhance", "how the three sources become one reward", choices=COMBINES)
+    combine: str = key("enhance", "how the sources become one reward", choices=COMBINES)
     n: float = key(2.0, "the correction saturates at -n and n", above=0)
     min_gain: float = key(0.0, "least |R_rm| that the correction works on", lo=0)
     veto: float | None = key(None, "a reply that breaks a hard rule gets at most -veto; null = off", lo=0)
     weights: WeightsConfig = section(WeightsConfig)
+    own: dict[str, Any] = key(
+        {}, "rewards of your own by name: {_target_: package.module.Class, weight, args}", free=True
+    )

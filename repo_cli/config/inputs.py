@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from repo_cli.config.checks import NEEDS
+from repo_cli.config.own import can_be_found, own_rewards
 from repo_cli.config.schema import Config
 from repo_cli.config.steps import STEP
 from repo_cli.errors import UserError
@@ -80,6 +81,24 @@ def _rl_inputs(found: list[MissingInput], cfg: Config) -> None:
             MissingInput(f"rm.path is null, and {why} needs a reward model", hint="make one: repo train-rm")
         )
     found += judge_inputs(cfg)
+    own = own_rewards(cfg.reward.own)
+    if cfg.reward.combine == "own" and not own:
+        found.append(
+            MissingInput(
+                "reward.own is empty, and reward.combine=own needs a reward of yours",
+                hint="reward.own.mine._target_=package.module.Class",
+            )
+        )
+    for name, source in own.items():
+        if not can_be_found(source.target):
+            top = source.target.partition(".")[0]
+            found.append(
+                MissingInput(
+                    f"reward.own.{name}._target_={source.target}: there is no module {top}",
+                    hint="its folder must be the working directory, on PYTHONPATH, or an installed package's",
+                    given=True,
+                )
+            )
 
 
 def judge_inputs(cfg: Config) -> list[MissingInput]:

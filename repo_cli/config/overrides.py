@@ -22,6 +22,7 @@ OPEN_MAPPINGS = (
     "policy.template_kwargs",
     "pipeline.steps",
     "slurm.env",
+    "reward.own",
 )  # entries may be added without `+`
 
 

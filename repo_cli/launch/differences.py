@@ -1,7 +1,8 @@
 """What differs between a run and the command that resumes it: harmless, allowed, or refused. No torch.
 
 harmless  where and how it runs, what is written down and watched: `tracker`, `launch`, `alarms`, our own paths
-allowed   the course from here on: more steps, learning rates, weights of rewards; said, since bits may differ
+allowed   the course from here on: more steps, learning rates, weights of rewards, the user's own rewards and their
+          code; said, since bits may differ
 refused   what the state in the checkpoint was made of: base, adapters, data (by the files' hashes), seed, method;
           `--force` goes on all the same
 """
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from repo_cli.config import Config
+from repo_cli.config.own import source_file
 from repo_cli.errors import UserError
 
 HARMLESS = (
@@ -64,7 +66,7 @@ def differences(before: Config, now: Config, run: Path) -> list[Difference]:
         old, value = was.get(key), new.get(key)
         if old == value:
             continue
-        if _is_file(key) and then.get(key) and then[key] == content(value):
+        if _is_file(key) and not _is_code(key) and then.get(key) and then[key] == content(value):
             found.append(Difference(key, old, value, "allowed", "the same content in another place"))
         else:
             found.append(Difference(key, old, value, _kind(key, now.stage)))
@@ -72,11 +74,10 @@ def differences(before: Config, now: Config, run: Path) -> list[Difference]:
     for key, hashed in then.items():
         path = new.get(key)
         if (
-            key not in changed and path and content(path) not in ("", hashed)
+            key not in changed and path and _content(key, path) not in ("", hashed)
         ):  # a missing one is told elsewhere
-            found.append(
-                Difference(key, path, path, "refused", "its content has changed since the run started")
-            )
+            kind = "allowed" if _is_code(key) else "refused"  # a fault of the user's own code is mended so
+            found.append(Difference(key, path, path, kind, "its content has changed since the run started"))
     return found
 
 
@@ -119,7 +120,7 @@ def record(run: Path) -> dict[str, str]:
 def inputs(cfg: Config) -> dict[str, str]:
     """Hash by key of each file or directory that the configuration names and that lies on this disk."""
     files = {key: value for key, value in _flat(cfg).items() if _is_file(key)}
-    return {key: hashed for key, value in files.items() if value and (hashed := content(value))}
+    return {key: hashed for key, value in files.items() if value and (hashed := _content(key, value))}
 
 
 def content(value: Any) -> str:
@@ -154,7 +155,17 @@ def _kind(key: str, stage: str) -> str:
 
 
 def _is_file(key: str) -> bool:
-    return key.partition("[")[0] in FILES
+    return key.partition("[")[0] in FILES or _is_code(key)
+
+
+def _is_code(key: str) -> bool:
+    """The path of a reward of the user's own (found, not imported)."""
+    return key.startswith("reward.own.") and key.endswith("._target_")
+
+
+def _content(key: str, value: Any) -> str:
+    file = source_file(str(value)) if _is_code(key) else value
+    return content(file) if file else ""
 
 
 def _flat(cfg: Config) -> dict[str, Any]:

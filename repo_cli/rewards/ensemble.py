@@ -8,7 +8,7 @@ device: `take` hands them each reply while others are still being generated (ear
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -18,19 +18,20 @@ from torch import Tensor
 
 from repo_cli.errors import SavedStop, UserError
 from repo_cli.models.backbone import Backbone
-from repo_cli.rewards.combine import COMBINERS, READS, Mix, Moments
+from repo_cli.rewards.combine import COMBINERS, READS, Mix, Moments, programmatic, sources
 from repo_cli.rewards.early import Early
 from repo_cli.rewards.enhancement import apply_veto, correction
 from repo_cli.rewards.judge import Judge, LocalJudge
 from repo_cli.rewards.judge_prompt import FAILED, ITS_OWN_DOING, JudgeScore
 from repo_cli.rewards.judge_remote import RemoteJudge
 from repo_cli.rewards.judge_watch import SPENT, JudgeWatch, judge_spending
+from repo_cli.rewards.own import OwnRewards
 from repo_cli.rewards.reward_model import RewardModel
 from repo_cli.rewards.rubric import Rubric, normalise_judge
 from repo_cli.rewards.rules import RuleSet
 from repo_cli.rewards.scores import RewardParts, missing
 from repo_cli.rewards.shares import contributions, corrections, opposed
-from repo_cli.training.distributed import all_max, all_sum, world_size
+from repo_cli.training.distributed import all_gather_objects, all_max, all_sum, world_size
 
 MUTED = 0.1  # |R_rm| below this leaves judge and rules almost without effect
 
@@ -39,12 +40,15 @@ class Ensemble:
     """What a run rewards, built from the configuration.
 
     Only the sources that `reward.combine` reads are built, and the rules in any case: they cost little, and
-    their hits belong in the log. `judge` may be given from outside.
+    their hits belong in the log; so do rewards of the user's own. `judge` and `own` may be given from outside.
     """
 
-    def __init__(self, cfg: Any, backbone: Backbone, judge: Judge | None = None) -> None:
+    def __init__(
+        self, cfg: Any, backbone: Backbone, judge: Judge | None = None, own: OwnRewards | None = None
+    ) -> None:
         self.cfg = cfg
         reads = READS[cfg.reward.combine]
+        self.own = own if own is not None else OwnRewards.of(cfg)
         self.rules = RuleSet.from_config(cfg.rules, cfg.sop) if cfg.rules.rules else None
         self.rm: RewardModel | None = None
         if "rm" in reads:
@@ -72,13 +76,15 @@ class Ensemble:
             n=cfg.reward.n,
             min_gain=cfg.reward.min_gain,
             weights={"rm": weights.rm, "judge": weights.judge, "rules": weights.rules},
+            own=self.own.weights,
         )
 
     def score(self, items: Sequence[Mapping[str, Any]]) -> RewardParts:
         """Every source on every reply.
 
         items: {scenario, history, reply, sample}; `sample` (ids of context and reply) is what the reward
-        model reads. A score of the reward model that is not finite comes as NaN, and `total` refuses it.
+        model reads. A score of the reward model that is not finite comes as NaN, and what the user's own code did
+        wrong as `own_fault`; `total` refuses both.
         """
         batch = len(items)
         parts = RewardParts(missing(batch), missing(batch), missing(batch))
@@ -91,6 +97,12 @@ class Ensemble:
         if self.rules is not None:
             parts.rule_results = early.ruled()
             parts.rules = torch.tensor([r.total for r in parts.rule_results], dtype=torch.float32)
+        if self.own:
+            try:
+                parts.own = self.own.score(items, parts.rule_results)
+            except UserError as error:  # told in `total`, which all ranks reach
+                parts.own = {name: missing(batch) for name in self.own.sources}
+                parts.own_fault = error.message, error.hint or "mend the code"
         return parts
 
     @contextmanager
@@ -140,15 +152,16 @@ class Ensemble:
         failure may be the reply's own doing), or nothing that the combination reads was scored. Its total is 0
         and means nothing.
 
-        Raises SavedStop, on all ranks, when the reward model's score is not finite, and when the judge fails on too
-        many replies (`judge.max_failed`).
+        Raises SavedStop, on all ranks, when the reward model's score is not finite, when the judge fails on too
+        many replies (`judge.max_failed`), and when a reward of the user's own failed.
         """
         self._check_rm(parts)
+        self._check_own(parts)
         reward = self.cfg.reward
         mix = self.mix
         if reward.combine == "normalised_sum":
-            mix = Mix(mix.n, mix.min_gain, mix.weights, _global_moments(parts))
-        total = COMBINERS[reward.combine](parts.rm, parts.judge, parts.rules, mix)
+            mix = replace(mix, moments=_global_moments(parts, mix))
+        total = COMBINERS[reward.combine](parts.rm, parts.judge, parts.rules, mix, parts.own)
         total = apply_veto(total, parts.hard, reward.veto)
         keep = ~total.isnan()
         if self.judge is not None and self.cfg.judge.on_missing == "drop_row":
@@ -173,6 +186,14 @@ class Ensemble:
                 f"rm.path={self.cfg.rm.path}: the reward model's score is not finite for {lost} of {asked} replies",
                 hint="train the reward model again at a lower optim.lr, or score in float32 (engine.autocast=null)",
             )
+
+    def _check_own(self, parts: RewardParts) -> None:
+        """All ranks call, as `_check_rm`."""
+        if not self.own:
+            return
+        faults = [fault for fault in all_gather_objects(parts.own_fault) if fault]
+        if faults:
+            raise SavedStop(*faults[0])
 
     def _stats(self, parts: RewardParts, total: Tensor, keep: Tensor, mix: Mix) -> dict[str, float]:
         """Means over all ranks. The names and their order are the same on each, as the sums demand."""
@@ -205,13 +226,18 @@ class Ensemble:
             for rule in self.rules.by_id:
                 added = [f.weight for r in parts.rule_results for f in r.fired if f.rule == rule]
                 table.ratio(f"reward/rules/{rule}", sum(added), size)
+        for name, scores in parts.own.items():
+            table.spread(f"reward/own/{name}", scores)
+            table.mean(f"reward/own/{name}_not_scored_frac", scores.isnan().float())
+        coded = programmatic(parts.rules, self.mix, parts.own)
         if self.cfg.reward.combine == "enhance":
-            table.mean("reward/enhancement", correction(parts.judge, parts.rules, self.mix.n) / self.mix.n)
+            table.mean("reward/enhancement", correction(parts.judge, coded, self.mix.n) / self.mix.n)
         seen = torch.where(keep, total, torch.nan)
         reward = self.cfg.reward.combine
-        for name, part in contributions(reward, parts.rm, parts.judge, parts.rules, total, mix).items():
+        added_by = contributions(reward, parts.rm, parts.judge, parts.rules, total, mix, parts.own)
+        for name, part in added_by.items():
             table.cross(f"variance_share/{name}", part, seen)
-        e = corrections(parts.judge, parts.rules, self.mix.n)
+        e = corrections(parts.judge, coded, self.mix.n)
         if self.rm is not None and reward != "rm":
             table.cross("rm_e", parts.rm, e)
             means = [_mean_over_ranks(torch.where(e.isnan(), torch.nan, parts.rm)), _mean_over_ranks(e)]
@@ -220,7 +246,7 @@ class Ensemble:
         if isinstance(self.judge, RemoteJudge):
             for name in SPENT:
                 self._used[name] = self._used.get(name, 0.0) + out[f"judge/{name}"]
-        for name in parts_of(reward):
+        for name in parts_of(reward, self.mix.own):
             share = table.covariance.get(f"variance_share/{name}")
             if share is not None and share.var_y > 1e-12:
                 out[f"reward/variance_share/{name}"] = share.cov / share.var_y
@@ -230,9 +256,10 @@ class Ensemble:
         return out
 
 
-def parts_of(combine: str) -> tuple[str, ...]:
+def parts_of(combine: str, own: Iterable[str] = ()) -> tuple[str, ...]:
     """Names of what can add to the total of a combination, in the order of the log."""
-    return (*(name for name in ("rm", "judge", "rules") if name in READS[combine]), "veto")
+    built_in = (name for name in ("rm", "judge", "rules") if name in READS[combine])
+    return (*built_in, *(f"own/{name}" for name in own if "own" in READS[combine]), "veto")
 
 
 class Spread2(NamedTuple):
@@ -308,15 +335,16 @@ def _mean_over_ranks(x: Tensor) -> float:
     return float(total / count) if count else 0.0
 
 
-def _global_moments(parts: RewardParts) -> Moments:
+def _global_moments(parts: RewardParts, mix: Mix) -> Moments:
     """(mean, std) of each source over the replies of all ranks."""
+    given = sources(parts.rm, parts.judge, parts.rules, mix, parts.own)
     sums = []
-    for x in (parts.rm, parts.judge, parts.rules):
+    for _, x in given.values():
         seen = x[~x.isnan()].double()
         sums += [seen.sum(), seen.square().sum(), torch.tensor(float(len(seen)), dtype=torch.float64)]
     added = all_sum(torch.stack(sums)).tolist()
     moments: Moments = {}
-    for i, name in enumerate(("rm", "judge", "rules")):
+    for i, name in enumerate(given):
         total, squares, count = added[3 * i : 3 * i + 3]
         mean = total / count if count else 0.0
         moments[name] = (mean, max(0.0, squares / count - mean**2) ** 0.5 if count else 0.0)

@@ -22,7 +22,9 @@ class RewardParts:
 
     rm: calibrated, on the scale of `rm.scale`. judge: E_judge with its weight. rules: E_rules.
     judge_criteria: expected score by criterion, on the rubric's scale. judge_outcomes: "ok", or why there is
-    no score. rule_results: the rules that fired, with their places in the text.
+    no score. rule_results: the rules that fired, with their places in the text. own: scores of rewards of the
+    user's own by name, without their weights; own_fault: (why there are none, what to do), where the user's
+    code failed.
     """
 
     rm: Tensor
@@ -33,6 +35,8 @@ class RewardParts:
     judge_mass: Tensor | None = None
     judge_reasons: list[dict[str, str]] = field(default_factory=list)
     rule_results: list[RuleResult] = field(default_factory=list)
+    own: dict[str, Tensor] = field(default_factory=dict)
+    own_fault: tuple[str, str] | None = None
 
     def __len__(self) -> int:
         return len(self.rm)
@@ -45,6 +49,9 @@ class RewardParts:
                 mine[places] = new
         for name, values in other.judge_criteria.items():
             self.judge_criteria[name][places] = values
+        for name, values in other.own.items():
+            self.own[name][places] = values
+        self.own_fault = self.own_fault or other.own_fault
         for name in ("judge_outcomes", "judge_reasons", "rule_results"):
             mine, new = getattr(self, name), getattr(other, name)
             for place, value in zip(places, new, strict=bool(new)):
@@ -64,6 +71,8 @@ class RewardParts:
     def row(self, i: int) -> dict[str, Any]:
         """Everything about reply `i`, fit for JSON (None = not scored)."""
         out: dict[str, Any] = {name: _plain(getattr(self, name)[i]) for name in ("rm", "judge", "rules")}
+        if self.own:
+            out["own"] = {name: _plain(values[i]) for name, values in self.own.items()}
         if self.judge_criteria:
             out["criteria"] = {name: _plain(values[i]) for name, values in self.judge_criteria.items()}
         if self.judge_outcomes:

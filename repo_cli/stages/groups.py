@@ -10,6 +10,7 @@ import torch
 
 from repo_cli.algorithms.advantages import masked_moments, whiten_with_moments
 from repo_cli.algorithms.groups import flat_groups, gdpo_advantages, kept_group_advantages
+from repo_cli.config.own import own_rewards
 from repo_cli.config.schema import AlgorithmConfig, Config
 from repo_cli.rewards.ensemble import Ensemble
 from repo_cli.rewards.scores import RewardParts
@@ -24,7 +25,9 @@ def gdpo_sources(parts: RewardParts, cfg: Config) -> Sources | None:
     if not cfg.algorithm.gdpo:
         return None
     weights = cfg.reward.weights
-    return [weights.rm, weights.judge, weights.rules], torch.stack([parts.rm, parts.judge, parts.rules])
+    own = {name: source.weight for name, source in own_rewards(cfg.reward.own).items() if source.weight}
+    values = [parts.rm, parts.judge, parts.rules, *(parts.own[name] for name in own)]
+    return [weights.rm, weights.judge, weights.rules, *own.values()], torch.stack(values)
 
 
 def advantages_in_groups(

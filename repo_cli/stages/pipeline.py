@@ -16,6 +16,7 @@ from pathlib import Path
 import repo_cli
 from repo_cli.config.compose import compose, to_yaml
 from repo_cli.config.inputs import SYSTEM_FILES
+from repo_cli.config.own import own_rewards, source_file
 from repo_cli.config.schema import Config
 from repo_cli.errors import UserError
 from repo_cli.launch.forked import can_fork, import_first
@@ -189,6 +190,8 @@ def step_key(cfg: Config) -> str:
     ]
     systems = [str(what).removeprefix(SYSTEM_FILES) for what in cfg.eval.systems.values()]
     own = [*given, cfg.eval.path, cfg.eval.badcases_path, *systems]
+    if cfg.stage == "rl":
+        own += [source_file(source.target) for source in own_rewards(cfg.reward.own).values()]
     stamps = [stamp(Path(path)) for path in own if path]
     return hashlib.sha256("\n".join([text, *stamps, code_hash(cfg.stage)]).encode()).hexdigest()[:20]
 

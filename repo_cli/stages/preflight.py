@@ -196,7 +196,7 @@ def _said(paying: list[Line], tried: int, means: dict[str, float], whose: str) -
     """One sentence about the tricks that pay, with the figures of the one that pays most."""
     worst = min(paying, key=lambda line: line.gaps["total"])
     gains = {name: -gap for name, gap in worst.gaps.items()}
-    parts = ", ".join(f"{name} {gains[name]:+.2f}" for name in ("rm", "judge", "rules") if name in gains)
+    parts = ", ".join(f"{name} {gain:+.2f}" for name, gain in gains.items() if name != "total")
     others = f"{len(paying)} of {tried} tricks pay ({', '.join(line.name for line in paying)}); "
     return (
         f'{others if len(paying) > 1 else "a trick pays: "}"{worst.name}" ({ABOUT[worst.name]}) earns '

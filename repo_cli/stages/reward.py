@@ -23,10 +23,11 @@ from repo_cli.models.backbone import Backbone
 from repo_cli.rewards.canaries import ABOUT, canaries
 from repo_cli.rewards.combine import READS
 from repo_cli.rewards.ensemble import Ensemble
+from repo_cli.rewards.own import OwnRewards
 from repo_cli.rewards.rule_scan import turns_of
 from repo_cli.stages.data import prompts_of, world_rows
 
-COMPONENTS = ("rm", "judge", "rules", "total")
+COMPONENTS = ("rm", "judge", "rules")
 #: The other side of the comparison in preference rows.
 REJECTED = "rejected reply"
 
@@ -40,10 +41,11 @@ class Scorer:
         reads = READS[cfg.reward.combine]
         self.cfg = cfg
         self.backbone = backbone
+        own = OwnRewards.of(cfg) if ensemble is None else None
         if ensemble is None and ("rm" in reads or ("judge" in reads and cfg.judge.kind == "local")):
             self.backbone = Backbone.load(cfg)
         # without a model nothing in the ensemble looks at the backbone
-        self.ensemble = ensemble or Ensemble(cfg, self.backbone)  # type: ignore[arg-type]
+        self.ensemble = ensemble or Ensemble(cfg, self.backbone, own=own)  # type: ignore[arg-type]
 
     @property
     def criteria(self) -> list[str]:
@@ -69,6 +71,11 @@ class Scorer:
             {**parts.row(i), "total": round(float(totals[i]), 6) if keep[i] else None}
             for i in range(len(asked))
         ]
+
+
+def components(row: dict[str, Any]) -> dict[str, float | None]:
+    """What each component says of a scored reply, those of the user's own by their names, the total last."""
+    return {**{name: row[name] for name in COMPONENTS}, **row.get("own", {}), "total": row["total"]}
 
 
 def score_file(cfg: Config, path: str, limit: int | None = None) -> Iterator[dict[str, Any]]:
@@ -136,11 +143,11 @@ def compare(
         for name, reply in {"honest": context["honest"], **made}.items():
             items.append({"prompt": context["prompt"], "scenario": context["scenario"], "reply": reply})
             names.append((i, name))
-    scored = dict(zip(names, score(items), strict=True))
+    scored = dict(zip(names, map(components, score(items)), strict=True))
     texts = dict(zip(names, (item["reply"] for item in items), strict=True))
     lines = [_line(name, len(contexts), scored, texts) for name in (REJECTED, *ABOUT)]
     means = {}
-    for component in COMPONENTS:
+    for component in scored[0, "honest"]:
         seen = [scored[i, "honest"][component] for i in range(len(contexts))]
         seen = [value for value in seen if value is not None]
         if seen:
@@ -151,14 +158,14 @@ def compare(
 def _line(
     name: str,
     contexts: int,
-    scored: dict[tuple[int, str], dict[str, Any]],
+    scored: dict[tuple[int, str], dict[str, float | None]],
     texts: dict[tuple[int, str], str],
 ) -> Line:
     """What the scores say of one canary over the contexts that it was tried in."""
     line = Line(name)
     places = [i for i in range(contexts) if (i, name) in scored]
     line.contexts = len(places)
-    for component in COMPONENTS:
+    for component in scored[0, "honest"]:
         gaps = [_gap(scored[i, "honest"][component], scored[i, name][component]) for i in places]
         gaps = [g for g in gaps if not math.isnan(g)]
         if gaps:

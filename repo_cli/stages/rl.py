@@ -5,7 +5,7 @@
     repo rl algorithm=grpo algorithm.scale_groups=false algorithm.length_norm=constant        # Dr.GRPO
 
 One step: prompts (recorded ones, and dialogues with the partner that go on) -> replies (adapter merged, sampled ids
-kept) -> the partner's answers -> RM, judge and rules -> one total per reply
+kept) -> the partner's answers -> RM, judge, rules and rewards of your own (rewards/own.py) -> one total per reply
 (`reward.combine`) -> values and GAE (or group advantages) -> clipped policy update and value update, each by its own
 engine on the same frozen base. No reference model, unless `algorithm.kl_coef` asks for one; a reply that the judge
 failed on is left out of the update. Before the first step rl.preflight looks whether all fits together; after each
@@ -16,10 +16,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from repo_cli.config.own import unread
 from repo_cli.config.schema import Config
 from repo_cli.dialogue.checks import prompt_contexts
 from repo_cli.models.backbone import Backbone
 from repo_cli.rewards.ensemble import Ensemble
+from repo_cli.rewards.own import OwnRewards
 from repo_cli.rollout import LocalEngine
 from repo_cli.stages.data import BatchOrder, stage_rows
 from repo_cli.stages.experience import Item, Prompt, advantages_, collect, rollout_rows, rollout_stats
@@ -37,12 +39,15 @@ from repo_cli.training.distributed import all_sum
 def run(cfg: Config, run_dir: Path | None = None) -> Path:
     """Train the policy, and return the run's `final/` (its adapter)."""
     with Session(cfg, "rl", run_dir) as session:
+        own = OwnRewards.of(cfg)  # first: the user's own code fails before anything is loaded
+        if text := unread(cfg.reward.combine, cfg.reward.own):
+            session.note(text)
         rows, report = stage_rows(cfg, "prompts")
         backbone = Backbone.load(cfg, session.device)
         prompts = prompt_contexts(rows, backbone.fmt, report, cfg.data.on_bad_row)
         session.note(report.line())
         policy_role(cfg, backbone)
-        ensemble = Ensemble(cfg, backbone)
+        ensemble = Ensemble(cfg, backbone, own=own)
         sampler = LocalEngine(backbone, "policy", cfg.rollout)
         updater = Updater(cfg, backbone, session)
         session.keep("critic_line", updater)

@@ -46,7 +46,8 @@ def read_rollouts(runs: Sequence[tuple[str, Path]], limit: int = LIMIT) -> dict[
 
 def _row(label: str, step: int, line: str) -> list[Any] | None:
     """[run, step, messages before [role's first letter, text], reply, scores [total, rm, judge, rules], fired rules
-    [rule, severity, weight, start, end], kept, the partner's answer]; None for a line that cannot be read."""
+    [rule, severity, weight, start, end], kept, the partner's answer, rewards of the user's own [name, score]]; None for
+    a line that cannot be read."""
     try:
         data = json.loads(line)
     except ValueError:
@@ -62,7 +63,9 @@ def _row(label: str, step: int, line: str) -> list[Any] | None:
     answer = data.get("answer")
     said = str(answer.get("text") or "")[:_TEXT] if isinstance(answer, dict) else ""
     fired = [f for f in map(_fired, data.get("fired") or []) if f is not None]
-    return [label, step, heard, data["reply"][:_TEXT], scores, fired, bool(data.get("kept", True)), said]
+    named = data.get("own")
+    own = [[str(k), _number(v)] for k, v in named.items()] if isinstance(named, dict) else []
+    return [label, step, heard, data["reply"][:_TEXT], scores, fired, bool(data.get("kept", True)), said, own]
 
 
 def _fired(hit: Any) -> list[Any] | None:

@@ -8,6 +8,7 @@ from itertools import groupby
 from statistics import mean
 from typing import Any
 
+from repo_cli.config.own import ENDINGS
 from repo_cli.evaluation.report.charts import Line, card, line_chart, number, spark, timeline
 from repo_cli.evaluation.report.hacking import hacking, persuasion_curve
 from repo_cli.evaluation.report.logs import Points, RunLog
@@ -36,6 +37,7 @@ STATE = (
     ("timing/step_s", "Time of a step", "seconds"),
     ("memory/peak_gib", "Peak memory", "GiB"),
 )
+OWN = "reward/own/"  # rewards of the user's own, by name
 _LINES = 7  # lines in one chart
 _OTHERS = 60  # further columns drawn
 _RULES = 14  # rules in the table
@@ -71,6 +73,8 @@ def _stage(stage: str, runs: list[RunLog]) -> dict[str, Any]:
     known = [key for key, _, _ in (*REWARDS, *STATE)]
     keys = list(dict.fromkeys(key for run in runs for key in run.series))
     is_rl = any(key.startswith("reward/") for key in keys)
+    own = [(k, f"Your own: {k.removeprefix(OWN)}", "mean of the step") for k in keys if _is_own(k)]
+    known += [key for key, _, _ in own]
     others = [
         k for k in keys if k not in known and not k.startswith(("dev/", "reward/rules/", "reward/judge/"))
     ]
@@ -85,7 +89,7 @@ def _stage(stage: str, runs: list[RunLog]) -> dict[str, Any]:
             {"name": r.label, "tone": tones[id(r)], "steps": f"{r.last_step:g}", "count": r.count} for r in runs
         ],
         "is_rl": is_rl,
-        "rewards": _cards(_units(REWARDS, runs) if is_rl else first, runs, tones, smooth=True)
+        "rewards": _cards(_units((*REWARDS, *own), runs) if is_rl else first, runs, tones, smooth=True)
         + ([_criteria(runs), _shares(runs)] if is_rl else []),
         "hacking": hacking(runs, tones) if is_rl else None,
         "persuasion": persuasion_curve(runs, tones) if is_rl else None,
@@ -95,6 +99,11 @@ def _stage(stage: str, runs: list[RunLog]) -> dict[str, Any]:
         "others": _cards(rest[:_OTHERS], runs, tones, smooth=True),
         "left_out": max(0, len(rest) - _OTHERS),
     }  # fmt: skip
+
+
+def _is_own(key: str) -> bool:
+    """Whether this is the mean of a reward of the user's own."""
+    return key.startswith(OWN) and not key.endswith(ENDINGS)
 
 
 def _units(named: Sequence[tuple[str, str, str]], runs: list[RunLog]) -> list[tuple[str, str, str]]:
@@ -143,13 +152,12 @@ def _criteria(runs: list[RunLog]) -> dict[str, Any] | None:
 
 def _shares(runs: list[RunLog]) -> dict[str, Any] | None:
     """Which source the spread of the total reward comes from."""
-    sources = [
-        s for s in ("rm", "judge", "rules") if any(f"reward/variance_share/{s}" in r.series for r in runs)
-    ]
+    share = "reward/variance_share/"
+    logged = {k.removeprefix(share) for run in runs for k in run.series if k.startswith(share)}
+    own = sorted(s for s in logged if s.startswith("own/"))
+    sources = [s for s in ("rm", "judge", "rules", *own) if s in logged][:_LINES]
     lines = [
-        Line(
-            {"rm": "reward model"}.get(s, s), _mean_of(runs, f"reward/variance_share/{s}"), f"s{1 + i}", True
-        )
+        Line({"rm": "reward model"}.get(s, s), _mean_of(runs, share + s), f"s{1 + i}", True)
         for i, s in enumerate(sources)
     ]
     lines = [line for line in lines if len(line.points) > 1]

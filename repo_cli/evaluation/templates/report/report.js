@@ -60,7 +60,7 @@
   const block = document.getElementById("rollout-data");
   if (!block) return;
   const PAGE = 20;
-  const [RUN, STEP, HEARD, REPLY, SCORES, FIRED, KEPT, ANSWER] = [0, 1, 2, 3, 4, 5, 6, 7];
+  const [RUN, STEP, HEARD, REPLY, SCORES, FIRED, KEPT, ANSWER, OWN] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
   const at = (id) => document.getElementById(id);
   const { rows, about } = JSON.parse(block.textContent);
   let shown = rows, page = 0, texts = null;
@@ -111,9 +111,10 @@
     const reply = make("div", "line agent");
     reply.append(marked(row[REPLY], row[FIRED]));
     const meta = make("span", "meta");
-    ["total", "RM", "judge", "rules"].forEach((name, k) => {
-      if (row[SCORES][k] !== null) meta.append(make("span", "tag", `${name} ${row[SCORES][k].toFixed(2).replace("-", "\u2212")}`), " ");
-    });
+    const scores = ["total", "RM", "judge", "rules"].map((name, k) => [name, row[SCORES][k]]);
+    for (const [name, score] of [...scores, ...row[OWN]]) {
+      if (score !== null) meta.append(make("span", "tag", `${name} ${score.toFixed(2).replace("-", "\u2212")}`), " ");
+    }
     for (const f of row[FIRED]) meta.append(make("span", `tag ${f[2] >= 0 ? "good" : f[1] === "hard" ? "bad" : "fair"}`, `${f[0]} ${about[f[0]] || ""}`), " ");
     reply.append(meta);
     card.append(reply);
