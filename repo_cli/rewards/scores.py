@@ -23,6 +23,9 @@ class RewardParts:
     rm: calibrated, on the scale of `rm.scale`. judge: E_judge with its weight. rules: E_rules.
     judge_criteria: expected score by criterion, on the rubric's scale. judge_outcomes: "ok", or why there is
     no score. rule_results: the rules that fired, with their places in the text.
+
+    What `Ensemble.total` makes of them: e: E_judge + E_rules, clipped. multiplier: of the reward model's score, where
+    reward.combine is enhance. left_out: why a reply takes no part in the update, "" where it does.
     """
 
     rm: Tensor
@@ -33,6 +36,9 @@ class RewardParts:
     judge_mass: Tensor | None = None
     judge_reasons: list[dict[str, str]] = field(default_factory=list)
     rule_results: list[RuleResult] = field(default_factory=list)
+    e: Tensor | None = None
+    multiplier: Tensor | None = None
+    left_out: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.rm)
@@ -61,9 +67,22 @@ class RewardParts:
     def fired(self) -> list[list[Any]]:
         return [r.fired for r in self.rule_results] or [[] for _ in range(len(self))]
 
+    def why_left_out(self, i: int) -> str:
+        """The reason, of a reply that is not kept."""
+        if self.judge_outcomes and self.judge[i].isnan():
+            outcome = self.judge_outcomes[i]
+            return f"judge: {'not_applicable' if outcome == 'ok' else outcome}"
+        return "nothing that the reward reads was scored"
+
     def row(self, i: int) -> dict[str, Any]:
         """Everything about reply `i`, fit for JSON (None = not scored)."""
         out: dict[str, Any] = {name: _plain(getattr(self, name)[i]) for name in ("rm", "judge", "rules")}
+        for name in ("e", "multiplier"):
+            values = getattr(self, name)
+            if values is not None:
+                out[name] = _plain(values[i])
+        if self.left_out and self.left_out[i]:
+            out["left_out"] = self.left_out[i]
         if self.judge_criteria:
             out["criteria"] = {name: _plain(values[i]) for name, values in self.judge_criteria.items()}
         if self.judge_outcomes:

@@ -20,7 +20,7 @@ REWARDS = (
     ("reward/rm", "Reward model", "calibrated score, mean of the step"),
     ("reward/judge", "Judge", "weighted mean of the criteria, −1 to 1"),
     ("reward/rules", "Rules", "sum of the weights that a reply earns, mean"),
-    ("reward/enhancement", "Enhancement E", "judge and rules together, clipped at ±n"),
+    ("reward/enhancement", "Enhancement E/n", "judge and rules together, −1 to 1"),
     ("reward/hard_broken_frac", "Replies that break a hard rule", "share of the step's replies"),
 )
 STATE = (
@@ -71,9 +71,9 @@ def _stage(stage: str, runs: list[RunLog]) -> dict[str, Any]:
     known = [key for key, _, _ in (*REWARDS, *STATE)]
     keys = list(dict.fromkeys(key for run in runs for key in run.series))
     is_rl = any(key.startswith("reward/") for key in keys)
-    others = [
-        k for k in keys if k not in known and not k.startswith(("dev/", "reward/rules/", "reward/judge/"))
-    ]
+    # drawn in parts of their own, or too many for charts
+    own = ("dev/", "reward/rules/", "reward/judge/", "rules/", "criteria/")
+    others = [k for k in keys if k not in known and not k.startswith(own)]
     others.sort(key=lambda k: (not k.startswith(stage), k.startswith(("timing/", "memory/")), k))
     named = [(key, key, "") for key in others]
     first, rest = (named[:6], named[6:]) if not is_rl else ([], named)
