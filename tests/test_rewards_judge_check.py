@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 from judge_server import FakeEndpoint
 
+from stages_kit import go, write
+
 from repo_cli.cli import main
 from repo_cli.config import conf_dir
 from repo_cli.rewards.judge_check import length_bias, position_bias, run_check, weighted_kappa
 from repo_cli.rewards.judge_defects import ADDED, padded, plant
-from repo_cli.rewards.judge_prompt import JudgeScore
+from repo_cli.rewards.judge_prompt import JudgeScore, judge_rows_to_sft
 from repo_cli.rewards.rubric import Rubric
 
 RUBRIC = Rubric.of({"name": "r", "scale": [1, 5], "criteria": {"R1": {}, "R2": {}, "R3": {}}})
@@ -111,6 +114,47 @@ def test_the_command_prints_one_table(tmp_path: Path, capsys: Any, monkeypatch: 
     assert figures["used"]["cost"] == pytest.approx(figures["used"]["requests"] * 100 * 10 / 1e6)
     for words in ("R12", "kappa", "planted defects found", "outcome ok", "cost"):
         assert words in shown, words
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """A small model that has learnt to rate by one word, asked in either order of the criteria; whole, and as an
+    adapter that was trained a little further on it."""
+    root = tmp_path_factory.mktemp("taught")
+    rubric = {"name": "two", "scale": [1, 5], "criteria": {"R1": {"name": "a"}, "R2": {"name": "b"}}}
+    backwards = {**rubric, "criteria": dict(reversed(list(rubric["criteria"].items())))}
+    rows = []
+    for i in range(12):
+        word, first, second = (("great", 5, 4), ("fair", 3, 2), ("poor", 1, 2))[i % 3]
+        prompt = [{"role": "user", "content": "Hello?"}]
+        scores = {"R1": first, "R2": second}
+        rows.append({"prompt": prompt, "reply": f"{word}: would {340 + i} work?", "scores": scores})
+    asked = [row for one in (rubric, backwards) for row in judge_rows_to_sft(rows, one, style="compact")]
+    given = (f"data.path={write(root / 'sft.jsonl', asked)}", "data.val_fraction=0", "sft.batch_size=24")
+    made = SimpleNamespace(conf=root / "conf", rows=write(root / "labelled.jsonl", rows))
+    (made.conf / "rubric").mkdir(parents=True)
+    (made.conf / "rubric" / "two.yaml").write_text(yaml.safe_dump(rubric))
+    made.whole = go("sft", root, *given, "policy.train=full", "sft.epochs=60", "optim.lr=0.02", "name=whole")
+    made.adapter = go("sft", root, *given, f"policy.parent={made.whole}", "sft.epochs=1", "name=adapter")
+    return made
+
+
+@pytest.mark.parametrize("kind", ["adapter", "whole"])
+def test_a_judge_on_this_machine_is_checked(taught: SimpleNamespace, kind: str, tmp_path: Path) -> None:
+    """As it stands: neither policy nor base is named, only the judge; it is asked in reverse order too."""
+    with pytest.raises(SystemExit) as end:
+        main(["judge", "check", str(taught.rows), "judge=local", f"judge.path={getattr(taught, kind)}", "rubric=two",
+              "judge.prompt=compact", "engine.device=cpu", f"cache_dir={tmp_path}", "--config-dir", str(taught.conf),
+              "--out", str(tmp_path / "f.json")])  # fmt: skip
+    assert end.value.code in (0, None)
+    figures = json.loads((tmp_path / "f.json").read_text())
+    assert figures["criteria"]["all"]["n"] == 24 and figures["criteria"]["all"]["exact"] == 1.0
+    assert figures["criteria"]["R1"]["kappa"] == 1.0
+    place = figures["position"]
+    assert place["n"] == 24 and 0.0 < place["change"] < 0.5 and abs(place["first_half"]) < 0.5
+    planted = sum(n for _, n in figures["defects"].values())
+    assert figures["outcomes"] == {"ok": 36 + planted} and planted == 4 and figures["used"]["requests"] == 0
+    assert figures["length"]["n"] == 12
 
 
 def test_defects_that_a_judge_sees_are_counted() -> None:
