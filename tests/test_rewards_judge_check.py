@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import yaml
 from judge_server import FakeEndpoint
-
 from stages_kit import go, write
 
 from repo_cli.cli import main

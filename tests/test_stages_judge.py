@@ -189,13 +189,14 @@ def test_a_judge_on_this_machine_that_writes_its_reasons(line: SimpleNamespace, 
         ("yes yes", None, ""): yes,
         ("no no", None, ""): '{"R1": {"reason": "bad", "score": 1}, "R4": {"reason": "no", "score": 2}}',
         ("7 7", None, ""): broken,
-        ("7 7", None, note): broken,
+        ("7 7", None, note(broken)): broken,
         ("b b", None, ""): broken,
-        ("b b", None, note): '{"R1": {"score": 2}, "R4": {"score": 3}}',
+        ("b b", None, note(broken)): '{"R1": {"score": 2}, "R4": {"score": 3}}',
         ("yes yes", "R1", ""): '{"R1": {"reason": "ok", "score": 4}}',
         ("yes yes", "R4", ""): '{"R4": {"score": null}}',
         ("no no", "R1", ""): '{"R1": {"score": 1}}',
         ("no no", "R4", ""): "no",
+        ("no no", "R4", note("no", "R4")): "no",
     }
     rows = []
     for (reply, only, added), said in answers.items():
@@ -205,7 +206,7 @@ def test_a_judge_on_this_machine_that_writes_its_reasons(line: SimpleNamespace, 
     data = write(tmp_path / "judge.jsonl", rows * 8)
     given = ("policy.max_length=1200", "judge.max_length=1200", "judge.api.max_tokens=90")
     made = go("sft", tmp_path, f"data.path={data}", f"policy.parent={line.base}", "policy.train=full", "sft.epochs=40",
-              "sft.batch_size=10", "sft.max_steps=120", "optim.lr=0.01", "data.val_fraction=0", "engine.micro_tokens=20000", *given)  # fmt: skip
+              "sft.batch_size=11", "sft.max_steps=120", "optim.lr=0.01", "data.val_fraction=0", "engine.micro_tokens=20000", *given)  # fmt: skip
     cfg = config(
         "rl",
         tmp_path,
@@ -235,9 +236,9 @@ def test_a_judge_on_this_machine_that_writes_its_reasons(line: SimpleNamespace, 
     assert alone[1].outcome == "unparsable" and set(alone[1].criteria.values()) == {None}
 
 
-def problem(answer: str, rubric: dict[str, Any]) -> Unreadable:
+def problem(answer: str, rubric: dict[str, Any], only: str | None) -> Unreadable:
     with pytest.raises(Unreadable) as caught:
-        read_json(answer, Rubric.of(rubric), list(rubric["criteria"]))
+        read_json(answer, Rubric.of(rubric), [only] if only else list(rubric["criteria"]))
     return caught.value
 
 
