@@ -122,7 +122,9 @@ def verdict(kind: str, told: dict[str, Any], finished: bool) -> tuple[bool, str]
         first, fallen = told["first_alarm"], told["rating_fallen"]
         if fallen is None:
             return False, f"not shown: the rating did not fall by {FALL}; first alarm in round {first}"
-        text = f"first alarm in round {first}; the rating had fallen by {FALL} at the look after round {fallen}"
+        text = (
+            f"first alarm in round {first}; the rating had fallen by {FALL} at the look after round {fallen}"
+        )
         return first is not None and first < fallen, text
     text = f"{told['rounds']} rounds, {len(told['alarms'])} alarms, each of which would have stopped it"
     return finished and not told["alarms"], text
