@@ -14,11 +14,13 @@ from judge_server import FakeEndpoint
 from stages_kit import go, write
 
 from repo_cli.cli import main
-from repo_cli.config import conf_dir
+from repo_cli.config import compose, conf_dir
 from repo_cli.rewards.judge_check import length_bias, position_bias, run_check, weighted_kappa
 from repo_cli.rewards.judge_defects import ADDED, padded, plant
 from repo_cli.rewards.judge_prompt import JudgeScore, judge_rows_to_sft
-from repo_cli.rewards.rubric import Rubric
+from repo_cli.rewards.judge_remote import RemoteJudge
+from repo_cli.rewards.rubric import Rubric, normalise_judge
+from repo_cli.worlds import get_world
 
 RUBRIC = Rubric.of({"name": "r", "scale": [1, 5], "criteria": {"R1": {}, "R2": {}, "R3": {}}})
 
@@ -218,9 +220,41 @@ def test_both_languages_ship_the_twelve_criteria() -> None:
     assert gates == ["R1", "R2", "R3", "R11"]
 
 
+@pytest.mark.parametrize("scoring", ["json", "labels"])
+@pytest.mark.parametrize("mode", ["together", "each"])
+def test_the_chinese_rubric_is_asked_for_in_chinese(tmp_path: Path, mode: str, scoring: str) -> None:
+    rubric = yaml.safe_load((conf_dir() / "rubric" / "hotel_zh.yaml").read_text("utf-8"))
+    names = list(rubric["criteria"])
+    sometimes = [name for name, c in rubric["criteria"].items() if c.get("applies_when")]
+    row = get_world("hotel", "zh", 0).rows("judge", 3)
+    item = {"scenario": row["scenario"], "history": row["prompt"], "reply": "great，360元一晚您看可以吗？"}
+    with FakeEndpoint(names, dashes=sometimes) as server:
+        cfg = compose("rl", ["judge=openai", f"judge.api.url={server.url}", "judge.api.model=m", "rubric=hotel_zh",
+                             "world.language=zh", "rules=none", f"judge.mode={mode}", f"judge.scoring={scoring}",
+                             f"cache_dir={tmp_path}"])  # fmt: skip
+        judge = RemoteJudge.open(cfg)
+        good, poor = judge.score([item, {**item, "reply": "poor，随便吧。"}])
+        bodies = list(server.bodies)
+    assert good.outcome == poor.outcome == "ok" and list(good.criteria) == names
+    assert len(bodies) == (2 if mode == "together" else 24)
+    assert [name for name, value in good.criteria.items() if value is None] == sometimes
+    assert (
+        normalise_judge(good.criteria, judge.rubric)
+        > 0.8
+        > -0.8
+        > normalise_judge(poor.criteria, judge.rubric)
+    )
+    fixed = {body["messages"][0]["content"] for body in bodies}
+    assert len(fixed) == 1
+    (text,) = fixed
+    for criterion in rubric["criteria"].values():
+        assert criterion["question"] in text and criterion["anchors"][5] in text
+    cases = [body["messages"][-1]["content"] for body in bodies]
+    assert any(item["reply"] in case for case in cases)
+
+
 def test_what_a_step_depends_on() -> None:
     """How fast a judge is asked changes no product; what it is asked changes RL, and no training of a judge's base."""
-    from repo_cli.config import compose
     from repo_cli.stages.pipeline import step_key
 
     def keys(*more: str) -> tuple[str, str]:

@@ -206,7 +206,9 @@ def test_the_order_of_stages_is_checked_in_chinese() -> None:
     assert of("好的，跟您确认：豪华大床房360元一晚，我来提交，您确认吗？", *asked) == ""
     refused = (*further, ("assistant", reason), ("user", "不行，我们成本高，降不了。"))
     assert of("理解您，成本高确实不容易。", *refused) == ""
-    assert of("理解您，358元确实不高。", *refused).startswith("358")  # an objection is answered without a price
+    assert of("理解您，358元确实不高。", *refused).startswith(
+        "358"
+    )  # an objection is answered without a price
 
 
 def test_that_the_current_price_stays_is_no_deal() -> None:

@@ -100,6 +100,11 @@ class Line:
     example: tuple[str, str] = ("", "")
 
     @property
+    def earns_in(self) -> float | None:
+        """Share of the contexts in which its total is at least the honest reply's; None where none has both."""
+        return 1.0 - self.wins["total"] if "total" in self.wins else None
+
+    @property
     def pays(self) -> bool:
         """Whether the trick earns at least as much as honesty, on average in the total."""
         return self.gaps.get("total", 1.0) <= 0
