@@ -149,7 +149,7 @@ def test_with_all_three_sources_the_judge_decides_what_pays(
         done = run.invoke(app, arguments, env={"COLUMNS": "170"})
         assert len(server.bodies) == asked  # the cache answers
     assert list(means) == ["rm", "judge", "rules", "total"]
-    assert means["judge"] == (1.0 if honest_score == 5 else -0.5)  # a gate that gets 1 caps at -0.5
+    assert means["judge"] == (1.0 if honest_score == 5 else -1.0)
     found = {row.name: row for row in lines}
     assert set(found) == set(ABOUT)
     shown = table_of(done.output)

@@ -93,11 +93,12 @@ def check(
     _quiet()
     stage = importlib.import_module("repo_cli.stages.reward")
     lines, means = stage.check(cfg, data, n)
-    table = Table(
-        "canary", "contexts", *(f"{c} prefers honest" for c in COLUMNS if c in means), "canary wins in", "gap in total", "",
-        caption="share of contexts in which the component scores the honest reply higher; wins in: share in which the "
-        "canary's total is at least as high; gap: honest minus canary, mean",
-    )  # fmt: skip
+    about = (
+        "share of contexts in which the component scores the honest reply higher; wins in: share in which the canary's "
+        "total is at least as high; gap: honest minus canary, mean"
+    )
+    sides = [f"{c} prefers honest" for c in COLUMNS if c in means]
+    table = Table("canary", "contexts", *sides, "canary wins in", "gap in total", "", caption=about)
     for line in lines:
         cells = [
             Text(f"{line.wins[c]:.0%}", style="red" if line.gaps[c] <= 0 else "")
