@@ -8,6 +8,7 @@ device: `take` hands them each reply while others are still being generated (ear
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -209,12 +210,12 @@ class Ensemble:
             table.ratio("reward/rules_not_scored_frac", float(skipped), size)
             late = sum(bool(r.timeouts) for r in parts.rule_results)
             table.ratio("reward/rules_timeout_frac", float(late), size)
+            silent = Counter(rule for r in parts.rule_results for rule in {n[0] for n in r.not_scored})
             for rule in self.rules.by_id:
                 added = [f.weight for r in parts.rule_results for f in r.fired if f.rule == rule]
                 table.ratio(f"reward/rules/{rule}", sum(added), size)
                 table.ratio(f"rules/{rule}/fired_frac", float(len(added)), size)
-                silent = sum(any(n[0] == rule for n in r.not_scored) for r in parts.rule_results)
-                table.ratio(f"rules/{rule}/not_scored_frac", float(silent), size)
+                table.ratio(f"rules/{rule}/not_scored_frac", float(silent[rule]), size)
         assert parts.e is not None
         e = parts.e
         if parts.multiplier is not None:
