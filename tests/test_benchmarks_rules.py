@@ -22,7 +22,7 @@ def test_a_figure_below_its_aim_is_named_and_fails(
     monkeypatch.setattr(bench, "rate", lambda make, run, least_s=0.0: real(make, run, 0.01))
     monkeypatch.setattr(bench, "DIALOGUES", 4)
     monkeypatch.setattr(bench.os, "sched_setaffinity", lambda *_: None)
-    monkeypatch.setattr(sys, "argv", ["rules.py"])
+    monkeypatch.setattr(sys, "argv", ["rules.py", str(bench.SHIPPED.with_name("generic_dialogue.yaml"))])
     monkeypatch.setattr(bench, "WANTED", {"regex": 1.0, "ratio": 0.01, "whole": 1e12})
     assert bench.main() == 1
     shown = capsys.readouterr().out.splitlines()
