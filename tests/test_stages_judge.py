@@ -148,7 +148,7 @@ def test_a_local_judge_that_is_off_the_scale_stops_the_run(line: SimpleNamespace
     """The agent itself as the judge: it was never taught to answer with labels, so it has not answered."""
     more = (f"data.path={line.prompts}", f"policy.parent={line.sft}", f"rm.path={line.rm}", "rl.batch_size=6",
             "judge=local", f"judge.path={line.sft}", "judge.prompt=compact", "judge.failed_window=12",
-            "reward=enhance", "critic.lr=0.01", "policy.max_length=1024", "rl.steps=4", "rl.preflight_contexts=0")  # fmt: skip
+            "reward=enhance", "critic.lr=0.01", "policy.max_length=1024", "rl.steps=4", "rl.preflight=false")  # fmt: skip
     with pytest.raises(UserError) as caught:
         go("rl", tmp_path, *more)
     assert "step 2: the judge failed on 12 of the last 12 replies (12 off_scale)" in str(caught.value)
@@ -159,8 +159,9 @@ def test_a_local_judge_that_is_off_the_scale_stops_the_run(line: SimpleNamespace
     (row,) = metrics(run)
     assert row["judge/outcome/off_scale"] == 1.0 and row["reward/kept_frac"] == 0.0
     assert "reward/judge" not in row and row["reward/judge_not_scored_frac"] == 1.0
-    (shown,) = (json.loads(text) for text in next((run / "rollouts").glob("*.jsonl")).open())
-    assert shown["left_out"] == "judge: off_scale" and shown["kept"] is False and shown["judge"] is None
+    shown = [json.loads(text) for text in (run / "rollouts" / "step-000001.jsonl").open()]
+    assert len(shown) == 6 and {row["left_out"] for row in shown} == {"judge: off_scale"}
+    assert not any(row["kept"] for row in shown) and {row["judge"] for row in shown} == {None}
 
 
 def test_a_dead_endpoint_at_the_start_and_a_missing_key(line: SimpleNamespace, tmp_path: Path) -> None:
