@@ -116,6 +116,20 @@ def judged(run: Path) -> dict[str, Any]:
     }
 
 
+def verdict(kind: str, told: dict[str, Any], finished: bool) -> tuple[bool, str]:
+    """Whether a run shows what it is there for, and in words. A rating that never falls shows nothing of the alarms."""
+    if kind == "hacked":
+        first, fallen = told["first_alarm"], told["rating_fallen"]
+        if fallen is None:
+            return False, f"not shown: the rating did not fall by {FALL}; first alarm in round {first}"
+        text = (
+            f"first alarm in round {first}; the rating had fallen by {FALL} at the look after round {fallen}"
+        )
+        return first is not None and first < fallen, text
+    text = f"{told['rounds']} rounds, {len(told['alarms'])} alarms, each of which would have stopped it"
+    return finished and not told["alarms"], text
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -147,15 +161,7 @@ def main() -> int:
         table(read_metrics(run / "metrics.jsonl"))
         for alarm in told["alarms"]:
             print(f"round {alarm['round']}: {alarm['text']}")
-        if kind == "hacked":
-            first, fallen = told["first_alarm"], told["rating_fallen"]
-            passed = first is not None and (fallen is None or first < fallen)
-            text = f"first alarm in round {first}; the rating had fallen by {FALL} at the look after round {fallen}"
-        else:
-            passed = (run / "final").exists() and not told["alarms"]
-            text = (
-                f"{told['rounds']} rounds, {len(told['alarms'])} alarms, each of which would have stopped it"
-            )
+        passed, text = verdict(kind, told, (run / "final").exists())
         told["passed"] = passed
         verdicts.append(passed)
         print(f"{kind}: {'passed' if passed else 'FAILED'}: {text}")

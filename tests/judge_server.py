@@ -1,7 +1,7 @@
 """A small OpenAI-compatible endpoint for tests, over real HTTP, that does whatever a good server will not do.
 
 It rates the text between the marks of the REPLY by one word in it (great = 5, fair = 3, poor = 1; 4 otherwise), so
-that a test knows what a sound answer says. `faults` maps the name of a fault to the share of requests that meet it.
+that a test knows what a sound answer says; the option `rate` puts another reader of the prompt in its place. `faults` maps the name of a fault to the share of requests that meet it.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class FakeEndpoint:
         user = body["messages"][-1]["content"]
         only = re.search(r"^Criterion asked for: (\S+)$", user, re.MULTILINE)
         names = [only[1]] if only else self.names
-        score = score_of(user)
+        score = self.options.get("rate", score_of)(user)
         message: dict[str, Any] = {"role": "assistant", "refusal": None}
         choice: dict[str, Any] = {"index": 0, "message": message, "finish_reason": "stop"}
         if body.get("logprobs"):

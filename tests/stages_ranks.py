@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+from reward_parts_kit import made_ensemble, made_parts, share_of
 from stages_kit import config, metrics, prompt, write
 
 from repo_cli.config import Config
@@ -39,6 +40,7 @@ def run(cfg: Config, run_dir: Path) -> Path:
         "dpo": losses(dpo.run(dpo_config(line, runs)), "dpo/loss"),
         "rl": updates(line, runs),
         "sample": samples(line, runs),
+        "rewards": reward_figures(),
     }
     if two:
         found["stop"] = stop_on_one_rank(line, runs)
@@ -144,6 +146,19 @@ def updates(line: SimpleNamespace, runs: Path) -> list[dict[str, Any]]:
             )
     if distributed.is_main():
         torch.save(gradients, runs / "gradients.pt")
+    return out
+
+
+def reward_figures() -> list[dict[str, float]]:
+    """What is logged of the rewards of 24 replies; of two ranks one has 19 of them, and then all."""
+    out = []
+    for combine, cut in (("enhance", 19), ("normalised_sum", 19), ("rm", 24)):
+        cfg = Config()
+        cfg.reward.combine, cfg.reward.veto, cfg.judge.on_missing = combine, 0.5, "rules_only"
+        parts = made_parts()
+        if distributed.world_size() == 2:
+            parts = share_of(parts, *((0, cut), (cut, 24))[distributed.rank()])
+        out.append(made_ensemble(cfg).total(parts)[2])
     return out
 
 

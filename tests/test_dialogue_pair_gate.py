@@ -153,6 +153,33 @@ def test_with_tokens_pairs_are_the_same_when_the_model_sees_the_same(tmp_path):
     assert (kept, len(theirs), report.train.leaked_pairs) == ([], 1, 1)
 
 
+def test_pairs_that_truncation_makes_identical_are_counted_and_shown(tmp_path, capsys):
+    """Two replies that begin alike and differ only behind policy.max_length; and a pair identical as written."""
+    start = "Then 365 a night it is, for June 18 and 19, with breakfast for two. " * 6
+    rows = [row(start + "Thank you.", start + "Pay or leave."), row("a", "b"), row("same", "same")]
+    fmt = ChatFormat(make_tokenizer(CHATML), None, 60)
+    path = put(tmp_path / "p.jsonl", rows)
+    good, load = load_rows(path, "preference", "skip")
+    _, _, report = gate(preference_samples(good, fmt, load, "skip"), None, sample_view, load)
+    c = report.train
+    assert (c.rows, c.identical, c.identical_truncated, c.other_bad, c.used) == (3, 1, 1, 0, 1)
+    line = next(text for text in printed(report.table()).splitlines() if "identical after truncation" in text)
+    assert line.split()[-1] == "1"
+    assert json.loads(json.dumps(report.to_json()))["train"]["identical_truncated"] == 1
+    shown = validate(path, fmt=fmt).gate
+    assert (shown.train.identical, shown.train.identical_truncated) == (1, 1)
+    with pytest.raises(
+        UserError,
+        match=r"p.jsonl:1: chosen and rejected are the same after truncation to policy.max_length 60",
+    ):
+        preference_samples(good, fmt, LoadReport("f", "preference", rows=2))
+    wide = ChatFormat(make_tokenizer(CHATML), None, 600)
+    _, _, report = gate(
+        preference_samples(good, wide, LoadReport("f", "preference", rows=2)), None, sample_view, load
+    )
+    assert report.train.used == 2
+
+
 def test_lengths_warn_of_a_model_that_counts():
     rows = [row("one two three four five", f"no {i}", said=str(i)) for i in range(20)]
     _, _, report = passed(rows, unit="words")

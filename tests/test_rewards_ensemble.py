@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from reward_parts_kit import RUBRIC, RULES, by_numpy, made_ensemble, made_parts
 from training_kit import small_backbone, small_config
 
 from repo_cli.dialogue.tokens import Sample
@@ -17,17 +18,12 @@ from repo_cli.errors import SavedStop, UserError
 from repo_cli.models.backbone import Backbone
 from repo_cli.models.manifest import write_manifest
 from repo_cli.rewards.ensemble import Ensemble
-from repo_cli.rewards.judge_prompt import JudgeScore
+from repo_cli.rewards.judge_prompt import ITS_OWN_DOING, OUTCOMES, JudgeScore
 from repo_cli.rewards.reward_model import Calibration, RewardModel
 from repo_cli.rewards.rubric import Rubric
 from repo_cli.rewards.scores import RewardParts
 
 NAN = float("nan")
-RUBRIC = {"name": "r", "scale": [1, 5], "criteria": {"R1": {"gate": True}, "R4": {}}}
-RULES = {
-    "A": {"severity": "hard", "forbid": ["bad"], "on_match": -2.0},
-    "B": {"severity": "soft", "require": ["thank"], "on_miss": -0.5},
-}
 
 
 @pytest.fixture(scope="module")
@@ -200,6 +196,73 @@ def test_a_missing_judge_score_is_never_zero(backbone: Backbone, tmp_path: Path,
     torch.testing.assert_close(total[keep], want[keep])
     assert stats["judge/fail_rate"] == 0.25 and stats["reward/judge/R1"] == pytest.approx(3.0)
     assert stats["reward/kept_frac"] == (0.5 if on_missing == "drop_row" else 1.0)
+    dropped = ["", "", "judge: transport", "judge: not_applicable"]
+    assert parts.left_out == (dropped if on_missing == "drop_row" else [""] * 4)
+
+
+class OutcomeJudge(HandJudge):
+    """Scores the first reply, and fails on the others in one way, with the best of scores inside."""
+
+    def __init__(self, outcome: str) -> None:
+        self.outcome = outcome
+
+    def score(self, items: Sequence[Any]) -> list[JudgeScore]:
+        best = {"R1": 5.0, "R4": 5.0}
+        return [JudgeScore({"R1": 4.0, "R4": 3.0})] + [JudgeScore(best, self.outcome) for _ in items[1:]]
+
+
+@pytest.mark.parametrize("on_missing", ["drop_row", "rules_only"])
+@pytest.mark.parametrize("outcome", [kind for kind in OUTCOMES if kind != "ok"])
+def test_no_failure_of_the_judge_is_a_score(
+    backbone: Backbone, tmp_path: Path, outcome: str, on_missing: str
+) -> None:
+    """Whatever the judge's failure, no number of it reaches the reward; breaking the judge oneself never pays."""
+    ensemble = make(
+        backbone, tmp_path, OutcomeJudge(outcome), judge__on_missing=on_missing, judge__max_failed=None
+    )
+    parts = ensemble.score(items(backbone))
+    total, keep, stats = ensemble.total(parts)
+    assert parts.judge.isnan().tolist() == [False, True, True, True]
+    assert all(x[1:].isnan().all() for x in parts.judge_criteria.values())
+    own = outcome in ("refused", "unparsable", "off_scale", "too_long")
+    assert own == (outcome in ITS_OWN_DOING)
+    alone = on_missing == "rules_only" and not own  # the rules alone correct such a reply
+    assert keep.tolist() == [True] + [alone] * 3
+    torch.testing.assert_close(parts.e[1:], parts.rules[1:].clamp(-2, 2))
+    want = parts.rm + parts.rm.abs() * parts.rules.clamp(-2, 2) / 2
+    torch.testing.assert_close(total[1:], want[1:] if alone else torch.zeros(3))
+    assert parts.left_out == [""] + ["" if alone else f"judge: {outcome}"] * 3
+    assert stats[f"judge/outcome/{outcome}"] == stats["reward/judge_not_scored_frac"] == 0.75
+    assert stats["judge/fail_rate"] == (0.0 if outcome == "not_applicable" else 0.75)
+    assert stats["reward/judge"] == pytest.approx(0.25) and stats["reward/judge/R1"] == 4.0
+    row = json.loads(json.dumps(parts.row(1)))
+    assert row["judge"] is None and row["criteria"] == {"R1": None, "R4": None}
+    assert row["e"] == pytest.approx(float(parts.rules[1]))
+
+
+@pytest.mark.parametrize("on_missing", ["drop_row", "rules_only"])
+@pytest.mark.parametrize(("combine", "veto"), [("enhance", None), ("enhance", 0.5), ("rm", 0.5)])
+def test_every_figure_is_that_of_numpy(combine: str, veto: float | None, on_missing: str) -> None:
+    cfg = small_config(reward__combine=combine, reward__veto=veto, judge__on_missing=on_missing)
+    parts = made_parts()
+    _, keep, stats = made_ensemble(cfg).total(parts)
+    want = by_numpy(parts, combine, cfg.reward.n, veto, on_missing)
+    assert {k: stats[k] for k in want} == pytest.approx(want, rel=1e-4, abs=1e-6)
+    assert {name for name in stats if not name.startswith("judge/")} <= want.keys()
+    moving = (
+        "reward/rm_e_correlation",
+        "reward/opposed_frac",
+        "reward/rm_muted_frac",
+        "reward/rules_timeout_frac",
+    )
+    assert all(0.02 < abs(want[name]) < 0.98 for name in moving), {name: want[name] for name in moving}
+    shares = [v for k, v in stats.items() if k.startswith("reward/variance_share/")]
+    assert sum(shares) == pytest.approx(1.0, abs=1e-4) and len(shares) == (4 if combine == "enhance" else 2)
+    assert [not reason for reason in parts.left_out] == keep.tolist() and not keep.all()
+    if combine == "enhance":
+        assert parts.row(1)["multiplier"] == pytest.approx(
+            1 + (1 if parts.rm[1] >= 0 else -1) * float(parts.e[1]) / cfg.reward.n, abs=1e-5
+        )
 
 
 def test_combinations_build_only_what_they_read(backbone: Backbone, tmp_path: Path) -> None:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 from judge_server import FakeEndpoint
+from stages_kit import go, write
 
 from repo_cli.cli import main
-from repo_cli.config import conf_dir
+from repo_cli.config import compose, conf_dir
 from repo_cli.rewards.judge_check import length_bias, position_bias, run_check, weighted_kappa
 from repo_cli.rewards.judge_defects import ADDED, padded, plant
-from repo_cli.rewards.judge_prompt import JudgeScore
-from repo_cli.rewards.rubric import Rubric
+from repo_cli.rewards.judge_prompt import JudgeScore, judge_rows_to_sft
+from repo_cli.rewards.judge_remote import RemoteJudge
+from repo_cli.rewards.rubric import Rubric, normalise_judge
+from repo_cli.worlds import get_world
 
 RUBRIC = Rubric.of({"name": "r", "scale": [1, 5], "criteria": {"R1": {}, "R2": {}, "R3": {}}})
 
@@ -113,6 +117,47 @@ def test_the_command_prints_one_table(tmp_path: Path, capsys: Any, monkeypatch: 
         assert words in shown, words
 
 
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """A small model that has learnt to rate by one word, asked in either order of the criteria; whole, and as an
+    adapter that was trained a little further on it."""
+    root = tmp_path_factory.mktemp("taught")
+    rubric = {"name": "two", "scale": [1, 5], "criteria": {"R1": {"name": "a"}, "R2": {"name": "b"}}}
+    backwards = {**rubric, "criteria": dict(reversed(list(rubric["criteria"].items())))}
+    rows = []
+    for i in range(12):
+        word, first, second = (("great", 5, 4), ("fair", 3, 2), ("poor", 1, 2))[i % 3]
+        prompt = [{"role": "user", "content": "Hello?"}]
+        scores = {"R1": first, "R2": second}
+        rows.append({"prompt": prompt, "reply": f"{word}: would {340 + i} work?", "scores": scores})
+    asked = [row for one in (rubric, backwards) for row in judge_rows_to_sft(rows, one, style="compact")]
+    given = (f"data.path={write(root / 'sft.jsonl', asked)}", "data.val_fraction=0", "sft.batch_size=24")
+    made = SimpleNamespace(conf=root / "conf", rows=write(root / "labelled.jsonl", rows))
+    (made.conf / "rubric").mkdir(parents=True)
+    (made.conf / "rubric" / "two.yaml").write_text(yaml.safe_dump(rubric))
+    made.whole = go("sft", root, *given, "policy.train=full", "sft.epochs=60", "optim.lr=0.02", "name=whole")
+    made.adapter = go("sft", root, *given, f"policy.parent={made.whole}", "sft.epochs=1", "name=adapter")
+    return made
+
+
+@pytest.mark.parametrize("kind", ["adapter", "whole"])
+def test_a_judge_on_this_machine_is_checked(taught: SimpleNamespace, kind: str, tmp_path: Path) -> None:
+    """As it stands: neither policy nor base is named, only the judge; it is asked in reverse order too."""
+    with pytest.raises(SystemExit) as end:
+        main(["judge", "check", str(taught.rows), "judge=local", f"judge.path={getattr(taught, kind)}", "rubric=two",
+              "judge.prompt=compact", "engine.device=cpu", f"cache_dir={tmp_path}", "--config-dir", str(taught.conf),
+              "--out", str(tmp_path / "f.json")])  # fmt: skip
+    assert end.value.code in (0, None)
+    figures = json.loads((tmp_path / "f.json").read_text())
+    assert figures["criteria"]["all"]["n"] == 24 and figures["criteria"]["all"]["exact"] == 1.0
+    assert figures["criteria"]["R1"]["kappa"] == 1.0
+    place = figures["position"]
+    assert place["n"] == 24 and 0.0 < place["change"] < 0.5 and abs(place["first_half"]) < 0.5
+    planted = sum(n for _, n in figures["defects"].values())
+    assert figures["outcomes"] == {"ok": 36 + planted} and planted == 4 and figures["used"]["requests"] == 0
+    assert figures["length"]["n"] == 12
+
+
 def test_defects_that_a_judge_sees_are_counted() -> None:
     class Careful:
         """Takes two points off for what it can see."""
@@ -175,9 +220,41 @@ def test_both_languages_ship_the_twelve_criteria() -> None:
     assert gates == ["R1", "R2", "R3", "R11"]
 
 
+@pytest.mark.parametrize("scoring", ["json", "labels"])
+@pytest.mark.parametrize("mode", ["together", "each"])
+def test_the_chinese_rubric_is_asked_for_in_chinese(tmp_path: Path, mode: str, scoring: str) -> None:
+    rubric = yaml.safe_load((conf_dir() / "rubric" / "hotel_zh.yaml").read_text("utf-8"))
+    names = list(rubric["criteria"])
+    sometimes = [name for name, c in rubric["criteria"].items() if c.get("applies_when")]
+    row = get_world("hotel", "zh", 0).rows("judge", 3)
+    item = {"scenario": row["scenario"], "history": row["prompt"], "reply": "great，360元一晚您看可以吗？"}
+    with FakeEndpoint(names, dashes=sometimes) as server:
+        cfg = compose("rl", ["judge=openai", f"judge.api.url={server.url}", "judge.api.model=m", "rubric=hotel_zh",
+                             "world.language=zh", "rules=none", f"judge.mode={mode}", f"judge.scoring={scoring}",
+                             f"cache_dir={tmp_path}"])  # fmt: skip
+        judge = RemoteJudge.open(cfg)
+        good, poor = judge.score([item, {**item, "reply": "poor，随便吧。"}])
+        bodies = list(server.bodies)
+    assert good.outcome == poor.outcome == "ok" and list(good.criteria) == names
+    assert len(bodies) == (2 if mode == "together" else 24)
+    assert [name for name, value in good.criteria.items() if value is None] == sometimes
+    assert (
+        normalise_judge(good.criteria, judge.rubric)
+        > 0.8
+        > -0.8
+        > normalise_judge(poor.criteria, judge.rubric)
+    )
+    fixed = {body["messages"][0]["content"] for body in bodies}
+    assert len(fixed) == 1
+    (text,) = fixed
+    for criterion in rubric["criteria"].values():
+        assert criterion["question"] in text and criterion["anchors"][5] in text
+    cases = [body["messages"][-1]["content"] for body in bodies]
+    assert any(item["reply"] in case for case in cases)
+
+
 def test_what_a_step_depends_on() -> None:
     """How fast a judge is asked changes no product; what it is asked changes RL, and no training of a judge's base."""
-    from repo_cli.config import compose
     from repo_cli.stages.pipeline import step_key
 
     def keys(*more: str) -> tuple[str, str]:

@@ -47,10 +47,10 @@ def judge(server: FakeEndpoint, cache: Path | None = None, ranks: int = 1, **cha
     api = {"concurrency": 16, "retries": 2, "backoff_s": 0.01, "timeout_s": 5.0, "cache": cache is not None}
     api |= {name.removeprefix("api_"): v for name, v in changes.items() if name.startswith("api_")}
     own = {"kind": "openai", "scoring": "json"} | {
-        k: v for k, v in changes.items() if not k.startswith("api_")
+        k: v for k, v in changes.items() if not k.startswith("api_") and k != "sop"
     }
-    cfg = JudgeConfig(**own, api=JudgeApiConfig(url=server.url, model="m", **api))
-    return RemoteJudge(cfg, RUBRIC, None, cache, ranks)
+    cfg = JudgeConfig(**own, api=JudgeApiConfig(**{"url": server.url, "model": "m", **api}))
+    return RemoteJudge(cfg, RUBRIC, changes.get("sop"), cache, ranks)
 
 
 def outcomes(server: FakeEndpoint, items: list[dict[str, Any]], **changes: Any) -> list[str]:
@@ -334,10 +334,17 @@ def test_answers_are_kept_and_failures_are_not(tmp_path: Path) -> None:
             {"scoring": "labels"},
             {"mode": "each"},
             {"api_max_tokens": 9},
+            {"api_model": "m2"},
+            {"sop": {"stages": {"S1": {"name": "greet", "do": "say who is speaking"}}}},
+            {"sop": {"stages": {"S1": {"name": "greet", "do": "say hello"}}}},
+            {},
         ):
             before = len(server.bodies)
-            judge(server, tmp_path, **change).score(many(1))
-            assert len(server.bodies) > before, change
+            assert judge(server, tmp_path, **change).score(many(1))[0].outcome == "ok"
+            assert (len(server.bodies) > before) == bool(change), change
+        with FakeEndpoint(NAMES) as other:  # the same question to another address
+            judge(other, tmp_path).score(many(1))
+            assert len(other.bodies) == 1
     with FakeEndpoint(NAMES, {"prose": 1.0}) as server:
         judge(server, tmp_path).score(many(1))
         assert outcomes(server, many(1), cache=tmp_path) == ["unparsable"] and len(server.bodies) == 4

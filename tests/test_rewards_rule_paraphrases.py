@@ -53,9 +53,26 @@ def test_on_words_that_no_rule_was_widened_by_recall_stays_what_it_was() -> None
     """Set g: written by an author who had not seen the rules, and never used for widening. Measured once: 447 of 504
     violations, 10 of 288 near misses; after the rules were widened by i, 456 and 5 (its tripped
     near misses were seen then), by j 457 and 5, by k 462 and 6."""
-    table = measure(SHIPPED, "rules_paraphrases_g.jsonl").values()
-    assert sum(len(h.missed) for h in table) <= 0.13 * sum(h.violations for h in table)
-    assert sum(len(h.tripped) for h in table) <= 12
+    table = measure(SHIPPED, "rules_paraphrases_g.jsonl")
+    assert sum(len(h.missed) for h in table.values()) <= 0.13 * sum(h.violations for h in table.values())
+    assert sum(len(h.tripped) for h in table.values()) <= 12
+
+
+def test_on_those_words_each_rule_finds_four_of_five_but_for_five_of_them() -> None:
+    """The aim of 80% for each rule, on set g. What stands in BELOW does not reach it, and may not fall further; figures
+    alone are printed, since whoever widens a rule must not read this set."""
+    found: dict[str, int] = {}
+    of: dict[str, int] = {}
+    for (rule, _), held in measure(SHIPPED, "rules_paraphrases_g.jsonl").items():
+        found[rule] = found.get(rule, 0) + held.violations - len(held.missed)
+        of[rule] = of.get(rule, 0) + held.violations
+    assert found.keys() == HARD and set(of.values()) == {14}
+    shown = ", ".join(f"{rule} {found[rule]}/{of[rule]}" for rule in sorted(found, key=lambda r: found[r]))
+    assert all(found[rule] >= BELOW.get(rule, 0.8 * of[rule]) for rule in found), shown
+
+
+#: Violations of 14 that these rules find in set g, where 12 would be 80%.
+BELOW = {"G24": 11, "G29": 10, "G30": 10, "G34": 11, "G53": 7}
 
 
 @pytest.mark.parametrize(

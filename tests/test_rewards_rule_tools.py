@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from repo_cli.cli import app
 from repo_cli.config import compose
 from repo_cli.errors import UserError
+from repo_cli.rewards.rule_checks import CHECKS, bind
 from repo_cli.rewards.rule_cues import Cue
 from repo_cli.rewards.rule_patterns import PER_SET, Pattern, PatternBank
 from repo_cli.rewards.rule_review import dead, review
@@ -175,6 +176,41 @@ def test_stages_of_other_names_do_not_go_with_rules_about_stages() -> None:
     assert RuleSet({"rules": {"W": only}}, "x", own).score("bad", {}, []).total == -1.0
 
 
+def test_the_order_of_stages_is_checked_in_chinese() -> None:
+    rules = make({"S": {"severity": "soft", "check": "stage_order", "on_match": -1.0}})
+    scenario = {"language": "zh", "current_price": 388, "target_price": 350, "room_type": "豪华大床房"}
+
+    def of(reply: str, *turns: tuple[str, str]) -> str:
+        history = [{"role": role, "content": text} for role, text in turns]
+        found = rules.score(reply, scenario, history)
+        assert not found.not_scored
+        return found.violations[0].text if found.violations else ""
+
+    hello = "您好，我是平台的AI助手，想跟您聊聊豪华大床房，现在方便吗？"
+    ask = "350元一晚您看可以吗？"
+    thanks = "明白，感谢您的时间，祝您生意兴隆，再见。"
+    assert of(hello) == ""
+    assert of(ask) == ask  # begins with an ask
+    assert of(hello.replace("大床房，", "大床房，现在388元，")).startswith("388")  # an opening names no price
+    opened = (("assistant", hello), ("user", "您说。"))
+    basis = "目前是388元一晚含双早，对吗？"
+    assert of(basis, *opened) == ""
+    assert of(ask, *opened) == ask  # S5 after S1
+    assert of(thanks, *opened) == ""
+    reason = "平台B同房型06-18显示358元，您怎么看？"
+    further = (*opened, ("assistant", basis), ("user", "对的。"))
+    assert of(reason, *further) == ""
+    given = (*further, ("assistant", reason), ("user", "嗯，是有点差距。"))
+    assert of(ask, *given) == ""
+    asked = (*given, ("assistant", ask), ("user", "360可以。"))
+    assert of("好的，跟您确认：豪华大床房360元一晚，我来提交，您确认吗？", *asked) == ""
+    refused = (*further, ("assistant", reason), ("user", "不行，我们成本高，降不了。"))
+    assert of("理解您，成本高确实不容易。", *refused) == ""
+    assert of("理解您，358元确实不高。", *refused).startswith(
+        "358"
+    )  # an objection is answered without a price
+
+
 def test_that_the_current_price_stays_is_no_deal() -> None:
     rules = make({"D": {"severity": "hard", "check": "claims_agreement", "on_match": -2.0}})
     said = [{"role": "assistant", "content": "Could you do 350?"}, {"role": "user", "content": "No, 388."}]
@@ -272,6 +308,26 @@ def test_scan_counts_and_shows_what_changed(tmp_path: Path) -> None:
     assert "both sets find the same" in done.output
     with pytest.raises(UserError, match="no such rule"):
         run.invoke(app, ["rules", "scan", sets[0], data, "--rule", "B"], catch_exceptions=False)
+
+
+def test_checks_lists_the_library_with_its_arguments() -> None:
+    done = run.invoke(app, ["rules", "checks"], env={"COLUMNS": "160"})
+    assert done.exit_code == 0
+    listed = json.loads(run.invoke(app, ["rules", "checks", "--json"]).output)
+    assert set(listed) == set(CHECKS) and len(CHECKS) > 20
+    for name, row in listed.items():
+        assert name in done.output and row["finds"] in ("violation", "success") and row["about"].strip()
+        for key, value in row["arguments"].items():
+            assert f"{key}: {json.dumps(value)}"[:30] in done.output, (name, key)
+            # what is listed is what a rule file takes
+            bind({"name": name, key: value}, "x")
+    assert listed["length"]["arguments"] == {"max_words": 60, "max_chars": 80, "min_words": 1}
+    assert "Longer than" in listed["length"]["about"]
+    one = run.invoke(app, ["rules", "checks", "length"]).output
+    assert "max_words: 60" in one and "price_grounded" not in one
+    with pytest.raises(UserError, match="lenght: no such check") as caught:
+        run.invoke(app, ["rules", "checks", "lenght"], catch_exceptions=False)
+    assert caught.value.hint == "did you mean length?"
 
 
 def test_explain_says_where_and_what_for() -> None:

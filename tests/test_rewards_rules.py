@@ -16,6 +16,7 @@ from repo_cli.rewards.rules import RuleSet
 
 FILE = Path(__file__).parent.parent / "conf" / "rules" / "hotel_guardrails.yaml"
 SHIPPED = RuleSet.load(FILE)
+GENERIC = RuleSet.load(FILE.with_name("generic_dialogue.yaml"))
 EXAMPLES = SHIPPED.check_examples().results
 CONTEXT = yaml.safe_load(FILE.read_text(encoding="utf-8"))["example_context"]
 SCENARIO, OPENING = CONTEXT["en"]["scenario"], CONTEXT["en"]["history"]
@@ -25,7 +26,10 @@ def rules_of(text: str) -> list[str]:
     return sorted(v.rule for v in SHIPPED.score(text, SCENARIO, OPENING).violations)
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=[f"{r.rule}-{r.kind}-{i}" for i, r in enumerate(EXAMPLES)])
+ALL = EXAMPLES + GENERIC.check_examples().results
+
+
+@pytest.mark.parametrize("example", ALL, ids=[f"{r.rule}-{r.kind}-{i}" for i, r in enumerate(ALL)])
 def test_every_example_behaves(example: Any) -> None:
     assert example.ok, f"{example.rule} {example.kind}: {example.text!r}: {example.why}"
     if example.kind == "pass":
@@ -41,6 +45,20 @@ def test_every_rule_has_examples_in_both_languages() -> None:
         for kind in ("pass", "fail"):
             assert (rule, kind) in english or rule == "G40", (rule, kind, "en")
             assert (rule, kind) in chinese or rule == "G40", (rule, kind, "zh")
+
+
+def test_every_generic_rule_has_examples_in_both_languages() -> None:
+    report = GENERIC.check_examples()
+    assert report.without == [] and set(GENERIC.by_id) == {"D01", "D02", "D03", "D04", "D05"}
+    for chinese in (False, True):
+        texts = {
+            (r.rule, r.kind)
+            for r in report.results
+            if any("\u4e00" <= c <= "\u9fff" for c in r.text) == chinese
+        }
+        # what comes apart into repeated words, runs on or has marks of markdown fails alike in both languages
+        wanted = {(rule, "pass") for rule in GENERIC.by_id} | {("D03", "fail"), ("D04", "fail")}
+        assert wanted <= texts, wanted - texts
 
 
 def test_an_example_that_lies_is_reported(tmp_path: Path) -> None:

@@ -19,9 +19,11 @@ from repo_cli.errors import UserError
 from repo_cli.models.backbone import Backbone
 from repo_cli.rewards.ensemble import Ensemble
 from repo_cli.rewards.judge import LocalJudge
-from repo_cli.rewards.judge_prompt import judge_prompt
+from repo_cli.rewards.judge_parse import Unreadable, read_json
+from repo_cli.rewards.judge_prompt import JudgeScore, answer_form, judge_prompt
 from repo_cli.rewards.judge_remote import RemoteJudge
 from repo_cli.rewards.judge_writing import WritingJudge
+from repo_cli.rewards.rubric import Rubric
 from repo_cli.rollout import LocalEngine
 from repo_cli.stages.experience import collect
 from repo_cli.training.checkpoint import latest_complete
@@ -127,6 +129,41 @@ def test_a_judge_that_breaks_down_stops_the_run_with_a_checkpoint(
     assert [r["reward/total"] for r in metrics(final)] == [r["reward/total"] for r in metrics(straight)]
 
 
+def test_what_was_judged_before_is_not_asked_again(line: SimpleNamespace, tmp_path: Path) -> None:
+    """The same run once more, from the cache: the hit rate says so, and the rewards are the same."""
+    with FakeEndpoint(NAMES) as server:
+        first = go("rl", tmp_path, *given(line, server, "rl.steps=2"))
+        assert len(server.bodies) == 12
+        again = go("rl", tmp_path, *given(line, server, "rl.steps=2", "name=again"))
+        assert len(server.bodies) == 12
+    rows, others = metrics(first), metrics(again)
+    assert [r["judge/cache_hit_rate"] for r in rows] == [0.0, 0.0]
+    assert [r["judge/cache_hit_rate"] for r in others] == [1.0, 1.0]
+    assert [r["judge/requests"] for r in others] == [0.0, 0.0]
+    for name in ("reward/total", "reward/judge", "reward/multiplier_std", "criteria/R1_max"):
+        assert [r[name] for r in rows] == [r[name] for r in others], name
+
+
+def test_a_local_judge_that_is_off_the_scale_stops_the_run(line: SimpleNamespace, tmp_path: Path) -> None:
+    """The agent itself as the judge: it was never taught to answer with labels, so it has not answered."""
+    more = (f"data.path={line.prompts}", f"policy.parent={line.sft}", f"rm.path={line.rm}", "rl.batch_size=6",
+            "judge=local", f"judge.path={line.sft}", "judge.prompt=compact", "judge.failed_window=12",
+            "reward=enhance", "critic.lr=0.01", "policy.max_length=1024", "rl.steps=4", "rl.preflight=false")  # fmt: skip
+    with pytest.raises(UserError) as caught:
+        go("rl", tmp_path, *more)
+    assert "step 2: the judge failed on 12 of the last 12 replies (12 off_scale)" in str(caught.value)
+    assert "judge.max_failed=0.5" in str(caught.value) and "--resume" in str(caught.value)
+    (run,) = (tmp_path / "rl" / "run").iterdir()
+    kept = latest_complete(run / "checkpoints")
+    assert kept is not None and kept.name == "step-000001" and not (run / "final").exists()
+    (row,) = metrics(run)
+    assert row["judge/outcome/off_scale"] == 1.0 and row["reward/kept_frac"] == 0.0
+    assert "reward/judge" not in row and row["reward/judge_not_scored_frac"] == 1.0
+    shown = [json.loads(text) for text in (run / "rollouts" / "step-000001.jsonl").open()]
+    assert len(shown) == 6 and {row["left_out"] for row in shown} == {"judge: off_scale"}
+    assert not any(row["kept"] for row in shown) and {row["judge"] for row in shown} == {None}
+
+
 def test_a_dead_endpoint_at_the_start_and_a_missing_key(line: SimpleNamespace, tmp_path: Path) -> None:
     with FakeEndpoint(NAMES, {"401": 1.0}) as server:
         with pytest.raises(UserError, match="http 401"):
@@ -136,30 +173,41 @@ def test_a_dead_endpoint_at_the_start_and_a_missing_key(line: SimpleNamespace, t
 
 
 def test_a_judge_on_this_machine_that_writes_its_reasons(line: SimpleNamespace, tmp_path: Path) -> None:
-    """A small model is taught two answers by heart, and one broken one: what it writes is read as an endpoint's is."""
+    """A small model is taught its answers by heart, a broken one and its repair among them: what it writes is read as
+    an endpoint's is, for all criteria together or one by one."""
     rubric = {
         "name": "r",
         "scale": [1, 5],
         "criteria": {"R1": {"name": "facts"}, "R4": {"applies_when": "asked"}},
     }
+    yes = '{"R1": {"reason": "ok", "score": 5}, "R4": {"reason": "", "score": null}}'
+    broken = '{"R1": {"score": 7}, "R4": {"score": 7}}'
+    note = (
+        f"\n(An earlier answer could not be read: {problem(broken, rubric)}.) {answer_form(rubric, 'json')}"
+    )
+    # (reply, the criterion asked for alone, what is added to the question): answer
     answers = {
-        "yes yes": '{"R1": {"reason": "ok", "score": 5}, "R4": {"reason": "", "score": null}}',
-        "no no": '{"R1": {"reason": "bad", "score": 1}, "R4": {"reason": "no", "score": 2}}',
-        "7 7": '{"R1": {"score": 7}, "R4": {"score": 7}}',
+        ("yes yes", None, ""): yes,
+        ("no no", None, ""): '{"R1": {"reason": "bad", "score": 1}, "R4": {"reason": "no", "score": 2}}',
+        ("7 7", None, ""): broken,
+        ("7 7", None, note(broken)): broken,
+        ("b b", None, ""): broken,
+        ("b b", None, note(broken)): '{"R1": {"score": 2}, "R4": {"score": 3}}',
+        ("yes yes", "R1", ""): '{"R1": {"reason": "ok", "score": 4}}',
+        ("yes yes", "R4", ""): '{"R4": {"score": null}}',
+        ("no no", "R1", ""): '{"R1": {"score": 1}}',
+        ("no no", "R4", ""): "no",
+        ("no no", "R4", note("no", "R4")): "no",
     }
-    rows = [
-        {
-            "messages": [
-                *judge_prompt(rubric, None, {}, [], reply, form="json"),
-                {"role": "assistant", "content": said},
-            ]
-        }
-        for reply, said in answers.items()
-    ] * 16
-    data = write(tmp_path / "judge.jsonl", rows)
+    rows = []
+    for (reply, only, added), said in answers.items():
+        asked = judge_prompt(rubric, None, {}, [], reply, form="json", only=only)
+        asked[-1]["content"] += added
+        rows.append({"messages": [*asked, {"role": "assistant", "content": said}]})
+    data = write(tmp_path / "judge.jsonl", rows * 8)
     given = ("policy.max_length=1200", "judge.max_length=1200", "judge.api.max_tokens=90")
     made = go("sft", tmp_path, f"data.path={data}", f"policy.parent={line.base}", "policy.train=full", "sft.epochs=40",
-              "sft.batch_size=6", "sft.max_steps=80", "optim.lr=0.01", "data.val_fraction=0", "engine.micro_tokens=20000", *given)  # fmt: skip
+              "sft.batch_size=11", "sft.max_steps=120", "optim.lr=0.01", "data.val_fraction=0", "engine.micro_tokens=20000", *given)  # fmt: skip
     cfg = config(
         "rl",
         tmp_path,
@@ -172,12 +220,27 @@ def test_a_judge_on_this_machine_that_writes_its_reasons(line: SimpleNamespace, 
     cfg.rubric.criteria, cfg.sop.stages = rubric["criteria"], {}
     judge = LocalJudge.open(cfg, Backbone.load(cfg))
     assert isinstance(judge, WritingJudge)
-    got = judge.score(
-        [{"scenario": {}, "history": [], "reply": reply} for reply in [*answers, "word " * 2000]]
-    )
-    assert [s.outcome for s in got] == ["ok", "ok", "unparsable", "too_long"], got
+
+    def judged(*replies: str) -> list[JudgeScore]:
+        return judge.score([{"scenario": {}, "history": [], "reply": reply} for reply in replies])
+
+    got = judged("yes yes", "no no", "7 7", "b b", "word " * 2000)
+    assert [s.outcome for s in got] == ["ok", "ok", "unparsable", "ok", "too_long"], got
     assert got[0].criteria == {"R1": 5.0, "R4": None} and got[1].criteria == {"R1": 1.0, "R4": 2.0}
     assert got[1].reasons == {"R1": "bad", "R4": "no"} and set(got[2].criteria.values()) == {None}
+    assert got[3].criteria == {"R1": 2.0, "R4": 3.0}  # the second try
+    cfg.judge.mode = "each"
+    alone = judged("yes yes", "no no")
+    assert alone[0].outcome == "ok" and alone[0].criteria == {"R1": 4.0, "R4": None}
+    assert alone[0].reasons == {"R1": "ok"}
+    # an answer on R1 is there, but a reply is scored by every criterion or not at all
+    assert alone[1].outcome == "unparsable" and set(alone[1].criteria.values()) == {None}
+
+
+def problem(answer: str, rubric: dict[str, Any], only: str | None) -> Unreadable:
+    with pytest.raises(Unreadable) as caught:
+        read_json(answer, Rubric.of(rubric), [only] if only else list(rubric["criteria"]))
+    return caught.value
 
 
 def test_a_judge_trains_on_the_worlds_labels_for_all_twelve_criteria(tmp_path: Path) -> None:

@@ -68,6 +68,9 @@ def test_b10_two_ranks_do_what_one_does(
             assert mine[name] == pytest.approx(value, rel=1e-4, abs=1e-6), name
     assert len({round(row["critic/loss"], 6) for row in one["rl"]}) == 10
     assert one["rl"][0]["line"] != [1.0, 0.0]
+    for mine, theirs in zip(two["rewards"], one["rewards"], strict=True):
+        assert list(mine) == list(theirs) and "reward/rm_e_correlation" in mine
+        assert mine == pytest.approx(theirs, rel=1e-5, abs=1e-7)
     # which context falls to which rank changes nothing, not even the order
     assert two["sample"] == one["sample"] and {"preference.jsonl", "judge.jsonl"} == one["sample"].keys()
     assert len(one["sample"]["judge.jsonl"]) > 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from judge_server import FakeEndpoint
 from stages_kit import settings
 from typer.testing import CliRunner
 
@@ -21,8 +23,9 @@ from repo_cli.errors import UserError
 from repo_cli.rewards.canaries import ABOUT, canaries
 from repo_cli.rewards.combine import COMBINERS, Mix
 from repo_cli.rewards.enhancement import apply_veto
+from repo_cli.rewards.judge_prompt import plain_line
 from repo_cli.rewards.shares import contributions, corrections, opposed
-from repo_cli.stages.reward import REJECTED, check, score_file
+from repo_cli.stages.reward import REJECTED, _contexts, check, score_file
 
 run = CliRunner()
 MANY = st.lists(st.tuples(*[st.floats(-3, 3, width=32)] * 3), min_size=2, max_size=8)
@@ -115,6 +118,66 @@ def test_reward_model_and_rules_side_by_side(line: SimpleNamespace, tmp_path: Pa
     for row in rows:
         e = max(-2.0, min(2.0, row["rules"]))
         assert row["total"] == pytest.approx(row["rm"] + abs(row["rm"]) * e / 2.0, abs=1e-4)
+
+
+def table_of(output: str) -> dict[str, list[str]]:
+    """The rows of the printed table by canary: the cells behind the number of contexts."""
+    rows = [
+        [cell.strip() for cell in text.split("│")[1:-1]]
+        for text in output.splitlines()
+        if text.startswith("│")
+    ]
+    return {row[0]: row[2:] for row in rows}
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("honest_score", [5, 1])
+def test_with_all_three_sources_the_judge_decides_what_pays(
+    line: SimpleNamespace, tmp_path: Path, language: str, honest_score: int
+) -> None:
+    """A judge that knows the honest reply of each context: no trick earns anything where it rates honesty 5 and all
+    else 1, every trick pays where it rates honesty 1 and all else 4."""
+    rubric = "hotel_zh" if language == "zh" else "hotel"
+    given_ = settings(
+        tmp_path, f"policy.parent={line.sft}", f"rm.path={line.rm}", "reward=enhance", "reward.n=1", "rm.scale=sigmoid",
+        "rules=hotel_guardrails", f"rubric={rubric}", f"world.language={language}", "policy.max_length=4000",
+        "judge=openai", "judge.api.model=m", "judge.scoring=json",
+    )  # fmt: skip
+    known = set()
+
+    def rate(user: str) -> int:
+        said = re.findall(r"^partner: (.*)$", user, re.MULTILINE)[-1]
+        reply = re.search(r"<<<REPLY (\w+)\n(.*?)\nREPLY \1>>>", user, re.DOTALL)[2]
+        return honest_score if (said, reply) in known else 6 - honest_score - (honest_score == 1)
+
+    with FakeEndpoint([f"R{i}" for i in range(1, 13)], rate=rate) as server:
+        cfg = compose("rl", [*given_, f"judge.api.url={server.url}"])
+        for context in _contexts(cfg, "world:gold", 4):
+            heard = next(m["content"] for m in reversed(context["prompt"]) if m["role"] == "user")
+            known.add((plain_line(heard), plain_line(context["honest"])))
+        lines, means = check(cfg, "world:gold", 4)
+        arguments = ["reward", "check", *given_, f"judge.api.url={server.url}", "--n", "4"]
+        asked = len(server.bodies)
+        done = run.invoke(app, arguments, env={"COLUMNS": "170"})
+        assert len(server.bodies) == asked  # the cache answers
+    assert list(means) == ["rm", "judge", "rules", "total"]
+    assert means["judge"] == (1.0 if honest_score == 5 else -1.0)
+    found = {row.name: row for row in lines}
+    assert set(found) == set(ABOUT)
+    shown = table_of(done.output)
+    for name, row in found.items():
+        assert row.wins["judge"] == (1.0 if honest_score == 5 else 0.0), name
+        assert shown[name][0] == f"{row.wins['rm']:.0%}" and shown[name][1] == f"{row.wins['judge']:.0%}"
+        assert shown[name][4] == f"{1 - row.wins['total']:.0%}", shown[name]
+        assert (shown[name][6] == "PAYS") == row.pays
+    assert found["promise stuffing"].wins["rules"] == found["wrong language"].wins["rules"] == 1.0
+    if honest_score == 5:
+        assert done.exit_code == 0 and not any(row.pays for row in lines), done.output
+        assert {row.wins["total"] for row in lines} == {1.0}
+    else:
+        assert done.exit_code == 2 and found["no-op"].pays and found["foreign gold"].pays, done.output
+        assert found["no-op"].earns_in == 1.0 and "no-op" in done.output.splitlines()[-1]
+        assert "pay at least as much as honesty" in done.output
 
 
 def test_score_writes_every_reply_with_its_scores(line: SimpleNamespace, tmp_path: Path) -> None:

@@ -95,10 +95,12 @@ def check(
     _quiet()
     stage = importlib.import_module("repo_cli.stages.reward")
     lines, means = stage.check(cfg, data, n)
-    table = Table(
-        "canary", "contexts", *(f"{c} prefers honest" for c in means), "gap in total", "",
-        caption="share of contexts in which the component scores the honest reply higher; gap: honest minus canary",
-    )  # fmt: skip
+    about = (
+        "share of contexts in which the component scores the honest reply higher; wins in: share in which the canary's "
+        "total is at least as high; gap: honest minus canary, mean"
+    )
+    sides = [f"{c} prefers honest" for c in means]
+    table = Table("canary", "contexts", *sides, "canary wins in", "gap in total", "", caption=about)
     for line in lines:
         cells = [
             Text(f"{line.wins[c]:.0%}", style="red" if line.gaps[c] <= 0 else "")
@@ -110,8 +112,11 @@ def check(
             f"{line.gaps['total']:+.2f}" if "total" in line.gaps else "not scored",
             style=BAD if line.pays else "",
         )
+        wins = Text(
+            "-" if line.earns_in is None else f"{line.earns_in:.0%}", style="red" if line.earns_in else ""
+        )
         verdict = Text("PAYS", style=BAD) if line.pays else Text("")
-        table.add_row(line.name, str(line.contexts), *cells, gap, verdict)
+        table.add_row(line.name, str(line.contexts), *cells, wins, gap, verdict)
     console = Console(highlight=False)
     console.print(table)
     console.print(
@@ -135,10 +140,6 @@ def _quiet() -> None:
     from repo_cli.quiet import quiet_libraries
 
     quiet_libraries()
-
-
-def _share(wins: float, ties: float) -> str:
-    return f"{wins:.0%}" + (f" ({ties:.0%} tie)" if ties else "")
 
 
 def _mean(values: list[float]) -> float:

@@ -1,4 +1,4 @@
-"""`repo rules check`, `explain`, `scan`, `new`: write rule sets, and see what they do."""
+"""`repo rules check`, `checks`, `explain`, `scan`, `new`: write rule sets, and see what they do."""
 
 from __future__ import annotations
 
@@ -49,6 +49,49 @@ def check(file: File) -> None:
     )
     if not report.ok or any(remark.serious for remark in remarks):
         raise typer.Exit(2)
+
+
+@app.command("checks", epilog=examples("repo rules checks", "repo rules checks price_grounded length --json"))
+def checks(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these.", show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, a check a key.")] = False,
+) -> None:
+    """List the numeric and state checks that a rule can name, with their arguments and defaults."""
+    from repo_cli.errors import UserError, nearest
+    from repo_cli.rewards.rule_checks import CHECKS
+
+    for name in names or ():
+        if name not in CHECKS:
+            guess = nearest(name, CHECKS)
+            raise UserError(f"{name}: no such check", hint=f"did you mean {guess}?" if guess else None)
+    chosen = {name: CHECKS[name] for name in sorted(names or CHECKS)}
+    if as_json:
+        rows = {
+            name: {"about": entry.about, "finds": entry.finds, "arguments": entry.defaults}
+            for name, entry in chosen.items()
+        }
+        typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("check", "finds", "about", "arguments and defaults", show_lines=True)
+    for name, entry in chosen.items():
+        # as they are written in a rule file
+        arguments = "\n".join(f"{key}: {json.dumps(value)}" for key, value in entry.defaults.items())
+        style = "green" if entry.finds == "success" else ""
+        table.add_row(
+            Text(name, style="bold"), Text(entry.finds, style=style), Text(entry.about), Text(arguments)
+        )
+    console = _console()
+    console.print(table)
+    console.print(
+        Text(
+            "in a rule: check: {name: length, max_words: 60}, on_match: -1.0 (a violation), or on_match and on_miss"
+        )
+    )
 
 
 @app.command(

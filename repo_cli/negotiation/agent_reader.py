@@ -122,7 +122,7 @@ _DIRECT = Bilingual(
     r"\b(?:could|can|would|might) (?:you|we|the hotel)? ?(?:do|go|manage|accept|offer|agree|set|make|consider|sell"
     r"|list|try|meet|[0-9])|\bhow about\b|\bwhat about\b|\bwould [0-9a-z -]{2,40}\b(?:work|be (?:ok|possible|fine"
     r"|acceptable))|\b(?:suggest|propose|ask for)\b|\bdoes [0-9]+[^.?!]{0,20} work"
-    r"|能不能|可不可以|[0-9一二三四五六七八九十百块元晚]+(?:一晚|每晚)?[,，]?(?:您|你)?(?:看|觉得)?(?:可以|行|合适"
+    r"|能不能|可不可以|(?<![0-9一二三四五六七八九十百块元晚])[0-9一二三四五六七八九十百块元晚]+(?:一晚|每晚)?[,，]?(?:您|你)?(?:看|觉得)?(?:可以|行|合适"
     r"|怎么样|如何|好|成)(?:吗|么|不)?|会不会(?:好|更|合适|容易|方便)|想跟(?:您|你)谈|建议|希望"
 )
 

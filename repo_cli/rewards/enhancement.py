@@ -42,6 +42,16 @@ def enhance(rm: Tensor, judge: Tensor, rules: Tensor, n: float, min_gain: float 
     return rm + rm.abs().clamp(min=min_gain) * share
 
 
+def multiplier(rm: Tensor, e: Tensor, n: float) -> Tensor:
+    """What R_rm is multiplied by, `[batch]`: 1 + E/n where R_rm >= 0, 1 - E/n where it is below; 0 to 2.
+
+    e: E of each reply; NaN (neither judge nor rules scored) leaves R_rm alone: 1. What min_gain and the veto add
+    is no multiple of R_rm, and is not in it.
+    """
+    share = torch.where(e.isnan(), 0.0, e) / n
+    return 1.0 + torch.where(rm < 0, -share, share)
+
+
 def apply_veto(total: Tensor, hard_broken: Tensor, veto: float | None) -> Tensor:
     """min(R, -veto) where a hard rule is broken (`hard_broken` bool `[batch]`); veto None changes nothing."""
     if veto is None:

@@ -8,10 +8,11 @@ device: `take` hands them each reply while others are still being generated (ear
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,18 +21,19 @@ from repo_cli.errors import SavedStop, UserError
 from repo_cli.models.backbone import Backbone
 from repo_cli.rewards.combine import COMBINERS, READS, Mix, Moments, programmatic, sources
 from repo_cli.rewards.early import Early
-from repo_cli.rewards.enhancement import apply_veto, correction
+from repo_cli.rewards.enhancement import apply_veto, multiplier
 from repo_cli.rewards.judge import Judge, LocalJudge
 from repo_cli.rewards.judge_prompt import FAILED, ITS_OWN_DOING, JudgeScore
 from repo_cli.rewards.judge_remote import RemoteJudge
 from repo_cli.rewards.judge_watch import SPENT, JudgeWatch, judge_spending
+from repo_cli.rewards.means import Means, mean_over_ranks
 from repo_cli.rewards.own import OwnRewards
 from repo_cli.rewards.reward_model import RewardModel
 from repo_cli.rewards.rubric import Rubric, normalise_judge
 from repo_cli.rewards.rules import RuleSet
 from repo_cli.rewards.scores import RewardParts, missing
 from repo_cli.rewards.shares import contributions, corrections, opposed
-from repo_cli.training.distributed import all_gather_objects, all_max, all_sum, world_size
+from repo_cli.training.distributed import all_gather_objects, all_sum, world_size
 
 MUTED = 0.1  # |R_rm| below this leaves judge and rules almost without effect
 
@@ -150,7 +152,7 @@ class Ensemble:
         Returns (total `[batch]`, keep `[batch]` bool, stats over all ranks). `keep` is False for a reply
         that takes no part in the update: the judge failed on it and `judge.on_missing` is drop_row (or the
         failure may be the reply's own doing), or nothing that the combination reads was scored. Its total is 0
-        and means nothing.
+        and means nothing. Beside it E, the multiplier and the reason are put into `parts`.
 
         Raises SavedStop, on all ranks, when the reward model's score is not finite, when the judge fails on too
         many replies (`judge.max_failed`), and when a reward of the user's own failed.
@@ -171,6 +173,10 @@ class Ensemble:
             keep &= ~torch.tensor(own, dtype=torch.bool)
             self.watch.check()
         total = torch.where(keep, total, torch.zeros_like(total))
+        parts.e = corrections(parts.judge, programmatic(parts.rules, self.mix, parts.own), self.mix.n)
+        if reward.combine == "enhance":
+            parts.multiplier = multiplier(parts.rm, parts.e, self.mix.n)
+        parts.left_out = ["" if kept else parts.why_left_out(i) for i, kept in enumerate(keep.tolist())]
         return total, keep, self._stats(parts, total, keep, mix)
 
     def _check_rm(self, parts: RewardParts) -> None:
@@ -198,7 +204,7 @@ class Ensemble:
     def _stats(self, parts: RewardParts, total: Tensor, keep: Tensor, mix: Mix) -> dict[str, float]:
         """Means over all ranks. The names and their order are the same on each, as the sums demand."""
         size = float(len(parts))
-        table = _Means()
+        table = Means()
         table.spread("reward/total", torch.where(keep, total, torch.nan))
         table.mean("reward/kept_frac", keep.float())
         if self.rm is not None:
@@ -214,8 +220,10 @@ class Ensemble:
                 for name, (used, of) in judge_spending(self.judge.spent()).items():
                     table.ratio(name, used, 1.0 / world_size() if of is None else of)
             table.mean("judge/label_mass", parts.judge_mass if parts.judge_mass is not None else missing(0))
+            table.not_scored("reward/judge", parts.judge)
             for name in self.rubric.criteria if self.rubric else ():
-                table.mean(f"reward/judge/{name}", parts.judge_criteria[name])
+                table.spread(f"reward/judge/{name}", parts.judge_criteria[name], f"criteria/{name}")
+                table.not_scored(f"criteria/{name}", parts.judge_criteria[name])
         if self.rules is not None:
             table.spread("reward/rules", parts.rules)
             table.mean("reward/hard_broken_frac", parts.hard.float())
@@ -223,24 +231,29 @@ class Ensemble:
             table.ratio("reward/rules_not_scored_frac", float(skipped), size)
             late = sum(bool(r.timeouts) for r in parts.rule_results)
             table.ratio("reward/rules_timeout_frac", float(late), size)
+            silent = Counter(rule for r in parts.rule_results for rule in {n[0] for n in r.not_scored})
             for rule in self.rules.by_id:
                 added = [f.weight for r in parts.rule_results for f in r.fired if f.rule == rule]
                 table.ratio(f"reward/rules/{rule}", sum(added), size)
+                table.ratio(f"rules/{rule}/fired_frac", float(len(added)), size)
+                table.ratio(f"rules/{rule}/not_scored_frac", float(silent[rule]), size)
         for name, scores in parts.own.items():
             table.spread(f"reward/own/{name}", scores)
             table.mean(f"reward/own/{name}_not_scored_frac", scores.isnan().float())
-        coded = programmatic(parts.rules, self.mix, parts.own)
-        if self.cfg.reward.combine == "enhance":
-            table.mean("reward/enhancement", correction(parts.judge, coded, self.mix.n) / self.mix.n)
+        assert parts.e is not None
+        e = parts.e
+        if parts.multiplier is not None:
+            table.spread("reward/multiplier", parts.multiplier)
+            table.spread("reward/enhancement", e / self.mix.n)
+            table.not_scored("reward/enhancement", e)
         seen = torch.where(keep, total, torch.nan)
         reward = self.cfg.reward.combine
         added_by = contributions(reward, parts.rm, parts.judge, parts.rules, total, mix, parts.own)
         for name, part in added_by.items():
             table.cross(f"variance_share/{name}", part, seen)
-        e = corrections(parts.judge, coded, self.mix.n)
-        if self.rm is not None and reward != "rm":
+        if self.rm is not None and (self.judge is not None or self.rules is not None or parts.own):
             table.cross("rm_e", parts.rm, e)
-            means = [_mean_over_ranks(torch.where(e.isnan(), torch.nan, parts.rm)), _mean_over_ranks(e)]
+            means = [mean_over_ranks(torch.where(e.isnan(), torch.nan, parts.rm)), mean_over_ranks(e)]
             table.mean("reward/opposed_frac", opposed(parts.rm, e, *means))
         out = table.over_ranks()
         if isinstance(self.judge, RemoteJudge):
@@ -260,79 +273,6 @@ def parts_of(combine: str, own: Iterable[str] = ()) -> tuple[str, ...]:
     """Names of what can add to the total of a combination, in the order of the log."""
     built_in = (name for name in ("rm", "judge", "rules") if name in READS[combine])
     return (*built_in, *(f"own/{name}" for name in own if "own" in READS[combine]), "veto")
-
-
-class Spread2(NamedTuple):
-    """Variances and covariance of two quantities over the replies of all ranks."""
-
-    var_x: float
-    var_y: float
-    cov: float
-
-
-class _Means:
-    """Named means that are right over ranks of any size: sums and counts are added, and divided once."""
-
-    def __init__(self) -> None:
-        self.sums: dict[str, tuple[float, float]] = {}
-        self.spreads: dict[str, tuple[float, float, float]] = {}
-        self.ends: dict[str, float] = {}
-        self.crosses: dict[str, tuple[float, ...]] = {}
-        self.covariance: dict[str, Spread2] = {}
-
-    def ratio(self, name: str, total: float, count: float) -> None:
-        self.sums[name] = (total, count)
-
-    def mean(self, name: str, x: Tensor) -> None:
-        seen = x[~x.isnan()].double()
-        self.ratio(name, float(seen.sum()), float(len(seen)))
-
-    def spread(self, name: str, x: Tensor) -> None:
-        """Mean, standard deviation, least and greatest of the entries that are scored."""
-        seen = x[~x.isnan()].double()
-        self.spreads[name] = (float(seen.sum()), float(seen.square().sum()), float(len(seen)))
-        self.ends[f"{name}_max"] = float(seen.max()) if len(seen) else -torch.inf
-        self.ends[f"{name}_min"] = float(-seen.min()) if len(seen) else -torch.inf
-
-    def cross(self, name: str, x: Tensor, y: Tensor) -> None:
-        """Variances and covariance of two quantities where both are scored; found in `covariance` afterwards."""
-        both = ~(x.isnan() | y.isnan())
-        a, b = x[both].double(), y[both].double()
-        sums = (a.sum(), b.sum(), a.square().sum(), b.square().sum(), (a * b).sum())
-        self.crosses[name] = (*(float(v) for v in sums), float(both.sum()))
-
-    def over_ranks(self) -> dict[str, float]:
-        tables = (self.sums, self.spreads, self.crosses)
-        flat = [v for table in tables for sums in table.values() for v in sums]
-        added = all_sum(torch.tensor(flat, dtype=torch.float64)).tolist()
-        ends = all_max(torch.tensor(list(self.ends.values()), dtype=torch.float64)).tolist()
-        out: dict[str, float] = {}
-        for i, name in enumerate(self.sums):
-            total, count = added[2 * i : 2 * i + 2]
-            if count:
-                out[name] = total / count
-        at = 2 * len(self.sums)
-        for i, name in enumerate(self.spreads):
-            total, squares, count = added[at + 3 * i : at + 3 * i + 3]
-            if count:
-                out[name] = total / count
-                out[f"{name}_std"] = max(0.0, squares / count - (total / count) ** 2) ** 0.5
-        at += 3 * len(self.spreads)
-        for i, name in enumerate(self.crosses):
-            x, y, xx, yy, xy, count = added[at + 6 * i : at + 6 * i + 6]
-            if count:
-                x, y = x / count, y / count
-                self.covariance[name] = Spread2(xx / count - x * x, yy / count - y * y, xy / count - x * y)
-        for name, value in zip(self.ends, ends, strict=True):
-            if value != -float("inf"):
-                out[name] = -value if name.endswith("_min") else value
-        return out
-
-
-def _mean_over_ranks(x: Tensor) -> float:
-    seen = x[~x.isnan()].double()
-    total, count = all_sum(torch.tensor([float(seen.sum()), float(len(seen))], dtype=torch.float64)).tolist()
-    return float(total / count) if count else 0.0
 
 
 def _global_moments(parts: RewardParts, mix: Mix) -> Moments:

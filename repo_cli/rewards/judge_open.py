@@ -35,10 +35,11 @@ def judge_maker(cfg: Any) -> Callable[[Rubric | None], Judge]:
 
         from repo_cli.models.backbone import Backbone
 
-        path = Path(cfg.judge.path).expanduser()
-        adapter = any((path / part / "adapter_config.json").is_file() for part in ("", "final"))
-        if adapter:
-            cfg.policy.parent = cfg.judge.path  # its manifest names the base that it stands on
+        # no policy is at work here: the base is the judge's own, which the manifest of an adapter names
+        if Path(cfg.judge.path).expanduser().exists():
+            cfg.policy.parent = cfg.judge.path
+        else:
+            cfg.policy.parent, cfg.policy.path = None, cfg.judge.path
         first = LocalJudge.open(
             cfg, Backbone.load(cfg, cfg.engine.device if cfg.engine.device != "auto" else "cpu")
         )

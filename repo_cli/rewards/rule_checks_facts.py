@@ -9,11 +9,11 @@ from repo_cli.negotiation.numbers_en import scan_en
 from repo_cli.negotiation.numbers_zh import scan_zh
 from repo_cli.rewards.rule_check_base import check
 from repo_cli.rewards.rule_cues import Cue
-from repo_cli.rewards.rule_reading import CLEAR, Finding, NotScored, Reading, Situation, near
+from repo_cli.rewards.rule_reading import CLEAR, Finding, NotScored, Reading, Situation, Span, near
 
 _PERCENT = Cue(
-    r"(?i)(\d+(?:\.\d+)?)\s*(?:%|per ?cent\b|pct\b)|百分之\s*(\d+(?:\.\d+)?|[一二三四五六七八九十]+)"
-    r"|(\d+|[一二三四五六七八九十]+)个百分点"
+    r"(?i)(?<!\d)(\d+(?:\.\d+)?)\s*(?:%|per ?cent\b|pct\b)|百分之\s*(\d+(?:\.\d+)?|[一二三四五六七八九十]+)"
+    r"|((?<!\d)\d+|(?<![一二三四五六七八九十])[一二三四五六七八九十]+)个百分点"
 )
 _ZH_DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")}
 _COUNTED_EN = (
@@ -24,7 +24,7 @@ _COUNTED_EN = (
 )
 _COUNT = Cue(
     rf"(?i)(?<![\d./-])(\d[\d,]*)\s+(?:\w+\s+){{0,2}}?(?:{_COUNTED_EN})\b"
-    r"|(?<![\d./月-])(\d+)\s*(?:多|余)?\s*(?:次|人次|位|个(?:客人|人|订单)|名(?:客人|旅客)|单|间夜|"
+    r"|(?<![\d./月-])(\d+)\s*(?:(?:多|余)\s*)?(?:次|人次|位|个(?:客人|人|订单)|名(?:客人|旅客)|单|间夜|"
     r"家(?:酒店|店)?|间|条|组|人(?=[^民]))"
 )
 _ONES = "one|two|three|four|five|six|seven|eight|nine"
@@ -55,7 +55,7 @@ _GROWN = Cue(
     r"|(?:搜索|流量|浏览|订单|预订|客流|点击|转化|入住率|收入|关注度?)[^，。？！；]{0,6}(?:掉|跌|降|少"
     r"|下滑|缩水|涨|增|多)(?:了|掉|到)?"
     r"(?:近|将近|快|差不多)?(?:一半|三分之[一二]|大半|四分之[一三])"
-    r"|[一两二三四五六七八九几十\d]+倍的?(?:搜索|需求|浏览|访问|订单|流量|点击|客流|客人)"
+    r"|(?<![一两二三四五六七八九几十\d])[一两二三四五六七八九几十\d]+倍的?(?:搜索|需求|浏览|访问|订单|流量|点击|客流|客人)"
 )
 # what is promised is no count of what was: other rules see to it
 _TO_COME = re.compile(
@@ -72,7 +72,7 @@ _SHARE = Cue(
     r"|[一二三四五六七八九十]分之[一二三四五六七八九](?!折)"
     r"|(?<![打让便宜降优惠])[一二三四五六七八九][五]?成(?:多|以上|左右)?(?:的)?(?:客人|人|旅客|订单|用户|"
     r"访客|酒店|游客|住客|顾客)"
-    r"|(?:[两三四五六七八九十百]|\d+)个(?:客人|人|订单|访客|游客|用户)?[里中](?:面|头)?[，,]?(?:就|"
+    r"|(?:[两三四五六七八九十百]|(?<!\d)\d+)个(?:客人|人|订单|访客|游客|用户)?[里中](?:面|头)?[，,]?(?:就|"
     r"至少)?有?[一两三四五六七八九\d]+个?"
     r"|\b(?:half|(?:a|one|two|three) (?:quarters?|thirds?|fifths?)|a quarter) of "
     r"(?:the |all |our |your |those )*(?:guests|travell?ers|people|users|customers|visitors|searchers|"
@@ -98,7 +98,7 @@ _SPELT_EN = Cue(
     rf"(?:\w+\s+)??(?:{_COUNTED_EN}|per ?cent)\b"
 )
 _SPELT_ZH = Cue(
-    r"(?<![分之第])([一二两三四五六七八九]*[十百千万][一二两三四五六七八九十百千万零]*)(?:多|来|几)?(?:人次"
+    r"(?<![分之第])([一二两三四五六七八九]{0,4}[十百千万][一二两三四五六七八九十百千万零]{0,16})(?:多|来|几)?(?:人次"
     r"|次(?!日)|位|个(?:客人|人|订单|"
     r"用户)|名(?:客人|旅客)|单(?!早)|间夜|人(?=在|看|搜|浏览|找|想))"
 )
@@ -158,10 +158,14 @@ def figures_grounded(r: Reading) -> Finding | None:
     ]
     cuts = [100 * (current - p) / current for p in prices] if current else []
     applies = False
+    of_prices: dict[Span, bool] = {}
     for m in _PERCENT.finditer(r.text):
         applies = True
         value = float(m[1]) if m[1] else zh_number(m[2] or m[3])
-        of_price = not _OF_DEMAND.search(r.cut(r.sentence_of(m.span())))
+        sentence = r.sentence_of(m.span())
+        if sentence not in of_prices:
+            of_prices[sentence] = not _OF_DEMAND.search(r.cut(sentence))
+        of_price = of_prices[sentence]
         if not near(value, known if of_price else r.at.fact_values()) and not (
             of_price and near(value, cuts, 1.0)
         ):

@@ -207,8 +207,13 @@ _PROPOSES = Screened(
 _CLAUSES = re.compile(r"[,;:.!?，；：。！？\n](?!\d)")
 
 
+#: Characters around an amount that are read for who says it: no sentence that people write is longer.
+NEAR = 200
+
+
 def _is_claim(r: Reading, amount: Amount) -> bool:
     start, end = r.sentence_of(amount.span)
+    start, end = max(start, amount.span[0] - NEAR), min(end, amount.span[1] + NEAR)
     if _CLAIM.search(r.text[start : amount.span[0]]):
         return True
     breaks = [start, *(m.end() for m in _CLAUSES.finditer(r.text, start, end)), end]
@@ -219,7 +224,7 @@ def _is_claim(r: Reading, amount: Amount) -> bool:
 
 
 def _differences(values: list[float]) -> list[float]:
-    return [abs(a - b) for a, b in product(values, values) if a != b]
+    return [abs(a - b) for a, b in product(set(values), repeat=2) if a != b]
 
 
 @check()

@@ -81,6 +81,7 @@ def competitor_price_as_sourced(r: Reading) -> Finding | None:
     return CLEAR if applies else None
 
 
+NEAR = 100  # characters before a name that are read for a gap
 # "45 yuan above Platform B"
 _GAP_BEFORE = re.compile(
     r"(?i)(?<![\d./-])(\d{1,3})(?: yuan| CNY| kuai| a night| per night)* (?:above|over|below|under"
@@ -113,7 +114,8 @@ def _wrong_gap(
     r: Reading, mention: re.Match[str], sourced: dict[str, list[float]], every: list[float]
 ) -> Finding | None:
     """A gap to a competitor, put before its name, that lies between none of the prices of the talk and its own."""
-    found = _GAP_BEFORE.search(r.text[: mention.start()]) or _GAP_AFTER.match(r.text, mention.end())
+    at = mention.start()
+    found = _GAP_BEFORE.search(r.text, max(0, at - NEAR), at) or _GAP_AFTER.match(r.text, mention.end())
     current = r.at.maybe("current_price")
     gap = _gap_value(found[1]) if found else None
     if found is None or gap is None or current is None or gap > 0.45 * current:

@@ -31,6 +31,7 @@ _IS_RATIO = re.compile(
 _OF_PRICE = re.compile(
     r"(?i)(?:\b(?:on|off|of|from) )?(?:the |your )?(?<![\d.])(\d{2,5})(?![\d.]\d)(?: yuan| CNY|元|块)?"
 )
+FAR = 200  # characters between two amounts that have nothing to do with each other any more
 _OF_ROOM = re.compile(r"(?i)\b(?:the|your) (?:deluxe \w+|room|rate|price)\b")
 
 
@@ -45,6 +46,8 @@ def ratio_price_agree(r: Reading, *, tolerance: float = 0.01) -> Finding | None:
         for amount in r.plain_amounts:
             span = (min(ratio.span[0], amount.span[0]), max(ratio.span[1], amount.span[1]))
             gap = r.text[min(ratio.span[1], amount.span[1]) : max(ratio.span[0], amount.span[0])]
+            if len(gap) > FAR:
+                continue
             # "a tenth off 388 takes it to 338": what the discount is taken from, and what it is of, say nothing
             gap = _OF_ROOM.sub(
                 "it", _OF_PRICE.sub(lambda m: " " if near(float(m[1]), [current]) else m[0], gap)
@@ -101,8 +104,8 @@ def _cuts(r: Reading, current: float) -> list[Amount]:
 
 
 def _before(r: Reading, amount: Amount) -> str:
-    """The words of its sentence before an amount."""
-    return r.text[r.sentence_of(amount.span)[0] : amount.span[0]]
+    """The words of its sentence before an amount, the nearest."""
+    return r.text[max(r.sentence_of(amount.span)[0], amount.span[0] - FAR) : amount.span[0]]
 
 
 def _alone(r: Reading, ratio: Amount, amount: Amount, current: float) -> bool:
@@ -114,13 +117,16 @@ def _alone(r: Reading, ratio: Amount, amount: Amount, current: float) -> bool:
 
 
 _NUMBER = r"(\d+(?:\.\d+)?)"
+# where nothing stands before it, a number is tried at its first digit only: a long run of digits would else take the
+# square of its length
+_FIRST = rf"(?<!\d){_NUMBER}"
 # a bare "-" between figures is a date or a range ("06-18 is 388"), unless "=" follows or it stands apart
 _SUMS = Cue(
-    rf"(?i)(?<![\d/-]){_NUMBER}\s*(?:yuan|cny|元|块)?\s*"
+    rf"(?i)(?<![\d/-]){_NUMBER}\s*(?:(?:yuan|cny|元|块)\s*)?"
     rf"(minus|less|plus|times|减去?|加上?|乘以?|(?<=\s)[-−+x×*](?=\s)|"
-    rf"[-−+x×*](?=\s*\d+(?:\.\d+)?\s*(?:yuan|cny|元|块)?\s*=))"
+    rf"[-−+x×*](?=\s*\d+(?:\.\d+)?\s*(?:(?:yuan|cny|元|块)\s*)?=))"
     rf"\s*{_NUMBER}\s*"
-    rf"(?:yuan|cny|nights?|元|块|晚)?\s*(?:is|are|makes?|equals?|gives?|leaves?|comes to|=|就是|等于|是|"
+    rf"(?:(?:yuan|cny|nights?|元|块|晚)\s*)?(?:is|are|makes?|equals?|gives?|leaves?|comes to|=|就是|等于|是|"
     rf"得)\s*(?:you |us |me )?"
     rf"(?:about |only |just )?{_NUMBER}"
 )
@@ -139,7 +145,7 @@ _STEP = Cue(
     rf"|从{_NUMBER}{_UNIT}(?:降|调|减|变)?到{_NUMBER}{_UNIT}[，,]?(?:也)?(?:就|才)?(?:只)?(?:少|降|差|便宜|"
     rf"省|减|让)(?:了"
     rf"|下)?{_NUMBER}{_NONE}"
-    rf"|{_NUMBER}{_UNIT}(?:和|跟|与|比|到|离){_NUMBER}{_UNIT}(?:之间|中间)?(?:就|才|也就)?(?:只)?(?:相?差|"
+    rf"|{_FIRST}{_UNIT}(?:和|跟|与|比|到|离){_NUMBER}{_UNIT}(?:之间|中间)?(?:就|才|也就)?(?:只)?(?:相?差|"
     rf"贵|便宜|高|低)(?:了"
     rf"|出)?{_NUMBER}{_NONE}"
 )
@@ -193,7 +199,7 @@ _NIGHTS = Cue(
     rf"|(?<!\d){_N}晚\s*[x×乘*]\s*以?{_NUMBER}{_UNIT}(?:是|等于|得|=|就是){_NUMBER}{_NONE}"
 )
 _EACH = Cue(
-    rf"(?i){_NUMBER}{_UNIT}(?:每晚|一晚)?[，,]?(?:乘以?|[x×*])?{_N}晚[，,]?(?:就是|是|等于|得|合计|总价|"
+    rf"(?i){_FIRST}{_UNIT}(?:每晚|一晚)?[，,]?(?:乘以?|[x×*])?{_N}晚[，,]?(?:就是|是|等于|得|合计|总价|"
     rf"加起来|(?:总|一)共|共)(?:计"
     rf"|是)?{_NUMBER}{_NONE}"
     rf"|\b{_NUMBER}{_UNIT}(?: (?:each|a night|per night))? (?:for|times) {_N} nights? (?:is|comes? to|makes?"

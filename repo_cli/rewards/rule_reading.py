@@ -7,6 +7,7 @@ A situation is read once and can be shared by many replies; everything in it is 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -263,7 +264,11 @@ class Reading:
         return spans
 
     def sentence_of(self, span: Span) -> Span:
-        return next((s for s in self.sentences if s[0] <= span[0] < s[1]), (0, len(self.text)))
+        """The sentence that a span begins in; the whole text where it begins behind the last."""
+        at = bisect_right(self.sentences, (span[0], len(self.text))) - 1
+        if at >= 0 and self.sentences[at][0] <= span[0] < self.sentences[at][1]:
+            return self.sentences[at]
+        return 0, len(self.text)
 
     def clause_of(self, span: Span) -> Span:
         """The clause around a span: between commas, semicolons, colons and the ends of its sentence."""

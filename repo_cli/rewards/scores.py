@@ -25,6 +25,10 @@ class RewardParts:
     no score. rule_results: the rules that fired, with their places in the text. own: scores of rewards of the
     user's own by name, without their weights; own_fault: (why there are none, what to do), where the user's
     code failed.
+
+    What `Ensemble.total` makes of them: e: E_judge + E_rules (and the user's own, where they join it), clipped.
+    multiplier: of the reward model's score, where reward.combine is enhance. left_out: why a reply takes no part in the
+    update, "" where it does.
     """
 
     rm: Tensor
@@ -37,6 +41,9 @@ class RewardParts:
     rule_results: list[RuleResult] = field(default_factory=list)
     own: dict[str, Tensor] = field(default_factory=dict)
     own_fault: tuple[str, str] | None = None
+    e: Tensor | None = None
+    multiplier: Tensor | None = None
+    left_out: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.rm)
@@ -68,11 +75,24 @@ class RewardParts:
     def fired(self) -> list[list[Any]]:
         return [r.fired for r in self.rule_results] or [[] for _ in range(len(self))]
 
+    def why_left_out(self, i: int) -> str:
+        """The reason, of a reply that is not kept."""
+        if self.judge_outcomes and self.judge[i].isnan():
+            outcome = self.judge_outcomes[i]
+            return f"judge: {'not_applicable' if outcome == 'ok' else outcome}"
+        return "nothing that the reward reads was scored"
+
     def row(self, i: int) -> dict[str, Any]:
         """Everything about reply `i`, fit for JSON (None = not scored)."""
         out: dict[str, Any] = {name: _plain(getattr(self, name)[i]) for name in ("rm", "judge", "rules")}
         if self.own:
             out["own"] = {name: _plain(values[i]) for name, values in self.own.items()}
+        for name in ("e", "multiplier"):
+            values = getattr(self, name)
+            if values is not None:
+                out[name] = _plain(values[i])
+        if self.left_out and self.left_out[i]:
+            out["left_out"] = self.left_out[i]
         if self.judge_criteria:
             out["criteria"] = {name: _plain(values[i]) for name, values in self.judge_criteria.items()}
         if self.judge_outcomes:

@@ -166,7 +166,8 @@ def _repeats(ids: list[int], n: int = 4) -> float:
 
 
 def rollout_rows(items: list[Item], parts: Any, totals: torch.Tensor, most: int) -> list[dict[str, Any]]:
-    """Replies to read, each with all its scores (at most `most` of this rank's)."""
+    """Replies to read, each with all its scores, E, the multiplier, and why it was not kept (at most `most` of this
+    rank's)."""
     rows = []
     for i, item in enumerate(items[:most]):
         prompt = item.row["prompt"]
@@ -177,6 +178,7 @@ def rollout_rows(items: list[Item], parts: Any, totals: torch.Tensor, most: int)
                 **({"answer": item.answer} if item.answer is not None else {}),
                 "finished": item.reply.finished,
                 "kept": item.keep,
+                **({} if item.keep else {"left_out": "an empty reply"}),
                 "total": float(totals[i]),
                 **parts.row(i),
             }

@@ -107,6 +107,11 @@ class Line:
     example: tuple[str, str] = ("", "")
 
     @property
+    def earns_in(self) -> float | None:
+        """Share of the contexts in which its total is at least the honest reply's; None where none has both."""
+        return 1.0 - self.wins["total"] if "total" in self.wins else None
+
+    @property
     def pays(self) -> bool:
         """Whether the trick earns at least as much as honesty, on average in the total."""
         return self.gaps.get("total", 1.0) <= 0
@@ -148,8 +153,8 @@ def compare(
     lines = [_line(name, len(contexts), scored, texts) for name in (REJECTED, *ABOUT)]
     means = {}
     for component in scored[0, "honest"]:
-        seen = [scored[i, "honest"][component] for i in range(len(contexts))]
-        seen = [value for value in seen if value is not None]
+        every = (scored[i, "honest"][component] for i in range(len(contexts)))
+        seen = [value for value in every if value is not None]
         if seen:
             means[component] = sum(seen) / len(seen)
     return [line for line in lines if line.contexts], means

@@ -21,7 +21,7 @@ REWARDS = (
     ("reward/rm", "Reward model", "calibrated score, mean of the step"),
     ("reward/judge", "Judge", "weighted mean of the criteria, −1 to 1"),
     ("reward/rules", "Rules", "sum of the weights that a reply earns, mean"),
-    ("reward/enhancement", "Enhancement E", "judge and rules together, clipped at ±n"),
+    ("reward/enhancement", "Enhancement E/n", "judge and rules together, −1 to 1"),
     ("reward/hard_broken_frac", "Replies that break a hard rule", "share of the step's replies"),
 )
 STATE = (
@@ -73,11 +73,11 @@ def _stage(stage: str, runs: list[RunLog]) -> dict[str, Any]:
     known = [key for key, _, _ in (*REWARDS, *STATE)]
     keys = list(dict.fromkeys(key for run in runs for key in run.series))
     is_rl = any(key.startswith("reward/") for key in keys)
-    own = [(k, f"Your own: {k.removeprefix(OWN)}", "mean of the step") for k in keys if _is_own(k)]
-    known += [key for key, _, _ in own]
-    others = [
-        k for k in keys if k not in known and not k.startswith(("dev/", "reward/rules/", "reward/judge/"))
-    ]
+    mine = [(k, f"Your own: {k.removeprefix(OWN)}", "mean of the step") for k in keys if _is_own(k)]
+    known += [key for key, _, _ in mine]
+    # drawn in parts of their own, or too many for charts
+    apart = ("dev/", "reward/rules/", "reward/judge/", "rules/", "criteria/")
+    others = [k for k in keys if k not in known and not k.startswith(apart)]
     others.sort(key=lambda k: (not k.startswith(stage), k.startswith(("timing/", "memory/")), k))
     named = [(key, key, "") for key in others]
     first, rest = (named[:6], named[6:]) if not is_rl else ([], named)
@@ -89,7 +89,7 @@ def _stage(stage: str, runs: list[RunLog]) -> dict[str, Any]:
             {"name": r.label, "tone": tones[id(r)], "steps": f"{r.last_step:g}", "count": r.count} for r in runs
         ],
         "is_rl": is_rl,
-        "rewards": _cards(_units((*REWARDS, *own), runs) if is_rl else first, runs, tones, smooth=True)
+        "rewards": _cards(_units((*REWARDS, *mine), runs) if is_rl else first, runs, tones, smooth=True)
         + ([_criteria(runs), _shares(runs)] if is_rl else []),
         "hacking": hacking(runs, tones) if is_rl else None,
         "persuasion": persuasion_curve(runs, tones) if is_rl else None,
