@@ -20,6 +20,9 @@ from repo_cli.config.compose import conf_dir
 from repo_cli.config.overrides import Places, assign, parse
 from repo_cli.errors import UserError
 from repo_cli.launch.differences import differences, tell_differences, write_record
+from repo_cli.launch.slurm_env import still_queued
+from repo_cli.training.alive import slurm_job
+from repo_cli.training.run_lock import refuse_held
 from repo_cli.training.rundir import RunDir, disk_errors, find_run
 
 #: What may differ between a run and the command that resumes it with resume=auto.
@@ -33,8 +36,8 @@ def prepare(cfg: Config, overrides: Sequence[str]) -> tuple[Config, Path]:
     """(configuration, run directory) to start with: the run that `resume` means, or a new one.
 
     Raises:
-        UserError: something that the stage needs is not there, resume=PATH is no run of this stage, or the keys
-            typed beside it do not fit.
+        UserError: something that the stage needs is not there, resume=PATH is no run of this stage, the keys typed
+            beside it do not fit, or somebody else is at work in the run or queues for it.
     """
     run = find_run(cfg, fits=lambda run: same_task(cfg, run)) if cfg.resume else None
     if run is None:
@@ -46,6 +49,7 @@ def prepare(cfg: Config, overrides: Sequence[str]) -> tuple[Config, Path]:
             )
             cfg = dataclasses.replace(cfg, resume=None)
         return cfg, new_run(cfg, overrides)
+    refuse_busy(run.path)
     frozen = load_frozen(run.path)
     if cfg.resume == "auto":
         going = dataclasses.replace(
@@ -64,6 +68,14 @@ def prepare(cfg: Config, overrides: Sequence[str]) -> tuple[Config, Path]:
     with disk_errors(run.path):
         save_frozen(going, run.config)
     return going, run.path
+
+
+def refuse_busy(path: Path) -> None:
+    """UserError where another process writes in the directory, or Slurm still has a job that will."""
+    refuse_held(path)
+    number = still_queued(path)
+    if number and number != (slurm_job() or "").partition("_")[0]:
+        raise UserError(f"{path}: job {number} is still in the queue", hint=f"wait, or scancel {number}")
 
 
 def new_run(cfg: Config, overrides: Sequence[str], path: Path | None = None) -> Path:

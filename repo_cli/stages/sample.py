@@ -220,7 +220,7 @@ def _write(session: Session, backbone: Backbone, made: Contexts, who: str) -> No
         f"{found['replies']} replies of {found['reply_tokens']:.1f} tokens, {found['cut_off']} cut off; "
         f"{found['pairs']} pairs, {found['graded']} graded"
     )
-    with session.run.writing_final() as folder:
+    with session.writing_final() as folder:
         for kind in ("preference", "sft"):
             rows = [row for line in lines for row in line[kind]]
             if rows:
