@@ -104,8 +104,8 @@ def check_vocabulary(model: Any, tokenizer: Any, where: str) -> None:
     text, top = max(tokenizer.get_vocab().items(), key=lambda entry: entry[1], default=("", -1))
     if top >= rows:
         raise UserError(
-            f"{where}: its tokenizer goes up to id {top} ({text!r}), its model has embeddings for 0 to {rows - 1}: they "
-            "do not belong together",
+            f"{where}: its tokenizer goes up to id {top} ({text!r}), its model has embeddings for 0 to {rows - 1}: "
+            "they do not belong together",
             hint="take the tokenizer's files from the model that was trained with them",
         )
 

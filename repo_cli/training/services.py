@@ -199,8 +199,8 @@ class Outlet:
         left = sum(step > self.last for step, _ in self._rows()) if self._behind else 0
         if left:
             self._say(
-                f"tracker.services: {self.name} did not get the last {left} steps; they are in metrics.jsonl, and are sent "
-                "when the run goes on"
+                f"tracker.services: {self.name} did not get the last {left} steps; they are in metrics.jsonl, and are "
+                "sent when the run goes on"
             )
         if self._service is None:
             return
