@@ -20,7 +20,7 @@ from typing import Any
 from repo_cli.errors import Stopped
 from repo_cli.launch.stopping import passed_on
 from repo_cli.launch.sweep import Job, Sweep, read_state, write_state
-from repo_cli.training.alive import gone, process_lives, process_mark, signature
+from repo_cli.training.alive import gone, process_lives, process_mark, signature, slurm_lists
 from repo_cli.training.run_lock import RunLock
 
 LOCK = "sweep.lock"
@@ -138,7 +138,7 @@ def _left_behind(sweep: Sweep) -> list[Running]:
 
 
 def _runs_here(state: dict[str, Any]) -> bool:
-    return state["state"] == "running" and state.get("host") == signature()["host"] and not state.get("slurm")
+    return state["state"] == "running" and state.get("host") == signature()["host"]
 
 
 def counts(sweep: Sweep) -> dict[str, int]:
@@ -160,7 +160,10 @@ def status(folder: Path) -> dict[str, Any]:
     """A job's state; one that says it is running but whose process (or Slurm job) is gone is `lost`."""
     state = read_state(folder)
     if state["state"] == "running" and gone(state):
-        who = f"Slurm's job {state['slurm']}" if state.get("slurm") else "its process"
+        job = state.get("slurm")
+        if job and slurm_lists(str(job)):  # it waits to be started again
+            return state
+        who = f"Slurm's job {job}" if job else "its process"
         return state | {"state": "lost", "message": f"{who} is gone"}
     return state
 
