@@ -2,6 +2,7 @@
 
 runs/<stage>/<name>/<time>-<id>/  config.yaml  overrides.txt  environment.json  log.txt  metrics.jsonl
                                   alarms.jsonl (RL)  rollouts/  checkpoints/  final/
+                                  run.lock (while it runs: who writes here)
 """
 
 from __future__ import annotations
