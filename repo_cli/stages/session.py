@@ -111,7 +111,7 @@ class Session(Speaker):
         return self
 
     def _open(self) -> None:
-        distributed.agreed(lambda: self._lock.take() if self.is_main else None)
+        distributed.agreed(self._take_lock)
         self._resumed, notes = checkpoint_to_resume(self.cfg, self.run, self.is_main)
         start = step_of(self._resumed) if self._resumed else None
         self.tracker = Tracker(self.run, self.cfg, active=self.is_main, from_step=start, say=self.alarm)
@@ -124,6 +124,10 @@ class Session(Speaker):
         torch.manual_seed(self.cfg.seed)
         self._stop.__enter__()
         self._stop.check()
+
+    def _take_lock(self) -> None:
+        if self.is_main:
+            self._lock.take()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
         saved = None
@@ -289,9 +293,8 @@ class Session(Speaker):
         if problem and not self._told_best:
             self._told_best = True
             self.alarm(problem)
-        distributed.agreed(
-            self.tracker.flush
-        )  # what stands before a checkpoint is on the disk before it counts
+        # what was logged before a checkpoint is on the disk before the checkpoint counts
+        distributed.agreed(self.tracker.flush)
         made = save_checkpoint(
             self.run.checkpoints,
             step,
