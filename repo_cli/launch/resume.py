@@ -30,6 +30,8 @@ NOT_THE_TASK = (
     "resume", "name", "runs_dir", "cache_dir", "force", "tracker", "launch", "slurm", "sweep", "pipeline",
     "alarms",
 )  # fmt: skip
+#: Groups that may be chosen anew with resume=PATH: where the ranks run.
+WHERE = ("launch", "slurm")
 
 
 def prepare(cfg: Config, overrides: Sequence[str]) -> tuple[Config, Path]:
@@ -124,12 +126,15 @@ def its_own(run: RunDir, cfg: Config, overrides: Sequence[str]) -> Config:
         raise UserError(f"resume={cfg.resume}: is a run of the stage {frozen.stage}, not of {cfg.stage}")
     tree = dataclasses.asdict(frozen)
     for override in parse(overrides, Places(conf_dir())):
-        if override.group:
+        if override.group in WHERE:
+            tree[override.group] = dataclasses.asdict(getattr(cfg, override.group))
+        elif override.group:
             raise UserError(
                 f"resume={cfg.resume}: the run keeps its own configuration, so {override.text} would not count",
                 hint="change single keys (rl.steps=200), or give the whole command again with --resume auto",
             )
-        assign(tree, override)
+        else:
+            assign(tree, override)
     going: Config = from_dict(Config, tree)
     going.resume, going.force = cfg.resume, cfg.force
     check(going)

@@ -40,8 +40,9 @@ OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
 
 def submit_stage(cfg: Config, texts: Sequence[str], config_dir: Path | None = None) -> str:
     """Freezes the run, writes its batch file and submits it; returns what to tell the user."""
-    for lacking in missing_inputs(cfg):
-        raise lacking
+    if not cfg.resume or cfg.resume == "auto":  # resume=PATH: the run's own configuration says what it needs
+        for lacking in missing_inputs(cfg):
+            raise lacking
     batch_file(cfg, Path("."))  # what is wrong with it shows before anything is made
     _sbatch_there()
     if cfg.stage == "pipeline":  # its steps are composed one after the other: a sweep of one job
@@ -51,8 +52,8 @@ def submit_stage(cfg: Config, texts: Sequence[str], config_dir: Path | None = No
         sweep = Sweep(path, cfg.stage, list(texts), [Job(0, [], "000")], own)
         create(sweep, [cfg])
         return submit(cfg, path, [0])
-    _, run = prepare(cfg, texts)
-    return submit(cfg, run)
+    going, run = prepare(cfg, texts)
+    return submit(going, run)
 
 
 def submit(cfg: Config, path: Path, indices: Sequence[int] | None = None) -> str:
