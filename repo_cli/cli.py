@@ -80,8 +80,8 @@ def tell(error: Exception) -> int:
     if isinstance(error, Stopped):
         console.print(Text.assemble(("stopped: ", "bold yellow"), str(error) or "a checkpoint was saved"))
         if error.saved:
-            console.print(Text("  --resume auto goes on from there", style="dim"))
-        return Stopped.exit_code
+            console.print(Text(f"  {error.hint or '--resume auto goes on from there'}", style="dim"))
+        return error.exit_code
     console.print(Text.assemble(("failed: ", "bold red"), summary(error)))
     notes = getattr(error, "__notes__", [])
     for note in notes:

@@ -1,7 +1,7 @@
 """The three ways a command may end other than well, and a helper that names the nearest valid word.
 
-Exit codes (also in the README): 0 done, 2 the user can mend it, 75 stopped by a signal with a complete
-checkpoint, 1 anything else.
+Exit codes (also in the README): 0 done, 2 the user can mend it, 75 stopped by a signal with a complete checkpoint (and
+so fit to be resumed), 1 anything else, a stop with nothing saved among it.
 """
 
 from __future__ import annotations
@@ -30,14 +30,20 @@ class SavedStop(UserError):
 
 
 class Stopped(Exception):
-    """A signal asked for the end; exit code 75. saved: a complete checkpoint lies on disk (False: there was nothing
-    to save yet)."""
+    """A signal asked for the end.
+
+    saved: what was done lies on the disk, complete, and the run goes on from there: exit code 75. False: there was
+    nothing to save yet, and the exit code is 1, so that nobody takes it for a run that can be resumed.
+    hint: how it goes on, where `--resume auto` is not the way.
+    """
 
     exit_code = 75
 
-    def __init__(self, message: str = "", saved: bool = True) -> None:
+    def __init__(self, message: str = "", saved: bool = True, hint: str | None = None) -> None:
         super().__init__(message)
-        self.saved = saved
+        self.saved, self.hint = saved, hint
+        if not saved:
+            self.exit_code = 1
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:

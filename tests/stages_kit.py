@@ -114,3 +114,12 @@ def metrics(final: Path) -> list[dict[str, Any]]:
             }
         )
     return kept
+
+
+def board(run: Path, name: str) -> list[tuple[int, float]]:
+    """What TensorBoard shows of a run."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(run / "tensorboard"))
+    events.Reload()
+    return [(event.step, event.value) for event in events.Scalars(name)]

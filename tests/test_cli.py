@@ -178,14 +178,18 @@ def test_bad_input_ends_with_2_and_one_message(
 
 
 def test_exit_codes_and_what_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    assert tell(UserError("a[b].jsonl:3: bad", hint="mend [it]")) == 2
     assert tell(Stopped("saved at step 3")) == 75
+    assert "--resume auto" in capsys.readouterr().err
+    assert tell(Stopped("stopped by SIGTERM; there was nothing to save", saved=False)) == 1
+    assert "nothing to save" in (said := capsys.readouterr().err) and "--resume" not in said
+    assert tell(UserError("a[b].jsonl:3: bad", hint="mend [it]")) == 2
+    assert tell(Stopped("the sweep was stopped", hint="repo sweep resume DIR")) == 75
     assert tell(PermissionError(13, "Permission denied", "/some/where")) == 2
     noted = ValueError("odd")
     noted.add_note("traceback: runs/x/log.txt")
     assert tell(noted) == 1
     text = capsys.readouterr().err
-    assert "a[b].jsonl:3: bad" in text and "mend [it]" in text and "--resume auto" in text
+    assert "a[b].jsonl:3: bad" in text and "mend [it]" in text and "repo sweep resume DIR" in text
     assert "/some/where" in text and "ValueError: odd" in text and "runs/x/log.txt" in text
     assert "Traceback" not in text
     assert tell(ValueError("no log")) == 1

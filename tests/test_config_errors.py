@@ -56,6 +56,13 @@ BAD = [
     (["reward=rules_only", "rules=none"], ["reward.combine", "rules"]),
     (["judge=local", "judge.path=x", "rubric=none"], ["judge.kind", "rubric"]),
     (["policy.path=Qwen/Qwen3-0.6B"], ["policy.path", "policy.build"]),
+    # secrets in plain text
+    (["slurm.env.WANDB_API_KEY=abcdef123"], ["slurm.env.WANDB_API_KEY", "sbatch hands on", "batch file"]),
+    (["slurm.env.HF_TOKEN=hf_abcdefghijklmnopqrst"], ["slurm.env.HF_TOKEN"]),
+    (["slurm.env.DB='Bearer abcdefghijk'"], ["slurm.env.DB"]),
+    (["slurm.setup=['module list; export MY_PASSWORD=hunter2']"], ["slurm.setup", "MY_PASSWORD", "cat FILE"]),
+    (["judge.api.body={extra: {apiKey: abc123}}"], ["judge.api.body.extra.apiKey", "judge.api.key_env"]),
+    (["judge.api.body={Authorization: abc}"], ["judge.api.body.Authorization"]),
     (["rollout.max_new_tokens=4096"], ["rollout.max_new_tokens", "policy.max_length"]),
     (["policy.train=full"], ["policy.train", "lora"]),
     (["critic.warmup_steps=100"], ["critic.warmup_steps", "rl.steps"]),
@@ -156,3 +163,20 @@ def test_a_bad_key_ends_with_code_2_before_torch() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "2 []"
     assert done.stderr.count("lora.r=-1 is out of range") == 1 and "Traceback" not in done.stderr
+
+
+def test_what_only_sounds_like_a_secret_is_none() -> None:
+    given = [
+        "slurm.env={TOKENIZERS_PARALLELISM: 'false', GOOGLE_APPLICATION_CREDENTIALS: /home/me/key.json, MAX_TOKENS: 12}",
+        "slurm.setup=['export WANDB_API_KEY=$(cat ~/.wandb)', 'export HF_TOKEN=\"$TOKEN\"', 'source env/bin/activate']",
+        "judge.api.body={eos_token: '</s>', stop_token_ids: [1, 2], chat_template_kwargs: {enable_thinking: false}}",
+    ]
+    cfg = compose("sft", given)
+    assert cfg.slurm.env["MAX_TOKENS"] == 12 and len(cfg.slurm.setup) == 3
+
+
+@pytest.mark.parametrize("secret", ["abcdef123", "hunter2"])
+def test_a_refused_secret_is_not_repeated(secret: str) -> None:
+    with pytest.raises(UserError) as caught:
+        compose("sft", [f"slurm.env.WANDB_API_KEY={secret}"])
+    assert secret not in str(caught.value)

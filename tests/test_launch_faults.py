@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from repo_cli.config import Config
+from repo_cli.errors import UserError
 from repo_cli.launch.failures import RankFailed
 from repo_cli.launch.processes import launch
 from repo_cli.launch.watch import Beat, name_the_hung
+from repo_cli.stages.going_on import checkpoint_to_resume
 from repo_cli.training.checkpoint import latest_complete
 from repo_cli.training.rundir import RunDir
 from repo_cli.training.tracking import read_metrics
@@ -127,6 +129,19 @@ def test_a_signal_to_two_ranks_saves_and_ends_with_75(case: tuple[Config, Path],
     assert (
         kept is not None and kept.name == f"step-{steps[-1]:06d}" and steps == list(range(1, len(steps) + 1))
     )
+    assert not (run / "run.lock").exists()
+    if number == signal.SIGTERM:
+        going_on_with_one_rank(case[0], run)
+
+
+def going_on_with_one_rank(cfg: Config, run: Path) -> None:
+    cfg.resume, cfg.launch.nproc = str(run), 1
+    with pytest.raises(UserError, match="was made by 2 ranks and this run has 1") as caught:
+        launch(STAGE, cfg, run)
+    assert "launch.nproc=2" in str(caught.value.hint) and "--force" in str(caught.value.hint)
+    cfg.force = True
+    place, notes = checkpoint_to_resume(cfg, RunDir(run), True)
+    assert place == latest_complete(run / "checkpoints") and "goes on by force" in notes[0]
 
 
 def test_a_second_signal_ends_at_once_and_a_limit_ends_what_never_gets_there(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -240,3 +241,66 @@ def test_each_file_of_a_list_is_known_by_its_content(tmp_path: Path) -> None:
     names[0].write_text("other rows\n", encoding="utf-8")
     changed = {found.key: found for found in differences(before, given(names[0], moved), tmp_path)}
     assert changed["data.also[0]"].kind == "refused" and "content has changed" in changed["data.also[0]"].why
+
+
+def test_directories_and_hub_names_are_known_by_their_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+    from safetensors.torch import save_file
+    from transformers import Qwen3Config
+
+    from repo_cli.launch.contents import content
+
+    base, rows = tmp_path / "base", tmp_path / "rows"
+    Qwen3Config(hidden_size=8, num_hidden_layers=1, vocab_size=11).save_pretrained(str(base))
+    (base / "tokenizer.json").write_text("{}")
+    rows.mkdir()
+    (rows / "a.jsonl").write_text("1\n")
+
+    def weights(value: float) -> None:
+        save_file({"x": torch.full((4,), value)}, str(base / "model.safetensors"))
+
+    weights(1.0)
+    first = {place: content(place, tmp_path / "cache") for place in (base, rows)}
+    assert first[base].startswith("model:") and first[rows].startswith("dir:")
+    assert len(list((tmp_path / "cache" / "base_hashes").iterdir())) == 1
+    (base / "README.md").write_text("a model")
+    assert content(base, tmp_path / "cache") == first[base]
+    weights(2.0)  # the same names, the same sizes
+    (rows / "a.jsonl").write_text("2\n")
+    changed = {place: content(place, tmp_path / "cache") for place in (base, rows)}
+    assert all(changed[place] != first[place] for place in first)
+    (base / "tokenizer.json").write_text("[]")
+    assert content(base, tmp_path / "cache") not in (first[base], changed[base])
+    (base / "model.safetensors").write_bytes(b"no weights")
+    assert content(base, tmp_path / "cache").startswith("dir:")
+
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    refs = tmp_path / "hub" / "models--Some--Model" / "refs"
+    assert content("Some/Model") == "" == content("world:gold") == content("no/such/place/at all")
+    refs.mkdir(parents=True)
+    (refs / "main").write_text("abc123")
+    assert content("Some/Model") == "hub:abc123"
+
+
+def test_another_base_under_the_same_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from repo_cli.launch.differences import RECORD, differences, tell_differences, write_record
+
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    refs = tmp_path / "hub" / "models--Some--Model" / "refs"
+    refs.mkdir(parents=True)
+    (refs / "main").write_text("abc123")
+    cfg = compose("sft", ["policy=custom", "policy.path=Some/Model"])
+    write_record(cfg, tmp_path)
+    assert differences(cfg, cfg, tmp_path) == []
+    (refs / "main").write_text("def456")
+    with pytest.raises(UserError, match="policy.path: .*its content has changed"):
+        tell_differences(differences(cfg, cfg, tmp_path), tmp_path, force=False)
+    # as noted by an older version, in another way: that says nothing
+    (tmp_path / RECORD).write_text(json.dumps({"policy.path": "0" * 64}))
+    assert differences(cfg, cfg, tmp_path) == []
+    wider = compose("sft", ["policy=custom", "policy.path=Some/Model", "launch.nproc=2"])
+    assert [(found.key, found.kind) for found in differences(cfg, wider, tmp_path)] == [
+        ("launch.nproc", "allowed")
+    ]

@@ -25,6 +25,7 @@ from repo_cli.launch.slurm import array, batch_file, srun_command, submit_stage
 from repo_cli.launch.slurm_env import adopt, first_host, tasks_here
 from repo_cli.launch.sweep import load_sweep, read_state
 from repo_cli.training.checkpoint import latest_complete
+from repo_cli.training.run_lock import RunLock
 
 ROOT = Path(__file__).parents[1]
 
@@ -96,6 +97,46 @@ def test_without_sbatch_it_says_so_and_makes_nothing(tmp_path: Path, monkeypatch
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     with pytest.raises(UserError, match="outside of a Slurm job"):
         launch("sft", cfg)
+
+
+def test_a_run_that_queues_or_runs_is_not_submitted_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+
+    def tool(name: str, text: str) -> None:
+        (tools / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tools / name).chmod(0o755)
+
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    tool("sbatch", f"echo submitted >> {tmp_path}/calls; echo 4711")
+    tool("squeue", "echo '4711 all repo PENDING'")
+    data = write(tmp_path / "data.jsonl", [dialogue(i) for i in range(4)])
+    texts = settings(tmp_path / "runs", "launch=slurm", f"data.path={data}", "policy.train=full")
+    said = submit_stage(compose("sft", texts), texts)
+    number, place = job_of(said)
+    assert number == "4711" and (place / "slurm" / "job.sbatch").is_file()
+
+    frozen = (place / "config.yaml").read_bytes()
+    again = ["launch=slurm", f"resume={place}", "sft.epochs=9"]
+    with pytest.raises(UserError, match="job 4711 is still in the queue") as caught:
+        submit_stage(compose("sft", again), again)
+    assert "scancel 4711" in str(caught.value.hint)
+    local = [f"resume={place}"]
+    with pytest.raises(UserError, match="job 4711 is still in the queue"):
+        launch("sft", compose("sft", local), overrides=local)
+    tool("squeue", "exit 0")  # it has ended, but somebody goes on with the run by hand
+    lock = RunLock(place)
+    lock.take()
+    with pytest.raises(UserError, match=f"process {os.getpid()} on .* is at work there"):
+        submit_stage(compose("sft", again), again)
+    assert (place / "config.yaml").read_bytes() == frozen
+    lock.release()
+    submit_stage(compose("sft", again), again)
+    assert (tmp_path / "calls").read_text() == "submitted\n" * 2
+    assert load_frozen(place).sft.epochs == 9
 
 
 def test_slurms_variables_become_torchs() -> None:

@@ -9,20 +9,25 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
-from stages_kit import dialogue, metrics, settings, write
+from stages_kit import board, dialogue, metrics, settings, write
 
 from repo_cli.cli import main
+from repo_cli.config import compose
 from repo_cli.config.compose import conf_dir
 from repo_cli.config.overrides import Places
 from repo_cli.errors import UserError
+from repo_cli.launch.job import run_job
+from repo_cli.launch.resume import new_run
 from repo_cli.launch.sweep import (
     PLAN,
     Job,
     Sweep,
+    create,
     expand,
     job_name,
     load_sweep,
@@ -30,8 +35,11 @@ from repo_cli.launch.sweep import (
     read_state,
     write_state,
 )
-from repo_cli.launch.sweep_run import _devices, status
+from repo_cli.launch.sweep_run import _devices, run_sweep, status
 from repo_cli.launch.sweep_table import arranged, results, to_csv, to_html
+from repo_cli.training.alive import signature
+from repo_cli.training.rundir import RunDir
+from repo_cli.training.tracking import Tracker
 
 PLACES = Places(conf_dir())
 
@@ -161,6 +169,77 @@ def test_a_failed_job_does_not_stop_the_others_and_is_tried_again(
     assert "there is a sweep already" in capsys.readouterr().err
 
 
+def test_a_job_that_failed_is_tried_again_by_itself(
+    given: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its data file is away for the first two tries."""
+    sweep, configs = plan("sft", ["seed=3,4", "sft.max_steps=2", *given])
+    create(sweep, configs)
+    (folder, other), data, away = map(sweep.folder, sweep.jobs), tmp_path / "data.jsonl", tmp_path / "away"
+    write_state(other, state="done")
+    data.rename(away)
+
+    def bring_back() -> None:
+        while read_state(folder).get("tried", 0) < 2 or read_state(folder)["state"] != "failed":
+            time.sleep(0.01)
+        away.rename(data)
+
+    thread = threading.Thread(target=bring_back, daemon=True)
+    thread.start()
+    assert run_sweep(sweep, 1, 2, 1, 60.0) == {"done": 2}
+    assert read_state(folder)["tried"] == 3 and len(metrics(folder)) == 2 and "tried" not in read_state(other)
+    said = capsys.readouterr().out
+    assert said.count("failed: data.path=") == 2 and not (sweep.path / "sweep.lock").exists()
+    # the retries are over after so many
+    data.rename(away)
+    write_state(folder, state="waiting")
+    (folder / "final").rename(tmp_path / "kept")
+    assert run_sweep(sweep, 1, 1, 1, 60.0) == {"failed": 1, "done": 1} and read_state(folder)["tried"] == 5
+
+
+def test_a_try_without_a_checkpoint_leaves_nothing_to_the_next(given: list[str], tmp_path: Path) -> None:
+    cfg = compose("sft", [*given, "sft.max_steps=2", "tracker.tensorboard=true"])
+    run_dir = new_run(cfg, given)
+    first = Tracker(RunDir(run_dir), cfg)
+    for step in (1, 2, 3):
+        first.log(step, {"sft/loss": 9.0})
+    first.alarm_event({"step": 3, "alarm": "loss", "state": "start"})
+    first.rollouts(3, [{"reply": "old"}])
+    first.close()
+    run_job(run_dir)
+    assert [row["step"] for row in metrics(run_dir)] == [1, 2] and not (run_dir / "alarms.jsonl").exists()
+    assert not list((run_dir / "rollouts").glob("*"))
+    shown = board(run_dir, "sft/loss")
+    assert [step for step, _ in shown] == [1, 2] and 9.0 not in [value for _, value in shown]
+    assert read_state(run_dir)["state"] == "done" and not list(run_dir.glob("*.lock"))
+
+
+def test_a_sweep_whose_driver_was_killed_goes_on_where_it_was(given: list[str], tmp_path: Path) -> None:
+    """Its job runs on by itself, and is waited for."""
+    command = [sys.executable, "-m", "repo_cli.cli"]
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    process = subprocess.Popen(
+        [*command, "sft", "-m", "seed=0,1", "sft.max_steps=500", *given], env=env, stdout=subprocess.DEVNULL
+    )
+    end = time.monotonic() + 90
+    while not list((tmp_path / "sweep").glob("jobs/000*/metrics.jsonl")):
+        assert time.monotonic() < end and process.poll() is None
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    sweep = load_sweep(tmp_path / "sweep")
+    states = [status(sweep.folder(job))["state"] for job in sweep.jobs]
+    assert states == ["running", "waiting"], "the first job is at work still"
+    again = subprocess.run(
+        [*command, "sweep", "resume", str(sweep.path)], env=env, capture_output=True, text=True
+    )
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "[1/2] still runs" in again.stdout and "2 done" in again.stdout
+    for job in sweep.jobs:
+        assert [row["step"] for row in metrics(sweep.folder(job))] == list(range(1, 501))
+        assert read_state(sweep.folder(job))["tried"] == 1
+
+
 def test_an_interrupted_sweep_goes_on_where_it_was(given: list[str], tmp_path: Path) -> None:
     command = [sys.executable, "-m", "repo_cli.cli"]
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
@@ -215,6 +294,12 @@ def test_a_job_whose_process_is_gone_is_lost(small: Sweep) -> None:
     assert status(folder)["state"] == "lost"
     write_state(folder, pid=os.getpid())
     assert status(folder)["state"] == "running"
+    write_state(folder, **signature())
+    assert status(folder)["state"] == "running"
+    # the number was given away again, and the process that has it now is another
+    write_state(folder, mark="boot/12345")
+    assert status(folder)["state"] == "lost"
+    write_state(folder, mark=signature()["mark"])
     (folder / "state.json").write_text("{broken")
     assert status(folder)["state"] == "waiting"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -420,6 +421,42 @@ def test_bad_adapters_are_named(saved: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text(json.dumps(config | {"r": 8}))
     with pytest.raises(UserError, match="does not fit the base"):
         backbone.add_role("wide", init_from=tmp_path)
+
+
+def test_a_tokenizer_with_more_ids_than_embeddings_is_named(saved: dict[str, Path], tmp_path: Path) -> None:
+    shutil.copytree(saved["base"], tmp_path / "base")
+    (tmp_path / "base" / "manifest.json").unlink()
+    cfg = small_config(policy__path=str(tmp_path / "base"), policy__build=None)
+    rows = Backbone.load(cfg, "cpu").vocab_size
+    file = tmp_path / "base" / "tokenizer.json"
+    data = json.loads(file.read_text())
+    data["added_tokens"].append({**data["added_tokens"][0], "id": rows + 2, "content": "<|more|>"})
+    file.write_text(json.dumps(data))
+    with pytest.raises(
+        UserError, match=rf"tokenizer goes up to id {rows}.*'<.more.>'.*embeddings for 0 to {rows - 1}"
+    ):
+        Backbone.load(cfg, "cpu")
+
+
+def test_a_tokenizer_unlike_the_adapters_is_named(saved: dict[str, Path], tmp_path: Path) -> None:
+    from repo_cli.models.tiny import train_tokenizer
+
+    base, adapter = tmp_path / "base", tmp_path / "policy"
+    shutil.copytree(saved["base"], base)
+    shutil.copytree(saved["policy"], adapter)
+    note = json.loads((adapter / "manifest.json").read_text())
+    (adapter / "manifest.json").write_text(json.dumps(note | {"base": str(base)}))
+    cfg = small_config(policy__parent=str(adapter))
+    assert Backbone.load(cfg, "cpu").roles() == ["policy"]
+    other = train_tokenizer(["zebras quickly jump over lazy foxes, 77 times"] * 30, 400)
+    other.save_pretrained(str(base))
+    with pytest.raises(
+        UserError, match=r"policy: was trained with another tokenizer than .*base's: .* tokens differ"
+    ):
+        Backbone.load(cfg, "cpu")
+    (adapter / "tokenizer.json").write_text("{")
+    with pytest.raises(UserError, match="tokenizer.json: cannot be read as a tokenizer"):
+        Backbone.load(cfg, "cpu")
 
 
 def test_mixture_of_experts_takes_no_adapter() -> None:

@@ -19,6 +19,7 @@ from repo_cli.models.backbone import Backbone
 from repo_cli.models.manifest import write_manifest
 from repo_cli.rewards.ensemble import Ensemble
 from repo_cli.rewards.judge_prompt import ITS_OWN_DOING, OUTCOMES, JudgeScore
+from repo_cli.rewards.judge_watch import JudgeWatch
 from repo_cli.rewards.reward_model import Calibration, RewardModel
 from repo_cli.rewards.rubric import Rubric
 from repo_cli.rewards.scores import RewardParts
@@ -307,3 +308,30 @@ def test_an_empty_share_of_the_batch_is_no_trouble(backbone: Backbone, tmp_path:
     total, keep, stats = ensemble.total(ensemble.score([]))
     assert len(total) == len(keep) == 0 and all(v == v for v in stats.values())
     assert isinstance(ensemble.score([]), RewardParts)
+
+
+def test_the_watch_on_the_judge_goes_on_where_it_was() -> None:
+    """Half of ten replies in the window fail over three steps; a run resumed after the second stops at the third too."""
+    cfg = small_config(judge__max_failed=0.5, judge__failed_window=10).judge
+
+    def step(watch: JudgeWatch, failed: int) -> None:
+        lost = JudgeScore({}, "transport", detail="http 500")
+        watch.note([lost] * failed + [JudgeScore({"R1": 4.0}, "ok")] * (4 - failed))
+        watch.check()
+
+    straight = JudgeWatch(cfg)
+    for failed in (3, 2):
+        step(straight, failed)
+    resumed = JudgeWatch(cfg)
+    resumed.load_state(json.loads(json.dumps(straight.state())))
+    told = []
+    for watch in (straight, resumed):
+        with pytest.raises(SavedStop) as caught:
+            step(watch, 1)
+        told.append(caught.value.message)
+    assert (
+        told[0] == told[1] and "failed on 6 of the last 12 replies (6 transport); first: http 500" in told[0]
+    )
+    fresh = JudgeWatch(cfg)
+    fresh.load_state({})
+    step(fresh, 1)

@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
@@ -19,7 +20,9 @@ from test_stages_stop import signal_after
 
 from repo_cli.cli import main
 from repo_cli.config import compose, conf_dir
+from repo_cli.launch import processes
 from repo_cli.models.manifest import read_manifest
+from repo_cli.stages import data as stage_data
 from repo_cli.stages import pipeline
 
 
@@ -106,6 +109,25 @@ def test_a_stopped_pipeline_goes_on_in_the_step_that_was_stopped(
     said = capsys.readouterr()
     assert said.out.count("done before") == 1 and "resuming" in said.out
     assert len(finals(own, "base")) == 1 and len(metrics(finals(own, "sft")[0])) == 3
+
+
+def test_a_pipeline_stopped_while_a_later_step_loads_goes_on_there(
+    own: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real, calls = stage_data.load_rows, []
+
+    def load(*given: Any, **named: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 2:  # the second step's; the first is done by then
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real(*given, **named)
+
+    monkeypatch.setattr(stage_data, "load_rows", load)
+    monkeypatch.setattr(processes, "can_fork", lambda device: False)  # the counting above is this process's
+    assert run(*own.given) == 75
+    said = capsys.readouterr().err
+    assert "there was nothing to save; the steps before it are done" in said and "goes on from there" in said
+    assert run(*own.given) == 0 and capsys.readouterr().out.count("done before") == 1
 
 
 # -- shipped experiments --------------------------------------------------------------------------------------

@@ -16,13 +16,14 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from stages_kit import config, go, metrics, prompt, settings, write
+from stages_kit import board, config, go, metrics, prompt, settings, write
 
 from repo_cli.errors import Stopped, UserError
 from repo_cli.launch.processes import launch
 from repo_cli.rewards.reward_model import RewardModel
 from repo_cli.rollout import LocalEngine
 from repo_cli.stages import data as stage_data
+from repo_cli.stages import session, sft, train_rm
 from repo_cli.stages.session import Session
 from repo_cli.training.checkpoint import latest_complete
 from repo_cli.training.engine import TrainEngine
@@ -141,6 +142,55 @@ def test_auto_takes_no_run_with_another_configuration(
     assert go("sft", tmp_path, *given, "resume=auto", "tracker.log_every=2").parent == first
 
 
+# -- after the last step --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("stage", "owner", "name"),
+    [("sft", sft, "held_out_loss"), ("train_rm", train_rm, "held_out"), ("rl", session, "write_product")],
+)
+def test_a_signal_after_the_last_step_loses_nothing(
+    stage: str, owner: Any, name: str, line: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = arguments(line, stage)
+    straight, halves = go(stage, tmp_path / "straight", *given), tmp_path / "halves"
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, interrupted(getattr(owner, name)))
+        with pytest.raises(Stopped, match="stopped by SIGINT; all 6 steps are done and saved") as stop:
+            go(stage, halves, *given)
+    run = only_run(halves, stage)
+    assert stop.value.saved and stop.value.exit_code == 75 and not list(run.glob("final*"))
+    assert latest_complete(run / "checkpoints").name == "step-000006"
+    final = go(stage, halves, *given, "resume=auto")
+    assert final == run / "final" and metrics(final) == metrics(straight)
+    weights = "adapter_model.safetensors"
+    assert (final / weights).read_bytes() == (straight / weights).read_bytes()
+    notes = [json.loads((p / "manifest.json").read_text())["extra"] for p in (straight, final)]
+    assert notes[1]["metrics"] and without_clock(notes[0]) == without_clock(notes[1])
+
+
+def test_a_signal_that_comes_when_all_is_done_changes_nothing(
+    line: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.rename
+
+    def rename(self: Path, target: Path) -> Path:
+        if self.name == "final.tmp":
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    assert (go("sft", tmp_path, *arguments(line, "sft")) / "manifest.json").is_file()
+
+
+def test_checkpoints_by_the_clock_and_at_the_end(line: SimpleNamespace, tmp_path: Path) -> None:
+    for minutes, kept in (("1e-9", [1, 2, 3, 4, 5, 6]), ("10", [6]), ("0", [6])):
+        more = (f"tracker.checkpoint_minutes={minutes}", "tracker.keep_checkpoints=9")
+        final = go("sft", tmp_path / minutes, *arguments(line, "sft"), *more)
+        names = sorted(path.name for path in (final.parent / "checkpoints").iterdir())
+        assert names == [f"step-{step:06d}" for step in kept]
+
+
 # -- nothing to save yet --------------------------------------------------------------------------------------
 
 
@@ -166,9 +216,27 @@ def test_ctrl_c_while_data_is_read(
     began = time.monotonic()
     with pytest.raises(Stopped, match="stopped by SIGINT; there was nothing to save") as stop:
         go(stage, tmp_path, *arguments(line, stage))
-    assert not stop.value.saved and time.monotonic() - began < 10
+    assert not stop.value.saved and stop.value.exit_code == 1 and time.monotonic() - began < 10
     assert not metrics(only_run(tmp_path, stage))
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_resumed_run_that_is_stopped_while_it_loads_is_still_fit_to_be_resumed(
+    line: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = arguments(line, "sft")
+    with monkeypatch.context() as patch:
+        signal_after(patch, 1)
+        with pytest.raises(Stopped):
+            go("sft", tmp_path, *given)
+    with monkeypatch.context() as patch:
+        patch.setattr(stage_data, "load_rows", interrupted(stage_data.load_rows))
+        with pytest.raises(
+            Stopped, match=r"nothing to save; its last checkpoint stands \(step-000002\)"
+        ) as stop:
+            go("sft", tmp_path, *given, "resume=auto")
+    assert stop.value.saved and stop.value.exit_code == 75
+    assert len(metrics(go("sft", tmp_path, *given, "resume=auto"))) == 6
 
 
 def test_ctrl_c_in_the_middle_of_an_evaluation(
@@ -209,6 +277,36 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
     )
 
 
+def test_a_loss_that_is_not_finite_keeps_what_was_trained_before(
+    line: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, broken, weights_too = TrainEngine.step, [], False
+
+    def step(self: TrainEngine, micros: Any, loss_fn: Any, denominator: float) -> Any:
+        broken.append(1)
+        if len(broken) == 4:
+            if weights_too:
+                with torch.no_grad():
+                    self.parameters[0].view(-1)[0] = float("nan")
+            return real(self, micros, lambda m: (loss_fn(m)[0] * float("nan"), {}), denominator)
+        return real(self, micros, loss_fn, denominator)
+
+    given = arguments(line, "sft")
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainEngine, "step", step)
+        with pytest.raises(UserError, match="step 4: .*not finite") as caught:
+            go("sft", tmp_path / "a", *given)
+        broken.clear()
+        weights_too = True
+        with pytest.raises(UserError, match="step 4: .*not finite") as lost:
+            go("sft", tmp_path / "b", *given)
+    kept = latest_complete(only_run(tmp_path / "a", "sft") / "checkpoints")
+    assert kept is not None and kept.name == "step-000003" and str(kept) in str(caught.value.hint)
+    assert "checkpoint: none" in str(lost.value.hint)  # weights that are no numbers are not worth keeping
+    straight, final = go("sft", tmp_path / "c", *given), go("sft", tmp_path / "a", *given, "resume=auto")
+    assert metrics(final) == metrics(straight)
+
+
 def test_a_reward_that_is_not_finite_ends_the_run(
     line: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,6 +336,12 @@ def test_ctrl_c_through_the_command_ends_with_75(line: SimpleNamespace, tmp_path
     while not (found := list((tmp_path / "runs").glob("rl/run/*/metrics.jsonl"))) and process.poll() is None:
         assert time.monotonic() < end, "no step within two minutes"
         time.sleep(0.05)
+    # a second one may not write beside it
+    busy = found[0].parent
+    before = (busy / "config.yaml").read_bytes()
+    with pytest.raises(UserError, match=f"{busy}: process {process.pid} on .* is at work there") as caught:
+        launch("rl", config("rl", tmp_path / "runs", *given, f"resume={busy}"), overrides=["rl.steps=3000"])
+    assert f"kill {process.pid}" in str(caught.value.hint) and (busy / "config.yaml").read_bytes() == before
     process.send_signal(signal.SIGINT)
     out, error = process.communicate(timeout=60)
     assert process.returncode == 75, error
@@ -247,6 +351,7 @@ def test_ctrl_c_through_the_command_ends_with_75(line: SimpleNamespace, tmp_path
         and "Traceback" not in error
     )
     run = found[0].parent
+    assert not (run / "run.lock").exists()
     done = len(metrics(run))
     kept = latest_complete(run / "checkpoints")
     assert kept is not None and int(kept.name.removeprefix("step-")) == done < 2000
@@ -254,3 +359,41 @@ def test_ctrl_c_through_the_command_ends_with_75(line: SimpleNamespace, tmp_path
     cfg = config("rl", tmp_path / "runs", *changed, f"resume={run}")
     final = launch("rl", cfg, overrides=[f"rl.steps={done + 1}"])
     assert [row["step"] for row in metrics(final)] == list(range(1, done + 2))
+
+
+KILLED = """
+import os, signal, sys
+from repo_cli.cli import main
+from repo_cli.stages.session import Session
+real = Session.end_step
+def end_step(self, at, *rest, **more):
+    if at == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+    real(self, at, *rest, **more)
+Session.end_step = end_step
+main(sys.argv[1:])
+"""
+
+
+def test_kill_9_leaves_no_gap_and_no_double_in_metrics_and_tensorboard(
+    line: SimpleNamespace, tmp_path: Path
+) -> None:
+    given = (*arguments(line, "sft"), "tracker.tensorboard=true", "tracker.checkpoint_every=3")
+    killed = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", KILLED, "sft", *settings(tmp_path / "killed", *given)],
+        capture_output=True, text=True, cwd=Path(__file__).parents[1], timeout=200,
+    )  # fmt: skip
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    run = only_run(tmp_path / "killed", "sft")
+    assert [row["step"] for row in metrics(run)] == [1, 2, 3, 4, 5] and (run / "run.lock").exists()
+    assert latest_complete(run / "checkpoints").name == "step-000003"
+    assert [step for step, _ in board(run, "sft/loss")][:3] == [
+        1,
+        2,
+        3,
+    ]  # on the disk before the checkpoint was
+    final = go("sft", tmp_path / "killed", *given, "resume=auto")
+    straight = go("sft", tmp_path / "straight", *given)
+    assert metrics(final) == metrics(straight)
+    found = board(run, "sft/loss")
+    assert found == board(straight.parent, "sft/loss") and [step for step, _ in found] == [1, 2, 3, 4, 5, 6]

@@ -249,6 +249,21 @@ def test_manifest_round_trip_and_errors(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text('{"kind": "rm", "base": "b", "base_hash": "h", "format": 99}')
     with pytest.raises(UserError, match="newer version"):
         read_manifest(tmp_path)
+    good = {"kind": "rm", "base": "b", "base_hash": "h"}
+    for wrong in (
+        {"format": "x"},
+        {"format": True},
+        {"kind": ["rm"]},
+        {"base": None},
+        {"extra": [1]},
+        {"files": "f"},
+    ):
+        (tmp_path / "manifest.json").write_text(json.dumps(good | wrong))
+        with pytest.raises(UserError, match=f"broken manifest .{next(iter(wrong))} is "):
+            read_manifest(tmp_path)
+    (tmp_path / "manifest.json").write_text("[" * 100_000)
+    with pytest.raises(UserError, match="broken manifest"):
+        read_manifest(tmp_path)
 
 
 def test_a_run_without_its_product_is_named(run: RunDir) -> None:

@@ -14,7 +14,7 @@ import pytest
 from training_kit import small_config
 
 from repo_cli.errors import UserError
-from repo_cli.training import services
+from repo_cli.training import services, tracking
 from repo_cli.training.rundir import RunDir
 from repo_cli.training.tracking import Tracker, flat
 
@@ -62,6 +62,91 @@ def test_a_service_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: p
         Tracker(run, cfg)
     assert "pip install wandb" in caught.value.hint
     Tracker(run, cfg, active=False)  # other ranks need none
+
+
+class Flaky:
+    """A service that is down while `down` says so; what it was given is kept over restarts."""
+
+    got: list[tuple[int, float]] = []
+    closed: list[str] = []
+    down = False
+
+    def __init__(self, run_dir: Path, run_id: str, project: str, offline: bool, settings: Any) -> None:
+        self.id = run_id
+        self.answer()
+
+    def answer(self) -> None:
+        if Flaky.down:
+            raise ConnectionError("503 try later")
+
+    def log(self, step: int, numbers: Any) -> None:
+        self.answer()
+        Flaky.got.append((step, numbers["reward/total"]))
+
+    def close(self) -> None:
+        self.answer()
+        Flaky.closed.append(self.id)
+
+
+@pytest.fixture
+def flaky(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[RunDir, Any]:
+    monkeypatch.setitem(services.SERVICES, "json", Flaky)  # under the name of a package that is installed
+    Flaky.got, Flaky.closed, Flaky.down = [], [], False
+    return run_of(tmp_path, "json")
+
+
+def log_steps(tracker: Tracker, steps: range, down: range) -> None:
+    for step in steps:
+        Flaky.down = step in down
+        tracker.log(step, {"reward/total": step / 2})
+
+
+def test_a_service_that_fails_ends_no_training_and_gets_all_when_it_is_back(
+    flaky: tuple[RunDir, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    now = [100.0]
+    monkeypatch.setattr(services.time, "monotonic", lambda: now[0])
+    tracker = Tracker(*flaky, say=said.append)
+    for step in range(1, 9):
+        log_steps(tracker, range(step, step + 1), range(3, 6))
+        now[0] += 20.0
+    # down in steps 3 to 5; asked again half a minute after a failure: in step 5 (still down), then in step 7
+    assert Flaky.got == [(s, s / 2) for s in range(1, 9)]
+    assert len(said) == 1 and "json does not answer (ConnectionError: 503 try later)" in said[0]
+    tracker.close()
+    assert (
+        len(Flaky.closed) == 1 and len(Flaky.got) == 8 and len(tracking.read_metrics(flaky[0].metrics)) == 8
+    )
+
+
+def test_a_service_that_stays_down_gets_the_rest_at_the_end_or_when_the_run_goes_on(
+    flaky: tuple[RunDir, Any],
+) -> None:
+    said: list[str] = []
+    tracker = Tracker(*flaky, say=said.append)
+    log_steps(tracker, range(1, 6), range(3, 6))
+    Flaky.down = False  # back before the end
+    tracker.close()
+    assert [step for step, _ in Flaky.got] == [1, 2, 3, 4, 5] and len(said) == 1
+
+    tracker = Tracker(*flaky, from_step=4, say=said.append)  # the fifth step is made again, and known there
+    log_steps(tracker, range(5, 8), range(5, 9))  # it does not even start
+    tracker.close()
+    assert [step for step, _ in Flaky.got] == [1, 2, 3, 4, 5] and len(said) == 3
+    assert "did not get the last 2 steps" in said[2]
+
+    Flaky.down = False
+    tracker = Tracker(*flaky, from_step=7, say=said.append)
+    tracker.catch_up()  # a run that has no step left
+    tracker.close()
+    assert [step for step, _ in Flaky.got] == list(range(1, 8)) and len(said) == 3
+    assert len(set(Flaky.closed)) == 1  # one id over all restarts
+
+
+def test_a_service_that_does_not_start_ends_a_new_run_at_once(flaky: tuple[RunDir, Any]) -> None:
+    with pytest.raises(UserError, match="json does not start: ConnectionError: 503"):
+        log_steps(Tracker(*flaky), range(1, 2), range(1, 2))
 
 
 def test_settings_are_flat_and_without_the_long_parts() -> None:

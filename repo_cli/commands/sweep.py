@@ -143,7 +143,8 @@ def carry_out(sweep: Sweep) -> None:
     cfg = sweep.config(sweep.jobs[0])
     if cfg.launch.kind == "slurm":
         from repo_cli.errors import UserError
-        from repo_cli.launch.slurm import still_queued, submit
+        from repo_cli.launch.slurm import submit
+        from repo_cli.launch.slurm_env import still_queued
 
         if number := still_queued(sweep.path):
             raise UserError(

@@ -7,6 +7,7 @@ from typing import Any
 
 from repo_cli.config.own import own_rewards
 from repo_cli.config.schema import STAGES, Config
+from repo_cli.config.secrets import refuse_literal_secrets
 from repo_cli.config.steps import check_steps
 from repo_cli.errors import UserError, nearest
 
@@ -38,6 +39,7 @@ def check(cfg: Config) -> None:
         _check_reward,
         _check_training,
         _check_eval,
+        refuse_literal_secrets,
     ):
         part(cfg)
     check_steps(cfg.pipeline.steps, tuple(stage for stage in STAGES if stage != "pipeline"))

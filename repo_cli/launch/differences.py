@@ -10,7 +10,6 @@ refused   what the state in the checkpoint was made of: base, adapters, data (by
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,7 +19,10 @@ from typing import Any
 from repo_cli.config import Config
 from repo_cli.config.own import source_file
 from repo_cli.errors import UserError
+from repo_cli.launch.contents import content
 
+#: Of what is harmless else: ranks draw their own replies. The checkpoint's own count decides (stages/going_on.py).
+ALLOWED = ("launch.nproc", "slurm.nodes")
 HARMLESS = (
     "name", "runs_dir", "cache_dir", "resume", "force", "tracker", "launch", "slurm", "sweep", "pipeline",
     "eval", "engine.threads", "rl.eval_every", "rl.eval_n", "alarms", "rl.preflight",
@@ -38,7 +40,6 @@ FILES = ("data.path", "data.also", "data.val_path", "policy.path", "policy.paren
 RECORD = "inputs.json"
 SILENT = ("resume", "force", "name", "runs_dir", "cache_dir")  # said by the command itself
 _SAID = {"harmless": "changed, harmless", "allowed": "changed", "refused": "changed, forced"}
-_BLOCK = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -66,16 +67,23 @@ def differences(before: Config, now: Config, run: Path) -> list[Difference]:
         old, value = was.get(key), new.get(key)
         if old == value:
             continue
-        if _is_file(key) and not _is_code(key) and then.get(key) and then[key] == content(value):
+        if (
+            _is_file(key)
+            and not _is_code(key)
+            and then.get(key)
+            and then[key] == content(value, now.cache_dir)
+        ):
             found.append(Difference(key, old, value, "allowed", "the same content in another place"))
         else:
             found.append(Difference(key, old, value, _kind(key, now.stage)))
     changed = {difference.key for difference in found}
     for key, hashed in then.items():
         path = new.get(key)
-        if (
-            key not in changed and path and _content(key, path) not in ("", hashed)
-        ):  # a missing one is told elsewhere
+        if key in changed or not path:
+            continue
+        today = _content(key, path, now.cache_dir)
+        # a missing one is told elsewhere; one noted by an older version, in another way, says nothing
+        if today not in ("", hashed) and today.partition(":")[1] == hashed.partition(":")[1]:
             kind = "allowed" if _is_code(key) else "refused"  # a fault of the user's own code is mended so
             found.append(Difference(key, path, path, kind, "its content has changed since the run started"))
     return found
@@ -118,37 +126,21 @@ def record(run: Path) -> dict[str, str]:
 
 
 def inputs(cfg: Config) -> dict[str, str]:
-    """Hash by key of each file or directory that the configuration names and that lies on this disk."""
+    """Hash by key of each file, directory or cached hub name that the configuration names."""
     files = {key: value for key, value in _flat(cfg).items() if _is_file(key)}
-    return {key: hashed for key, value in files.items() if value and (hashed := _content(key, value))}
-
-
-def content(value: Any) -> str:
-    """A hash of what lies at a path; '' for anything that is not on the disk (world:..., a hub name).
-
-    Of a product its manifest (which lists its files' hashes); of another directory the names and sizes.
-    """
-    path = Path(str(value)).expanduser()
-    digest = hashlib.sha256()
-    if path.is_dir():
-        for manifest in (path / "manifest.json", path / "final" / "manifest.json"):
-            if manifest.is_file():
-                return content(manifest)
-        for file in sorted(p for p in path.rglob("*") if p.is_file()):
-            digest.update(f"{file.relative_to(path).as_posix()} {file.stat().st_size}\n".encode())
-        return digest.hexdigest()
-    if not path.is_file():
-        return ""
-    with open(path, "rb") as handle:
-        while block := handle.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+    return {
+        key: hashed
+        for key, value in files.items()
+        if value and (hashed := _content(key, value, cfg.cache_dir))
+    }
 
 
 def _kind(key: str, stage: str) -> str:
     def under(names: tuple[str, ...]) -> bool:
         return any(key == name or key.startswith((name + ".", name + "[")) for name in names)
 
+    if under(ALLOWED):
+        return "allowed"
     if under(HARMLESS):
         return "harmless"
     return "refused" if under(REFUSED + REFUSED_IN.get(stage, ())) else "allowed"
@@ -163,9 +155,9 @@ def _is_code(key: str) -> bool:
     return key.startswith("reward.own.") and key.endswith("._target_")
 
 
-def _content(key: str, value: Any) -> str:
+def _content(key: str, value: Any, cache_dir: str) -> str:
     file = source_file(str(value)) if _is_code(key) else value
-    return content(file) if file else ""
+    return content(file, cache_dir) if file else ""
 
 
 def _flat(cfg: Config) -> dict[str, Any]:

@@ -59,9 +59,13 @@ class Failure:
         return RankFailed(f"rank {self.rank} failed: {self.message}", self.detail)
 
 
-def first(failures: list[Failure]) -> Failure:
-    """The failure that the others follow from: no echo of another rank's, and the earliest."""
-    return min(failures, key=lambda f: (f.code == Stopped.exit_code, bool(_ECHO.match(f.message)), f.time))
+def first(failures: list[Failure], asked: bool = False) -> Failure:
+    """The failure that the others follow from: no echo of another rank's, and the earliest. A rank that was stopped
+    counts last, unless the run was asked to stop: then the others may only have missed it in an exchange."""
+    return min(
+        failures,
+        key=lambda f: (f.code == Stopped.exit_code and not asked, bool(_ECHO.match(f.message)), f.time),
+    )
 
 
 def mendable(error: BaseException) -> UserError | None:

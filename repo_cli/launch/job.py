@@ -7,8 +7,6 @@ time after a stop: it goes on from the newest checkpoint, or begins. How it ende
 from __future__ import annotations
 
 import importlib
-import os
-import socket
 import time
 from pathlib import Path
 
@@ -18,7 +16,13 @@ from repo_cli.launch.differences import differences, tell_differences, write_rec
 from repo_cli.launch.failures import mendable, summary
 from repo_cli.launch.processes import launch
 from repo_cli.launch.sweep import PLAN, load_sweep, read_state, write_state
+from repo_cli.training.alive import signature
 from repo_cli.training.checkpoint import latest_complete
+from repo_cli.training.run_lock import RunLock, refuse_held
+from repo_cli.training.rundir import RunDir
+from repo_cli.training.tracking import forget
+
+JOB_LOCK = "job.lock"
 
 
 def run_job(path: Path, index: int | None = None) -> Path:
@@ -53,15 +57,24 @@ def run_job(path: Path, index: int | None = None) -> Path:
 
 
 def _recorded(folder: Path, run: Path, work: object = None) -> Path:
+    """Does the job's work, and notes in state.json that it runs and how it ended. One process at a time."""
+    refuse_held(run)
+    lock = RunLock(folder, JOB_LOCK)
+    lock.take()
+    try:
+        return _noted(folder, run, work)
+    finally:
+        lock.release()
+
+
+def _noted(folder: Path, run: Path, work: object) -> Path:
     tried = int(read_state(folder).get("tried", 0)) + 1
     begun = {
         "state": "running",
         "code": None,
         "message": "",
         "tried": tried,
-        "pid": os.getpid(),
-        "host": socket.gethostname(),
-        "slurm": os.environ.get("SLURM_JOB_ID"),
+        **signature(),
         "began": time.time(),
         "ended": None,
     }
@@ -71,7 +84,7 @@ def _recorded(folder: Path, run: Path, work: object = None) -> Path:
     except BaseException as error:
         known = mendable(error)
         stopped = isinstance(error, Stopped | KeyboardInterrupt | SystemExit)
-        code = UserError.exit_code if known else Stopped.exit_code if stopped else 1
+        code = UserError.exit_code if known else error.exit_code if isinstance(error, Stopped) else 1
         state = "stopped" if stopped else "failed"
         message = known.message if known else str(error) if stopped else summary(error)
         write_state(folder, state=state, code=code, message=message, ended=time.time())
@@ -96,6 +109,6 @@ def _run_frozen(run: Path) -> Path:
         for difference in changed:
             print(f"{difference.key}: changed since the job was planned", flush=True)
         write_record(cfg, run)
-        (run / "metrics.jsonl").unlink(missing_ok=True)  # of a try that ended before its first checkpoint
+        forget(RunDir(run))  # what a try wrote that ended before its first checkpoint
     save_frozen(cfg, run / "config.yaml")  # the ranks read it
     return launch(cfg.stage, cfg, run)

@@ -29,8 +29,9 @@ from repo_cli.launch.modules import MODULES
 from repo_cli.launch.ports import free_port
 from repo_cli.launch.resume import prepare
 from repo_cli.launch.slurm_env import adopt
-from repo_cli.launch.stopping import STOP_SLACK_S, passed_on
+from repo_cli.launch.stopping import NUMBERS, STOP_SLACK_S, passed_on
 from repo_cli.launch.watch import Watch, raise_hang
+from repo_cli.training.checkpoint import latest_complete
 
 GRACE_S = 5.0  # how long the other ranks may take to end by themselves after one has failed
 
@@ -59,13 +60,21 @@ def launch(
         return _join(stage, cfg, overrides)
     if run_dir is None:
         cfg, run_dir = prepare(cfg, overrides)
-    if cfg.launch.kind == "slurm":
-        from repo_cli.launch.slurm import run_srun
+    try:
+        if cfg.launch.kind == "slurm":
+            from repo_cli.launch.slurm import run_srun
 
-        return run_srun(stage, cfg, run_dir)
-    if cfg.launch.nproc == 1 and not (apart and can_fork(cfg.engine.device)):
-        return run_stage(stage, cfg, run_dir)
-    return run_ranks(stage, cfg, run_dir)
+            return run_srun(stage, cfg, run_dir)
+        if cfg.launch.nproc == 1 and not (apart and can_fork(cfg.engine.device)):
+            return run_stage(stage, cfg, run_dir)
+        return run_ranks(stage, cfg, run_dir)
+    except Stopped as stop:  # with nothing to save now, yet it may have been resumed from something
+        kept = None if stop.saved else latest_complete(run_dir / "checkpoints")
+        if kept is None:
+            raise
+        raise Stopped(
+            f"{stop}; its last checkpoint stands ({kept.name}); go on with --resume {run_dir}"
+        ) from stop
 
 
 def run_stage(stage: str, cfg: Config, run_dir: Path) -> Path:
@@ -108,8 +117,8 @@ class Rank:
     reader: threading.Thread | None = None
     text: list[str] = field(default_factory=list)
 
-    def failure(self) -> Failure | None:
-        """None for a rank that ended well."""
+    def failure(self, told: bool = False) -> Failure | None:
+        """None for a rank that ended well. told: a signal was passed on to it, once."""
         code = self.process.returncode
         if self.reader:
             self.reader.join(timeout=2)
@@ -117,6 +126,9 @@ class Rank:
             return Failure(**json.loads(self.text[0]))
         if code == 0:
             return None
+        if told and code is not None and -code in NUMBERS:
+            why = f"stopped by {signal.Signals(-code).name} while it was starting; there was nothing to save"
+            return Failure(self.index, Stopped.exit_code, why, time=time.time(), saved=False)
         if code is not None and code < 0:
             why = f"ended by {signal.Signals(-code).name}"
             why += " (out of memory?)" if -code == signal.SIGKILL else ""
@@ -145,9 +157,10 @@ def run_ranks(stage: str, cfg: Config, run_dir: Path) -> Path:
         finally:
             for rank in ranks:
                 _kill(rank)
-    failures = [failure for rank in ranks if rank.index in failed and (failure := rank.failure())]
+    told = len(asked) == 1
+    failures = [failure for rank in ranks if rank.index in failed and (failure := rank.failure(told))]
     if failures:
-        worst = first(failures)
+        worst = first(failures, bool(asked))
         if worst.code == 1:
             for failure in [worst] + [f for f in failures if f is not worst]:
                 write_traceback(run_dir / "log.txt", f"--- rank {failure.rank} ---\n{failure.detail}")

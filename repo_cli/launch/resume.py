@@ -20,6 +20,9 @@ from repo_cli.config.compose import conf_dir
 from repo_cli.config.overrides import Places, assign, parse
 from repo_cli.errors import UserError
 from repo_cli.launch.differences import differences, tell_differences, write_record
+from repo_cli.launch.slurm_env import still_queued
+from repo_cli.training.alive import slurm_job
+from repo_cli.training.run_lock import refuse_held
 from repo_cli.training.rundir import RunDir, disk_errors, find_run
 
 #: What may differ between a run and the command that resumes it with resume=auto.
@@ -27,14 +30,16 @@ NOT_THE_TASK = (
     "resume", "name", "runs_dir", "cache_dir", "force", "tracker", "launch", "slurm", "sweep", "pipeline",
     "alarms",
 )  # fmt: skip
+#: Groups that may be chosen anew with resume=PATH: where the ranks run.
+WHERE = ("launch", "slurm")
 
 
 def prepare(cfg: Config, overrides: Sequence[str]) -> tuple[Config, Path]:
     """(configuration, run directory) to start with: the run that `resume` means, or a new one.
 
     Raises:
-        UserError: something that the stage needs is not there, resume=PATH is no run of this stage, or the keys
-            typed beside it do not fit.
+        UserError: something that the stage needs is not there, resume=PATH is no run of this stage, the keys typed
+            beside it do not fit, or somebody else is at work in the run or queues for it.
     """
     run = find_run(cfg, fits=lambda run: same_task(cfg, run)) if cfg.resume else None
     if run is None:
@@ -46,6 +51,7 @@ def prepare(cfg: Config, overrides: Sequence[str]) -> tuple[Config, Path]:
             )
             cfg = dataclasses.replace(cfg, resume=None)
         return cfg, new_run(cfg, overrides)
+    refuse_busy(run.path)
     frozen = load_frozen(run.path)
     if cfg.resume == "auto":
         going = dataclasses.replace(
@@ -64,6 +70,14 @@ def prepare(cfg: Config, overrides: Sequence[str]) -> tuple[Config, Path]:
     with disk_errors(run.path):
         save_frozen(going, run.config)
     return going, run.path
+
+
+def refuse_busy(path: Path) -> None:
+    """UserError where another process writes in the directory, or Slurm still has a job that will."""
+    refuse_held(path)
+    number = still_queued(path)
+    if number and number != (slurm_job() or "").partition("_")[0]:
+        raise UserError(f"{path}: job {number} is still in the queue", hint=f"wait, or scancel {number}")
 
 
 def new_run(cfg: Config, overrides: Sequence[str], path: Path | None = None) -> Path:
@@ -112,12 +126,15 @@ def its_own(run: RunDir, cfg: Config, overrides: Sequence[str]) -> Config:
         raise UserError(f"resume={cfg.resume}: is a run of the stage {frozen.stage}, not of {cfg.stage}")
     tree = dataclasses.asdict(frozen)
     for override in parse(overrides, Places(conf_dir())):
-        if override.group:
+        if override.group in WHERE:
+            tree[override.group] = dataclasses.asdict(getattr(cfg, override.group))
+        elif override.group:
             raise UserError(
                 f"resume={cfg.resume}: the run keeps its own configuration, so {override.text} would not count",
                 hint="change single keys (rl.steps=200), or give the whole command again with --resume auto",
             )
-        assign(tree, override)
+        else:
+            assign(tree, override)
     going: Config = from_dict(Config, tree)
     going.resume, going.force = cfg.resume, cfg.force
     check(going)

@@ -28,6 +28,7 @@ from repo_cli.config import Config, missing_inputs
 from repo_cli.errors import UserError
 from repo_cli.launch.failures import Failure, RankFailed, first, write_traceback
 from repo_cli.launch.resume import prepare
+from repo_cli.launch.slurm_env import SUBMITTED
 from repo_cli.launch.stopping import ECHO_S, STOP_SLACK_S, passed_on
 from repo_cli.launch.sweep import Job, Sweep, create
 from repo_cli.launch.watch import Watch, raise_hang
@@ -39,8 +40,9 @@ OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
 
 def submit_stage(cfg: Config, texts: Sequence[str], config_dir: Path | None = None) -> str:
     """Freezes the run, writes its batch file and submits it; returns what to tell the user."""
-    for lacking in missing_inputs(cfg):
-        raise lacking
+    if not cfg.resume or cfg.resume == "auto":  # resume=PATH: the run's own configuration says what it needs
+        for lacking in missing_inputs(cfg):
+            raise lacking
     batch_file(cfg, Path("."))  # what is wrong with it shows before anything is made
     _sbatch_there()
     if cfg.stage == "pipeline":  # its steps are composed one after the other: a sweep of one job
@@ -50,8 +52,8 @@ def submit_stage(cfg: Config, texts: Sequence[str], config_dir: Path | None = No
         sweep = Sweep(path, cfg.stage, list(texts), [Job(0, [], "000")], own)
         create(sweep, [cfg])
         return submit(cfg, path, [0])
-    _, run = prepare(cfg, texts)
-    return submit(cfg, run)
+    going, run = prepare(cfg, texts)
+    return submit(going, run)
 
 
 def submit(cfg: Config, path: Path, indices: Sequence[int] | None = None) -> str:
@@ -74,20 +76,10 @@ def submit(cfg: Config, path: Path, indices: Sequence[int] | None = None) -> str
             f"sbatch refuses {file}: {said}", hint="mend the group slurm; --dry-run shows the file"
         )
     number = done.stdout.strip().split(";")[0]
-    with (place / "submitted.txt").open("a", encoding="utf-8") as log:
+    with (path / SUBMITTED).open("a", encoding="utf-8") as log:
         log.write(f"{number} {time.strftime('%Y-%m-%d %H:%M:%S')}\n")
     out = output_file(path, indices).replace("%j", number).replace("%A", number).replace("%a", "<index>")
     return f"submitted: job {number}\n  directory: {path}\n  output: {out}\n  state: squeue -j {number}"
-
-
-def still_queued(path: Path) -> str | None:
-    """The number of the last submitted job while Slurm still has it waiting or running; None otherwise."""
-    file = path / "slurm" / "submitted.txt"
-    if not file.is_file() or not shutil.which("squeue"):
-        return None
-    number = file.read_text(encoding="utf-8").splitlines()[-1].split()[0]
-    done = subprocess.run(["squeue", "-h", "-j", number], capture_output=True, text=True, check=False)
-    return number if done.returncode == 0 and done.stdout.strip() else None
 
 
 def _sbatch_there() -> None:
@@ -238,7 +230,7 @@ def run_srun(stage: str, cfg: Config, run_dir: Path) -> Path:
         Failure(**json.loads(file.read_text(encoding="utf-8"))) for file in logs.glob("failure-*.json")
     ]
     if failures:
-        worst = first(failures)
+        worst = first(failures, bool(asked))
         for failure in [worst] + [f for f in failures if f is not worst]:
             if failure.code == 1:
                 write_traceback(run_dir / "log.txt", f"--- rank {failure.rank} ---\n{failure.detail}")

@@ -1,10 +1,28 @@
-"""What Slurm tells a task about itself, as the variables that torch's launchers set. No torch."""
+"""What Slurm tells: a task about itself, as the variables that torch's launchers set; and which job a directory waits
+for. No torch."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import MutableMapping
+from pathlib import Path
+
+from repo_cli.training.alive import slurm_lists
+
+SUBMITTED = (
+    Path("slurm") / "submitted.txt"
+)  # in a run's or a sweep's directory: a line for each job handed to sbatch
+
+
+def still_queued(path: Path) -> str | None:
+    """The number of the last submitted job while Slurm still has it waiting or running; None otherwise."""
+    try:
+        lines = (path / SUBMITTED).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    number = lines[-1].split()[0] if lines and lines[-1].strip() else ""
+    return number if number and slurm_lists(number) else None
 
 
 def adopt(env: MutableMapping[str, str] | None = None) -> bool:

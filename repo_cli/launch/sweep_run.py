@@ -1,4 +1,8 @@
-"""Runs a sweep's jobs on this machine, `sweep.jobs` at a time; each is a process with its own log. No torch."""
+"""Runs a sweep's jobs on this machine, `sweep.jobs` at a time; each is a process with its own log. No torch.
+
+A job outlives a driver that is killed. Whoever goes on with the sweep takes such jobs over: it waits for them, passes
+signals on to them, and starts only what is left.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,7 +20,10 @@ from typing import Any
 from repo_cli.errors import Stopped
 from repo_cli.launch.stopping import passed_on
 from repo_cli.launch.sweep import Job, Sweep, read_state, write_state
+from repo_cli.training.alive import gone, process_lives, process_mark, signature, slurm_lists
+from repo_cli.training.run_lock import RunLock
 
+LOCK = "sweep.lock"
 SLACK_S = 20.0  # beyond launch.stop_s, for a job to end after a signal
 
 
@@ -25,12 +31,34 @@ class SweepFailed(RuntimeError):
     """Some jobs of a sweep are not done."""
 
 
+class Adopted:
+    """What is asked of a process, for one that another driver started (as subprocess.Popen has it)."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid, self._mark = pid, process_mark(pid)
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        if self.returncode is None and not process_lives(self.pid, self._mark):
+            self.returncode = 1  # whatever it was: its state.json says more
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def wait(self) -> int:
+        while self.poll() is None:
+            time.sleep(0.05)
+        return self.returncode or 0
+
+
 @dataclass
 class Running:
-    """A started job and the place it has on this machine."""
+    """A job at work and the place it has on this machine."""
 
     job: Job
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Adopted
     slot: int
 
 
@@ -40,10 +68,24 @@ def run_sweep(sweep: Sweep, at_once: int, retries: int, nproc: int, stop_s: floa
     A failed job does not stop the others; one that failed is tried `retries` times more. nproc: ranks of a job.
     Raises:
         Stopped: a signal; the running jobs were told, and saved. Running the sweep again goes on.
+        UserError: another process drives the sweep.
     """
-    queue = [job for job in sweep.jobs if status(sweep.folder(job))["state"] not in ("done", "running")]
-    tries = dict.fromkeys((job.index for job in queue), 0)
-    running: list[Running] = []
+    lock = RunLock(sweep.path, LOCK)
+    lock.take()
+    try:
+        return _run(sweep, at_once, retries, nproc, stop_s)
+    finally:
+        lock.release()
+
+
+def _run(sweep: Sweep, at_once: int, retries: int, nproc: int, stop_s: float) -> dict[str, int]:
+    running = _left_behind(sweep)
+    held = {item.job.index for item in running}
+    states = {job.index: status(sweep.folder(job))["state"] for job in sweep.jobs}
+    queue = [
+        job for job in sweep.jobs if job.index not in held and states[job.index] not in ("done", "running")
+    ]
+    tries = dict.fromkeys(states, 0)
 
     def tell(number: int) -> None:
         for item in running:
@@ -58,10 +100,16 @@ def run_sweep(sweep: Sweep, at_once: int, retries: int, nproc: int, stop_s: floa
                     running.append(_start(sweep, queue.pop(0), slot, at_once, nproc))
                 for item in [item for item in running if item.process.poll() is not None]:
                     running.remove(item)
+                    folder, number = sweep.folder(item.job), item.job.index
+                    killed = isinstance(item.process, Adopted) and status(folder)["state"] == "lost"
                     _settle(sweep, item)
-                    state = read_state(sweep.folder(item.job))["state"]
-                    if state == "failed" and tries[item.job.index] < retries and not asked:
-                        tries[item.job.index] += 1
+                    state = status(folder)
+                    if _runs_here(state):  # one that an earlier driver had just started was quicker
+                        running.append(Running(item.job, Adopted(int(state["pid"])), item.slot))
+                    elif asked or state["state"] != "failed":
+                        continue
+                    elif killed or tries[number] < retries:
+                        tries[number] += not killed
                         queue.append(item.job)
                 if asked and (not running or time.monotonic() > asked[0] + stop_s + SLACK_S):
                     break
@@ -72,9 +120,25 @@ def run_sweep(sweep: Sweep, at_once: int, retries: int, nproc: int, stop_s: floa
     found = counts(sweep)
     if asked:
         raise Stopped(
-            f"the sweep was stopped; {tell_counts(found)}; go on with: repo sweep resume {sweep.path}", False
+            f"the sweep was stopped; {tell_counts(found)}",
+            hint=f"repo sweep resume {sweep.path} goes on from there",
         )
     return found
+
+
+def _left_behind(sweep: Sweep) -> list[Running]:
+    """The jobs that run on this machine though the driver that started them is gone."""
+    found: list[Running] = []
+    for job in sweep.jobs:
+        state = status(sweep.folder(job))
+        if _runs_here(state):
+            found.append(Running(job, Adopted(int(state["pid"])), len(found)))
+            print(f"[{job.index + 1}/{len(sweep.jobs)}] still runs: {sweep.folder(job)}", flush=True)
+    return found
+
+
+def _runs_here(state: dict[str, Any]) -> bool:
+    return state["state"] == "running" and state.get("host") == signature()["host"]
 
 
 def counts(sweep: Sweep) -> dict[str, int]:
@@ -93,20 +157,14 @@ def tell_counts(found: dict[str, int]) -> str:
 
 
 def status(folder: Path) -> dict[str, Any]:
-    """A job's state; one that says it is running but whose process on this machine is gone is `lost`."""
+    """A job's state; one that says it is running but whose process (or Slurm job) is gone is `lost`."""
     state = read_state(folder)
-    if state["state"] == "running" and state.get("host") == socket.gethostname() and not state.get("slurm"):
-        try:
-            os.kill(int(state.get("pid") or 0) or -1, 0)
-        except (ProcessLookupError, ValueError):
-            return state | {"state": "lost", "message": "its process is gone"}
-        except PermissionError:
-            pass
-    if state["state"] == "running" and state.get("slurm") and shutil.which("squeue"):
-        asked = ["squeue", "-h", "-j", str(state["slurm"])]
-        done = subprocess.run(asked, capture_output=True, text=True, check=False)
-        if not done.stdout.strip() and (done.returncode == 0 or "Invalid job id" in done.stderr):
-            return state | {"state": "lost", "message": f"Slurm's job {state['slurm']} is gone"}
+    if state["state"] == "running" and gone(state):
+        job = state.get("slurm")
+        if job and slurm_lists(str(job)):  # it waits to be started again
+            return state
+        who = f"Slurm's job {job}" if job else "its process"
+        return state | {"state": "lost", "message": f"{who} is gone"}
     return state
 
 
@@ -151,7 +209,12 @@ def _devices(slot: int, at_once: int, nproc: int) -> str:
 def _settle(sweep: Sweep, item: Running) -> None:
     """A job that died without a word (killed, or it never came to itself) has failed."""
     folder, code = sweep.folder(item.job), item.process.returncode
+    assert code is not None
     state = read_state(folder)
+    if isinstance(item.process, Adopted):
+        code = 0 if state["state"] == "done" else code
+    elif state["state"] == "running" and state.get("pid") != item.process.pid:
+        return  # somebody else has it in hand, and says so
     if state["state"] in ("running", "waiting") or (code != 0 and state["state"] == "done"):
         why = f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         write_state(folder, state="failed", code=1, message=f"{why}; see output.txt", ended=time.time())

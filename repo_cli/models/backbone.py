@@ -167,6 +167,7 @@ class Backbone(Passes):
         self.use(role)
 
     def _check_source(self, folder: Path) -> Path:
+        from repo_cli.models.loading import check_same_tokenizer
         from repo_cli.models.manifest import NAME, find_final, read_manifest
 
         folder = find_final(folder, "adapter")
@@ -181,6 +182,7 @@ class Backbone(Passes):
                     f"run's ({self.base_path}, hash {self.base_hash[:12]})",
                     hint="train it again on this base, or start from the base that it was trained on",
                 )
+        check_same_tokenizer(self.tokenizer, folder, self.base_path)
         return folder
 
     def _load_head(self, role: str, folder: Path) -> None:

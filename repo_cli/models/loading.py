@@ -93,7 +93,49 @@ def open_base(source: str, dtype: str, attn: str, trust_remote_code: bool = Fals
         ) from error
     except ValueError as error:
         raise UserError(f"policy.path={source}: cannot be loaded ({str(error).splitlines()[0]})") from error
+    check_vocabulary(model, tokenizer, f"policy.path={source}")
     return model.eval(), tokenizer
+
+
+def check_vocabulary(model: Any, tokenizer: Any, where: str) -> None:
+    """UserError when the tokenizer can give an id that the model has no embedding for (fewer ids than embeddings are
+    usual: tables are padded)."""
+    rows = int(model.get_input_embeddings().num_embeddings)
+    text, top = max(tokenizer.get_vocab().items(), key=lambda entry: entry[1], default=("", -1))
+    if top >= rows:
+        raise UserError(
+            f"{where}: its tokenizer goes up to id {top} ({text!r}), its model has embeddings for 0 to {rows - 1}: "
+            "they do not belong together",
+            hint="take the tokenizer's files from the model that was trained with them",
+        )
+
+
+def check_same_tokenizer(tokenizer: Any, final: Path, base: str) -> None:
+    """UserError when the adapter in `final` was trained with other token ids than the base's tokenizer gives. A token
+    that `final` has behind the base's last one is none of the base's, and harms nothing."""
+    from tokenizers import Tokenizer
+
+    file = final / "tokenizer.json"
+    if not file.is_file():
+        return
+    try:
+        theirs = Tokenizer.from_file(str(file)).get_vocab(with_added_tokens=True)
+    except Exception as error:  # the library raises bare ones
+        raise UserError(f"{file}: cannot be read as a tokenizer ({str(error)[:200]})") from error
+    ours = tokenizer.get_vocab()
+    last = max(ours.values(), default=-1)
+    wrong = sorted(
+        (number, text)
+        for text, number in theirs.items()
+        if ours.get(text) != number and (text in ours or number <= last)
+    )
+    if wrong:
+        number, text = wrong[0]
+        raise UserError(
+            f"{final}: was trained with another tokenizer than {base}'s: {text!r} is token {number} in it, and "
+            f"{ours.get(text, 'no token')} there ({len(wrong)} tokens differ)",
+            hint="give the base back the tokenizer that it had, or train the adapter again",
+        )
 
 
 def base_folder(model: Any, source: str) -> Path:

@@ -122,11 +122,12 @@ class Ensemble:
         self.early.take(index, item)
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps: the money and tokens that a judge elsewhere has used."""
-        return {"judge_used": dict(self._used)}
+        """What a checkpoint keeps: the money and tokens that a judge elsewhere has used, and its newest failures."""
+        return {"judge_used": dict(self._used), "judge_watch": self.watch.state()}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         self._used = {name: float(state.get("judge_used", {}).get(name, 0.0)) for name in SPENT}
+        self.watch.load_state(state.get("judge_watch", {}))
         if isinstance(self.judge, RemoteJudge):
             self.judge.go_on_from(self._used)
 

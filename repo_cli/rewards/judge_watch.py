@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from repo_cli.config.groups_reward import JudgeConfig
 from repo_cli.errors import SavedStop
@@ -26,6 +27,13 @@ class JudgeWatch:
     def note(self, scores: Sequence[JudgeScore]) -> None:
         """What the judge said on this rank since the last check."""
         self._mine += scores
+
+    def state(self) -> dict[str, Any]:
+        """The outcomes of the newest steps, for a checkpoint: a resumed run stops where the undisturbed one would."""
+        return {"steps": [[dict(outcomes), said] for outcomes, said in self._steps]}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        self._steps = deque((Counter(outcomes), str(said)) for outcomes, said in state.get("steps", []))
 
     def check(self) -> None:
         """All ranks call. Raises SavedStop on all of them when `judge.max_failed` is reached.

@@ -132,10 +132,11 @@ class JudgeAnnotator:
         return {f"judge/{name}": amount for name, amount in now.items()}
 
     def state(self) -> Row:
-        return {"judge_used": dict(self.used)}
+        return {"judge_used": dict(self.used), "judge_watch": self.watch.state()}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         self.used = {name: float(state.get("judge_used", {}).get(name, 0.0)) for name in SPENT}
+        self.watch.load_state(state.get("judge_watch", {}))
         if isinstance(self.judge, RemoteJudge):
             self.judge.go_on_from(self.used)
 

@@ -1,11 +1,12 @@
-"""Which checkpoint a resumed stage goes on from, with how many threads, how good the one being written is, and the last
-words of a run that had no time to write one."""
+"""Which checkpoint a resumed stage goes on from, with how many ranks and threads, when the next one is due and how good
+it is, and the last words of a run that had no time to write one."""
 
 from __future__ import annotations
 
 import faulthandler
 import os
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,38 @@ from repo_cli.training.checkpoint import (
     check_checkpoint,
     latest_complete,
     latest_whole,
+    rank_count,
     step_of,
     thread_count,
 )
 from repo_cli.training.rundir import RunDir
+
+
+class Due:
+    """When a checkpoint is due: every `checkpoint_every` steps, and when the last one is `checkpoint_minutes` old."""
+
+    def __init__(self, tracker: TrackerConfig) -> None:
+        self._every, self._seconds = tracker.checkpoint_every, 60.0 * tracker.checkpoint_minutes
+        self._since = time.monotonic()
+        self._last: int | None = None
+
+    def begin(self, step: int | None) -> None:
+        """The loop begins; step: the checkpoint's that it goes on from."""
+        self._since, self._last = time.monotonic(), step
+
+    def saved(self, step: int) -> None:
+        self.begin(step)
+
+    def has(self, step: int) -> bool:
+        """Whether the last checkpoint is this step's."""
+        return self._last == step
+
+    def by_clock(self) -> bool:
+        """Clocks differ between ranks: rank 0 alone is asked."""
+        return bool(self._seconds) and time.monotonic() - self._since >= self._seconds
+
+    def by_steps(self, step: int) -> bool:
+        return bool(self._every) and step % self._every == 0
 
 
 def checkpoint_to_resume(cfg: Config, run: RunDir, is_main: bool) -> tuple[Path | None, list[str]]:
@@ -30,7 +59,7 @@ def checkpoint_to_resume(cfg: Config, run: RunDir, is_main: bool) -> tuple[Path 
     whole one of this run. All ranks call; rank 0 looks.
 
     Raises:
-        UserError: on every rank, when there is none.
+        UserError: on every rank, when there is none, or it was made by another number of ranks (and no --force).
     """
     if not cfg.resume:
         return None, []
@@ -42,7 +71,7 @@ def checkpoint_to_resume(cfg: Config, run: RunDir, is_main: bool) -> tuple[Path 
 
     distributed.agreed(look)
     place, notes = distributed.broadcast_object(found)
-    return place, notes + _same_threads(cfg, place)
+    return place, notes + _same_ranks(cfg, place) + _same_threads(cfg, place)
 
 
 def _look(resume: str, run: RunDir, notes: list[str]) -> Path:
@@ -55,6 +84,24 @@ def _look(resume: str, run: RunDir, notes: list[str]) -> Path:
         why = f" ({notes[0]})" if notes else ""
         raise UserError(f"resume={resume}: no whole checkpoint in {run.checkpoints}{why}")
     return found
+
+
+def _same_ranks(cfg: Config, checkpoint: Path) -> list[str]:
+    """Ranks draw their own replies and dropout, and share out the batch: with another number of them it is another run.
+
+    Raises:
+        UserError: on every rank.
+    """
+    before, now = rank_count(checkpoint), distributed.world_size()
+    if before is None or before == now:
+        return []
+    said = f"{checkpoint.name} was made by {before} rank{'s' * (before > 1)} and this run has {now}"
+    if not cfg.force:
+        raise UserError(
+            f"{said}: what each rank draws would not be the same run's",
+            hint=f"launch.nproc={before} (all ranks together), or --force to go on all the same",
+        )
+    return [f"{said}: it goes on by force, and its results are not those of the run that was stopped"]
 
 
 def _same_threads(cfg: Config, checkpoint: Path) -> list[str]:

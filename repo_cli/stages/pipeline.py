@@ -18,7 +18,7 @@ from repo_cli.config.compose import compose, to_yaml
 from repo_cli.config.inputs import SYSTEM_FILES
 from repo_cli.config.own import own_rewards, source_file
 from repo_cli.config.schema import Config
-from repo_cli.errors import UserError
+from repo_cli.errors import Stopped, UserError
 from repo_cli.launch.forked import can_fork, import_first
 from repo_cli.launch.modules import MODULES
 from repo_cli.launch.processes import launch
@@ -140,16 +140,23 @@ def run(cfg: Config, overrides: list[str], config_dir: str | None = None) -> Pat
     for number, seed in enumerate(cfg.pipeline.seeds or [cfg.seed], start=1):
         if cfg.pipeline.seeds:
             print(f"seed {seed} ({number} of {len(cfg.pipeline.seeds)})", flush=True)
-        made[seed] = run_steps(
-            cfg, [*overrides, *([f"seed={seed}"] if cfg.pipeline.seeds else [])], config_dir
-        )
+        made[seed] = {}
+        try:
+            run_steps(
+                cfg, [*overrides, *([f"seed={seed}"] if cfg.pipeline.seeds else [])], config_dir, made[seed]
+            )
+        except Stopped as stop:  # what earlier steps made is complete, whatever the running one has kept
+            if stop.saved or not any(made.values()):
+                raise
+            raise Stopped(
+                f"{stop}; the steps before it are done", hint="the same command goes on from there"
+            ) from stop
     print(f"all steps: {time.monotonic() - began:.0f} s", flush=True)
     return write_table(cfg, made) if cfg.pipeline.table else list(made[seed].values())[-1]
 
 
-def run_steps(cfg: Config, overrides: list[str], config_dir: str | None = None) -> dict[str, Path]:
-    """Run every step once; name -> what it made, in the order in which they ran."""
-    made: dict[str, Path] = {}
+def run_steps(cfg: Config, overrides: list[str], config_dir: str | None, made: dict[str, Path]) -> None:
+    """Run every step once; `made` gets name -> what it made, in the order in which they ran."""
     keys: dict[str, str] = {}
     for number, (name, step) in enumerate(cfg.pipeline.steps.items(), start=1):
         step_cfg = compose(step["stage"], overrides, config_dir, step=name, products=made)
@@ -173,7 +180,6 @@ def run_steps(cfg: Config, overrides: list[str], config_dir: str | None = None) 
             remember(cfg, key, found)
             print(f"{head}: {time.monotonic() - began:.0f} s", flush=True)
         made[name] = found
-    return made
 
 
 def step_key(cfg: Config) -> str:

@@ -14,7 +14,7 @@ that it can read.
 The work goes in rounds: in each one every rank samples one batch (`rollout.batch_size` replies) and has it annotated as
 a whole. Which contexts make a batch, its seed and the annotator's noise follow from the contexts' numbers alone, so
 that ranks and interruptions change nothing in the result. What a round made is appended to `contexts.jsonl`, and the
-checkpoint after it (`tracker.checkpoint_every`) says how far that file counts.
+checkpoint after it (`tracker.checkpoint_every`, 1 here) says how far that file counts.
 """
 
 from __future__ import annotations
@@ -220,7 +220,7 @@ def _write(session: Session, backbone: Backbone, made: Contexts, who: str) -> No
         f"{found['replies']} replies of {found['reply_tokens']:.1f} tokens, {found['cut_off']} cut off; "
         f"{found['pairs']} pairs, {found['graded']} graded"
     )
-    with session.run.writing_final() as folder:
+    with session.writing_final() as folder:
         for kind in ("preference", "sft"):
             rows = [row for line in lines for row in line[kind]]
             if rows:

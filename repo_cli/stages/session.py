@@ -9,7 +9,9 @@
 Random numbers are seeded anew for each step from (seed, step, rank), so a resumed run draws what the undisturbed one
 would have drawn. A signal ends the stage at once while there is nothing to save (loading, evaluation). From the first
 step on the ranks agree at the next safe place (a phase, a micro-batch): a step that has changed no weight yet is left
-and the state before it saved; one that has is finished first. `launch.stop_s` bounds the time that may take.
+and the state before it saved; one that has is finished first. `launch.stop_s` bounds the time that may take. After the
+last step all is saved before anything else (calibration, held-out data, the product), and a signal ends the stage at
+once again.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import gc
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,13 +29,11 @@ import torch
 from rich.console import Console
 
 from repo_cli.config.schema import Config
-from repo_cli.dialogue.fingerprint import format_hash
 from repo_cli.errors import SavedStop, Stopped, UserError
 from repo_cli.models.backbone import Backbone
-from repo_cli.models.hashing import hash_model_dir
-from repo_cli.models.manifest import write_manifest
 from repo_cli.quiet import quiet_libraries, route_logs
-from repo_cli.stages.going_on import checkpoint_to_resume, out_of_time, score_of
+from repo_cli.stages.going_on import Due, checkpoint_to_resume, out_of_time, score_of
+from repo_cli.stages.product import write_product
 from repo_cli.stages.speaker import Speaker
 from repo_cli.training import distributed
 from repo_cli.training.checkpoint import (
@@ -49,6 +49,7 @@ from repo_cli.training.engine import NonFiniteLoss, TrainEngine
 from repo_cli.training.heartbeat import Heartbeat, beat
 from repo_cli.training.memory import give_back, peak_gib, spare_memory
 from repo_cli.training.progress import StepProgress
+from repo_cli.training.run_lock import RunLock
 from repo_cli.training.rundir import RunDir
 from repo_cli.training.signals import StopFlag
 from repo_cli.training.tracking import Tracker
@@ -82,6 +83,7 @@ class Session(Speaker):
         self._kept_before: dict[str, Any] = {}
         self._heart: Heartbeat | None = None
         self._told_best = False
+        self._due = Due(cfg.tracker)
         self._stop = StopFlag(
             at_once=True, limit_s=cfg.launch.stop_s, at_limit=lambda: out_of_time(self.run, cfg.launch.stop_s)
         )
@@ -100,19 +102,32 @@ class Session(Speaker):
             self._given = Path(distributed.broadcast_object(made))
         self.run = RunDir(self._given)
         self.path = self.run.path
+        self._lock = RunLock(self.path)
+        try:
+            self._open()
+        except BaseException:
+            self._lock.release()
+            raise
+        return self
+
+    def _open(self) -> None:
+        distributed.agreed(self._take_lock)
         self._resumed, notes = checkpoint_to_resume(self.cfg, self.run, self.is_main)
         start = step_of(self._resumed) if self._resumed else None
-        self.tracker = Tracker(self.run, self.cfg, active=self.is_main, from_step=start)
+        self.tracker = Tracker(self.run, self.cfg, active=self.is_main, from_step=start, say=self.alarm)
         self._handler = self.run.log_handler() if self.is_main else logging.NullHandler()
         route_logs(self._handler)
         log.handlers, log.propagate = [self._handler], False
         log.setLevel(logging.INFO)
-        for note in notes:
+        for note in [*self._lock.notes, *notes]:
             self.alarm(note)
         torch.manual_seed(self.cfg.seed)
         self._stop.__enter__()
         self._stop.check()
-        return self
+
+    def _take_lock(self) -> None:
+        if self.is_main:
+            self._lock.take()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
         saved = None
@@ -122,8 +137,13 @@ class Session(Speaker):
                     saved = self.save(self._step + 1)
                 else:
                     saved = self.save(self._step, kept=self._kept_before)
+            if isinstance(error, NonFiniteLoss):
+                self._save_before_it()
         finally:
-            self._close(kind, error, trace)
+            try:
+                self._close(kind, error, trace)
+            finally:
+                self._lock.release()
         if isinstance(error, SavedStop) and saved is not None:
             raise UserError(
                 f"step {self._step + 1}: {error.message}",
@@ -139,6 +159,8 @@ class Session(Speaker):
     def _close(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
         self._stop.__exit__(kind, error, trace)
         self._rest()
+        if kind is None:
+            self.tracker.catch_up()
         self.tracker.close()
         for engine in self._engines.values():
             engine.close()
@@ -175,6 +197,7 @@ class Session(Speaker):
         first = self._restore() if self._resumed else 0
         self._stop.check()  # a library may have swallowed what the handler raised
         self._stop.at_once = False  # from here on the step is finished first, and saved
+        self._due.begin(first if self._resumed else None)
         self._bar = StepProgress(self.stage, total, done=first, active=self.is_main)
         self._bar.__enter__()
         if distributed.world_size() > 1 and self.cfg.launch.heartbeat_s:
@@ -186,8 +209,14 @@ class Session(Speaker):
             self._updates_before = self._updates()
             self._kept_before = copy.deepcopy({name: thing.state() for name, thing in self._kept.items()})
             yield self._step
+        if total > first and not self._due.has(total):
+            self.save(total)
         self._rest()
         self._bar.__exit__(None, None, None)
+        self._stop.kept = f"all {total} steps are done and saved; go on with --resume {self.path}"
+        if self._stop.agreed():
+            raise self._stop.stopped()
+        self._stop.at_once = True
 
     def _rest(self) -> None:
         """No signs of life are expected from here on, and there is no step to leave."""
@@ -231,12 +260,12 @@ class Session(Speaker):
         key = shown if shown in stats else f"{self.stage}/{shown}"
         assert self._bar is not None, "end_step outside of steps()"
         self._bar.advance(1, **({key: stats[key]} if key in stats else {}))
-        every = self.cfg.tracker.checkpoint_every
         beat(f"end of step {done}", lockstep=True)
-        asked = self._stop.agreed()
-        if asked or (every and done % every == 0):
+        # one exchange for both: a signal to any rank, and the clock of rank 0
+        told = distributed.all_max(2 if self._stop.set else int(self.is_main and self._due.by_clock()))
+        if told or self._due.by_steps(done):
             self.save(done)
-        if asked:
+        if told == 2:
             raise Stopped(self._stopped_text(done))
 
     def save(self, step: int, kept: dict[str, Any] | None = None) -> Path:
@@ -252,6 +281,9 @@ class Session(Speaker):
                 beat("save", lockstep=True)
             save_rng(folder)
             state = {"step": step, "stage": self.stage, "seed": self.cfg.seed, "kept": kept}
+            state["metrics"] = {
+                k: v if isinstance(v, int) else float(v) for k, v in self.last_metrics.items()
+            }
             write_state(
                 folder, state | {"threads": torch.get_num_threads(), "ranks": distributed.world_size()}
             )
@@ -261,7 +293,9 @@ class Session(Speaker):
         if problem and not self._told_best:
             self._told_best = True
             self.alarm(problem)
-        return save_checkpoint(
+        # what was logged before a checkpoint is on the disk before the checkpoint counts
+        distributed.agreed(self.tracker.flush)
+        made = save_checkpoint(
             self.run.checkpoints,
             step,
             write,
@@ -269,6 +303,17 @@ class Session(Speaker):
             score=score,
             keep_best=tracker.best_is if tracker.keep_best else None,
         )
+        self._due.saved(step)
+        return made
+
+    def _save_before_it(self) -> None:
+        """After a loss that is no number: the state before the step, if the step has changed nothing yet, the weights
+        are numbers, and it is not saved. Else the last checkpoint stands."""
+        if self._updates() != self._updates_before or self._step < 1 or self._due.has(self._step):
+            return
+        broken = int(any(not engine.finite() for engine in self._engines.values()))
+        if not distributed.all_max(broken):
+            self.save(self._step, kept=self._kept_before)
 
     def _restore(self) -> int:
         assert self._resumed is not None
@@ -277,7 +322,8 @@ class Session(Speaker):
             engine.load(self._resumed / role)
         for name, thing in self._kept.items():
             thing.load_state(state.get("kept", {}).get(name, {}))
-        load_rng(self._resumed)
+        load_rng(self._resumed, optional=self.cfg.force)
+        self.last_metrics = state.get("metrics", {})
         self.note(f"resumed after step {state['step']} from {self._resumed}")
         return int(state["step"])
 
@@ -316,29 +362,25 @@ class Session(Speaker):
         extra: dict[str, Any] | None = None,
     ) -> Path:
         """Write `final/` whole or not at all: weights, tokenizer, manifest, model card."""
+        self._stop.check()  # a library may have swallowed what the handler raised
+        self._stop.at_once = self.is_main  # the others wait for rank 0, which decides
         problem: Exception | None = None
         if self.is_main:
             try:
-                with self.run.writing_final() as folder:
-                    backbone.save_role(role, folder)
-                    write_manifest(
-                        folder,
-                        kind,
-                        hash_model_dir(folder, backbone.base.config)
-                        if role == "full"
-                        else backbone.base_hash,
-                        str(self.run.final.resolve()) if role == "full" else backbone.base_path,
-                        parent=self.cfg.policy.parent,
-                        extra={
-                            **(extra or {}),
-                            "metrics": metrics or {},
-                            "format_hash": format_hash(backbone.fmt),
-                        },
-                        stage=self.stage,
-                    )
+                with self.writing_final() as folder:
+                    write_product(folder, self, backbone, role, kind, metrics or {}, extra or {})
             except Exception as error:
                 problem = error
         else:
             backbone.save_role(role, self.path / "final.tmp")
         distributed.same_error(problem)
         return self.run.final
+
+    def writing_final(self) -> AbstractContextManager[Path]:
+        """The directory of the product; from the moment on in which it is moved into place a signal comes too late."""
+
+        def settle() -> None:
+            self._stop.check()
+            self._stop.at_once = False
+
+        return self.run.writing_final(settle)

@@ -224,14 +224,17 @@ def save_rng(folder: Path) -> None:
         torch.save(state, handle)
 
 
-def load_rng(folder: Path) -> None:
-    """The states back; call it last, after all that may draw. UserError when this rank has none there."""
+def load_rng(folder: Path, optional: bool = False) -> None:
+    """The states back; call it last, after all that may draw. UserError when this rank has none there and it is not
+    optional (a run that goes on with more ranks by force)."""
     import numpy as np
     import torch
 
     from repo_cli.training import distributed as group
 
     file = folder / f"rng-rank-{group.rank():05d}.pt"
+    if not file.is_file() and optional:
+        return
     if not file.is_file():
         raise UserError(
             f"{folder}: no random number state for rank {group.rank()}",
@@ -266,4 +269,10 @@ def read_state(folder: Path) -> dict[str, Any]:
 def thread_count(folder: Path) -> int | None:
     """CPU threads of the run that wrote this checkpoint: bits differ between thread counts. None = not noted."""
     found = read_state(folder).get("threads")
+    return found if isinstance(found, int) else None
+
+
+def rank_count(folder: Path) -> int | None:
+    """Ranks of the run that wrote this checkpoint. None = not noted."""
+    found = read_state(folder).get("ranks")
     return found if isinstance(found, int) else None

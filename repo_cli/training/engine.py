@@ -198,6 +198,10 @@ class TrainEngine:
             raise NonFiniteLoss(f"{self.role}: the gradient of update {self.updates + 1} is not finite")
         return norm if math.isfinite(norm) else float(self.engine.get_global_grad_norm() or 0.0)
 
+    def finite(self) -> bool:
+        """Whether this rank's share of the weights holds numbers only."""
+        return all(bool(torch.isfinite(master).all()) for master in engine_state.masters_of(self))
+
     def zero_grad(self) -> None:
         for parameter in self.parameters:
             parameter.grad = None

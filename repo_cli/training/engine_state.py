@@ -18,7 +18,7 @@ from repo_cli.errors import UserError
 from repo_cli.training import distributed as group
 
 
-def _masters(train: Any) -> list[Tensor]:
+def masters_of(train: Any) -> list[Tensor]:
     """The float32 tensors that Adam really updates on this rank; keys of its state."""
     if train.stage == 3:  # there the optimizer's own groups are empty between steps
         return list(train.engine.optimizer.fp32_partitioned_groups_flat)
@@ -53,7 +53,7 @@ def save(train: Any, folder: Path) -> None:
             save_file(state, str(folder / "model.safetensors"))
     if main or train.stage > 0:
         shares = {}
-        for index, master in enumerate(_masters(train)):
+        for index, master in enumerate(masters_of(train)):
             adam = {
                 k: torch.as_tensor(v).detach().cpu().clone()
                 for k, v in train.inner.state.get(master, {}).items()
@@ -81,7 +81,7 @@ def load(train: Any, folder: Path) -> None:
             hint="resume with the configuration of the run",
         )
     shares = torch.load(folder / _share(train), map_location="cpu", weights_only=True)
-    masters = _masters(train)
+    masters = masters_of(train)
     if len(shares) != len(masters) or any(
         shares[str(i)]["master"].shape != m.shape for i, m in enumerate(masters)
     ):

@@ -2,6 +2,7 @@
 
 runs/<stage>/<name>/<time>-<id>/  config.yaml  overrides.txt  environment.json  log.txt  metrics.jsonl
                                   alarms.jsonl (RL)  rollouts/  checkpoints/  final/
+                                  run.lock (while it runs: who writes here)
 """
 
 from __future__ import annotations
@@ -82,8 +83,11 @@ class RunDir:
         return handler
 
     @contextmanager
-    def writing_final(self) -> Iterator[Path]:
-        """A directory to write the product into; it becomes final/ in one move when all went well."""
+    def writing_final(self, before_move: Callable[[], None] = lambda: None) -> Iterator[Path]:
+        """A directory to write the product into; it becomes final/ in one move when all went well.
+
+        before_move: called when all is written and on the disk; what it raises leaves no final/.
+        """
         fresh = self.path / "final.tmp"
         with disk_errors(self.final):
             shutil.rmtree(fresh, ignore_errors=True)
@@ -91,6 +95,7 @@ class RunDir:
             try:
                 yield fresh
                 fsync_tree(fresh)
+                before_move()
                 if self.final.exists():
                     shutil.rmtree(self.final)
                 fresh.rename(self.final)

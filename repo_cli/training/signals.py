@@ -1,7 +1,7 @@
 """A polite end: the first signal asks the loop to stop at its next safe place, the second ends at once.
 
-Where there is nothing to save (data and models being loaded, an evaluation), `at_once` makes the first signal
-raise Stopped right there.
+Where there is nothing to save any more or yet (data and models being loaded, an evaluation), `at_once` makes the first
+signal raise Stopped right there; `kept` says what lies on the disk by then.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ class StopFlag:
     """`with StopFlag() as stop:` ... `if stop.agreed(): save a checkpoint; raise Stopped`.
 
     at_once: raise Stopped from the handler itself; may be changed at any time.
+    kept: a sentence on what was saved before, None = nothing yet; may be changed at any time.
     limit_s, at_limit: how long the polite end may take; after that `at_limit()` gives the exit code with which the
     process ends there and then (None = no limit).
 
@@ -38,6 +39,7 @@ class StopFlag:
     ) -> None:
         self.signal: str | None = None
         self.at_once = at_once
+        self.kept: str | None = None
         self.limit_s, self.at_limit = limit_s, at_limit
         self._since = 0.0
         self._timer: threading.Timer | None = None
@@ -75,9 +77,16 @@ class StopFlag:
         os._exit(self.at_limit())
 
     def check(self) -> None:
-        """Raise Stopped if this rank has been asked to stop; for work of which nothing is kept."""
+        """Raise Stopped if this rank has been asked to stop; for work of which nothing more is to be kept."""
         if self.signal is not None:
-            raise Stopped(f"stopped by {self.signal}; there was nothing to save", saved=False)
+            raise self.stopped()
+
+    def stopped(self) -> Stopped:
+        """What a stop here and now is to be told as."""
+        by = self.signal or "a signal"
+        if self.kept is None:
+            return Stopped(f"stopped by {by}; there was nothing to save", saved=False)
+        return Stopped(f"stopped by {by}; {self.kept}")
 
     @property
     def set(self) -> bool:

@@ -10,11 +10,11 @@ import json
 import logging
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from repo_cli.training.disk import disk_errors
+from repo_cli.training.disk import disk_errors, fsync_path
 from repo_cli.training.rundir import RunDir
 from repo_cli.training.services import Outlet, check_installed
 
@@ -27,11 +27,19 @@ class Tracker:
     """One line a step in metrics.jsonl, the same numbers in TensorBoard.
 
     active: False on every rank but the first. from_step: when resuming, lines of later steps are taken out
-    of metrics and alarms first, so that a step never stands there twice.
+    of metrics and alarms first, so that a step never stands there twice. say: for what a person should see.
     """
 
-    def __init__(self, run: RunDir, cfg: Any, active: bool = True, from_step: int | None = None) -> None:
+    def __init__(
+        self,
+        run: RunDir,
+        cfg: Any,
+        active: bool = True,
+        from_step: int | None = None,
+        say: Callable[[str], None] | None = None,
+    ) -> None:
         self.run, self.cfg, self.active = run, cfg, active
+        self._say = say or self.alarm
         self._board: Any = None
         self._outlets: list[Outlet] | None = None
         self._from_step = from_step
@@ -96,17 +104,33 @@ class Tracker:
     def _services(self) -> list[Outlet]:
         if self._outlets is None:
             settings = flat(dataclasses.asdict(self.cfg)) if self.cfg.tracker.services else {}
+            resumed = bool(self._from_step)
             self._outlets = [
-                Outlet(name, self.run.path, self.cfg, settings) for name in self.cfg.tracker.services
+                Outlet(name, self.run.path, self.cfg, settings, self._rows, self._say, resumed)
+                for name in self.cfg.tracker.services
             ]
-            if self._outlets and self._from_step:  # logged, but a kill came before they were sent
-                for row in read_metrics(self.run.metrics):
-                    if row["step"] <= self._from_step:
-                        for outlet in self._outlets:
-                            outlet.log(
-                                row["step"], {k: v for k, v in row.items() if k not in ("step", "time")}
-                            )
         return self._outlets
+
+    def _rows(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        for row in read_metrics(self.run.metrics):
+            yield row["step"], {k: v for k, v in row.items() if k not in ("step", "time")}
+
+    def catch_up(self) -> None:
+        """At the end of a run that went on and had no step left to make: a service may still lack some."""
+        if self.active and self._from_step:
+            self._services()
+
+    def flush(self) -> None:
+        """All that was logged is on the disk from here on: what stands before a checkpoint is not made again."""
+        if not self.active:
+            return
+        if self._board is not None:
+            self._board.flush()
+        events = (self.run.path / "tensorboard").glob("events.out.tfevents.*")
+        for path in [self.run.metrics, self.run.alarms, *events]:
+            if path.is_file():
+                with disk_errors(path):
+                    fsync_path(path)
 
     def close(self) -> None:
         if self._board is not None:
@@ -154,6 +178,14 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
             except ValueError:
                 continue
     return rows
+
+
+def forget(run: RunDir) -> None:
+    """Takes away what a try has logged that ended before its first checkpoint: the next one begins at step 1."""
+    places = [run.metrics, run.alarms, *(run.path / "tensorboard").glob("events.out.tfevents.*")]
+    for path in [*places, *run.rollouts.glob("step-*.jsonl")]:
+        with disk_errors(path):
+            path.unlink(missing_ok=True)
 
 
 def _cut(path: Path, from_step: int) -> None:
