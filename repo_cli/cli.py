@@ -11,7 +11,20 @@ from typing import Annotated, NoReturn
 import typer
 
 from repo_cli import __version__
-from repo_cli.commands import ab, config, data, doctor, judge, ratings, report, reward, rules, stages, sweep
+from repo_cli.commands import (
+    ab,
+    config,
+    data,
+    doctor,
+    judge,
+    prefetch,
+    ratings,
+    report,
+    reward,
+    rules,
+    stages,
+    sweep,
+)
 from repo_cli.commands.options import examples
 from repo_cli.errors import Stopped, UserError
 
@@ -54,6 +67,7 @@ app.add_typer(ratings.app, name="ratings", rich_help_panel="Measure")
 app.add_typer(judge.app, name="judge", rich_help_panel="Data and rules")
 app.add_typer(config.app, name="config", rich_help_panel="Configuration")
 doctor.register(app)
+prefetch.register(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
