@@ -3,8 +3,8 @@
     python benchmarks/judge_faults.py                                   # all of it, under four minutes on two cores
     python benchmarks/judge_faults.py --faults garbage --rates 30 --on-missing drop_row
 
-Faults: down (the connection is closed), slow (longer than judge.api.timeout_s), rate-limited (429), garbage (no JSON), and
-refusal (the judge declines in words). Each meets 10, 30 or 100% of the requests, evenly; requests are not tried again
+Faults: down (the connection is closed), slow (longer than judge.api.timeout_s), rate-limited (429), garbage (no JSON),
+and refusal (the judge declines in words). Each meets 10, 30 or 100% of the requests, evenly; requests are not tried again
 (judge.api.retries=0), so that every fault shows. The run stops when more than judge.max_failed (half) of the newest
 replies have no score. Columns:
 
@@ -40,11 +40,17 @@ from stages_kit import dialogue, go, metrics, pair, prompt, write  # noqa: E402
 
 from repo_cli.errors import UserError  # noqa: E402
 
-FAULTS = {"down": "hang_up", "slow": "slow", "rate-limited": "429", "garbage": "garbage", "refusal": "refusal"}
+FAULTS = {
+    "down": "hang_up",
+    "slow": "slow",
+    "rate-limited": "429",
+    "garbage": "garbage",
+    "refusal": "refusal",
+}
 RATES = (10, 30, 100)
 ON_MISSING = ("drop_row", "rules_only")
 STEPS, BATCH = 3, 10
-CRITERIA = ["R1", "R3", "R4", "R5", "R6", "R8"]
+CRITERIA = ["R1", "R3", "R4", "R5", "R7", "R9"]  # of conf/rubric/hotel_small.yaml
 
 
 class Counting(FakeEndpoint):
@@ -101,7 +107,8 @@ def prepared(out: Path) -> list[str]:
     agent = go("sft", out / "runs", *sft, f"policy.parent={base}", "name=agent", "sft.epochs=1")
     rm = go("train_rm", out / "runs", f"data.path={pairs}", f"policy.parent={base}", "train_rm.batch_size=8")
     return [
-        *(f"data.path={prompts}", f"policy.parent={agent}", f"rm.path={rm}", f"rl.steps={STEPS}", f"rl.batch_size={BATCH}"),
+        *(f"data.path={prompts}", f"policy.parent={agent}", f"rm.path={rm}", f"rl.steps={STEPS}"),
+        f"rl.batch_size={BATCH}",
         *("rl.preflight=false", "critic.lr=0.01", "policy.max_length=1024", "rollout.max_new_tokens=16"),
         *("reward=enhance", "rules=generic_dialogue", "rubric=hotel_small", "judge=openai", "judge.api.model=m"),
         *("judge.prompt=compact", "judge.api.retries=0", "judge.api.timeout_s=0.5", "judge.failed_window=10"),
@@ -130,7 +137,9 @@ def one(out: Path, given: list[str], fault: str, rate: int, on_missing: str) -> 
     (run,) = (runs / "rl" / "run").iterdir()
     rows = metrics(run)
     kept = sum(row["reward/kept_frac"] for row in rows) / len(rows) if rows else 0.0
-    return Row(fault, rate, on_missing, kept, end, len(rows), calls, again, invented(run, on_missing), seconds)
+    return Row(
+        fault, rate, on_missing, kept, end, len(rows), calls, again, invented(run, on_missing), seconds
+    )
 
 
 @contextmanager
@@ -161,7 +170,9 @@ def table(rows: list[Row]) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--faults", default=",".join(FAULTS), help="which")
     parser.add_argument("--rates", default=",".join(map(str, RATES)), help="percent of the requests")
     parser.add_argument("--on-missing", default=",".join(ON_MISSING), help="values of judge.on_missing")

@@ -81,7 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def leave(error: Exception) -> NoReturn:
     """Says what went wrong, and ends the process with its exit code."""
     code = tell(error)
-    one_of_several = int(os.environ.get("WORLD_SIZE", "1")) > 1 and "RANK" in os.environ  # of torchrun, of srun
+    one_of_several = (
+        int(os.environ.get("WORLD_SIZE", "1")) > 1 and "RANK" in os.environ
+    )  # of torchrun, of srun
     if one_of_several and "torch" in sys.modules:
         sys.stdout.flush()
         sys.stderr.flush()

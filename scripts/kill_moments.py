@@ -51,7 +51,7 @@ def moments_of(stage: str) -> tuple[list[str], list[str], list[str]]:
 
 
 def arm(kill: Kill, launcher: int | None) -> None:
-    """From the `call`-th time on that the run comes to that moment, it is dead; so is its launching process, if given."""
+    """When the run comes to that moment for the `call`-th time, it is dead; so is its launching process, if given."""
 
     def die() -> None:
         if launcher:
@@ -105,9 +105,8 @@ def arm(kill: Kill, launcher: int | None) -> None:
     import torch
 
     import repo_cli.rollout.engine as rollout
-    import repo_cli.stages.sample as sample
     import repo_cli.stages.session as session
-    from repo_cli.training import checkpoint, engine
+    from repo_cli.training import checkpoint, engine, rundir
 
     if moment == "generation":
         before(rollout, "sample")  # one call a token
@@ -152,8 +151,7 @@ def arm(kill: Kill, launcher: int | None) -> None:
     elif moment == "metrics line":
         _half_a_line(counted(), die)
     elif moment == "final/":
-        for module in (session, sample):
-            before(module, "write_manifest")
+        before(rundir, "fsync_tree")  # all is written, nothing is renamed
     else:
         raise ValueError(moment)
 
@@ -174,8 +172,8 @@ def _half_a_line(now: Callable[[], bool], die: Callable[[], None]) -> None:
 
 
 def serve(criteria: list[str]) -> tuple[int, str]:
-    """(process, address) of an endpoint in a process of its own: the test suite's, whose scores follow from the text, and
-    which kills the one who asks, while it waits, when its key says so. It ends with this process."""
+    """(process, address) of an endpoint in a process of its own: the test suite's, whose scores follow from the text,
+    and which kills the one who asks, while it waits, when its key says so. It ends with this process."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
     import judge_server
 

@@ -39,7 +39,12 @@ RL = [
     "rl.batch_size=4", "critic.lr=0.01", "data.path=world:prompts", "policy.parent=INPUT/sft", "rm.path=INPUT/rm",
     "algorithm.epochs=2", "rl.preflight_contexts=0", *JUDGE,
 ]  # fmt: skip
-RM = ["data.path=world:pairs", "train_rm.batch_size=4", "train_rm.epochs=9", "train_rm.calibration_fraction=0.3"]
+RM = [
+    "data.path=world:pairs",
+    "train_rm.batch_size=4",
+    "train_rm.epochs=9",
+    "train_rm.calibration_fraction=0.3",
+]
 #: name of a run: (stage, key of its number of steps, overrides); INPUT/... stands for what was made before.
 RUNS: dict[str, tuple[str, str, list[str]]] = {
     "sft": ("sft", "sft.max_steps", ["data.path=world:gold", "policy.parent=INPUT/base", "sft.batch_size=4", *DROPOUT]),
@@ -90,7 +95,7 @@ def make_inputs(out: Path, names: list[str], url: str) -> None:
 
 
 def planned(name: str, ranks: int, steps: int, out: Path, kind: str, url: str) -> Path:
-    """A run directory with its frozen configuration; the straight run and the killed one differ in their cache alone."""
+    """A run directory with its frozen configuration; straight and killed differ in their cache alone."""
     from repo_cli.config import compose
     from repo_cli.launch.resume import new_run
 
@@ -121,8 +126,8 @@ def orphans(known: set[int]) -> list[int]:
 def child(work: Callable[[], Any], log: Path, known: set[int], limit_s: float = 150.0) -> tuple[int, str]:
     """Does the work in a process of its own, with all that it starts.
 
-    Returns (minus the signal that ended it, or its exit code; what was wrong with its end, '' for nothing). known: children
-    of this process that are none of its own."""
+    Returns (minus the signal that ended it, or its exit code; what was wrong with its end, '' for nothing).
+    known: children of this process that are none of its own."""
     sys.stdout.flush()
     pid = os.fork()
     if pid == 0:
@@ -264,7 +269,9 @@ def compare(straight: Path, killed: Path) -> list[str]:
     wrong = []
     one, other = told(straight), told(killed)
     if not one or one != other:
-        place = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+        place = next(
+            (i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+        )
         keys = sorted({k for a, b in zip(one, other, strict=False) for k in a | b if a.get(k) != b.get(k)})
         wrong.append(f"the metrics differ from line {place + 1} on ({', '.join(keys[:4])})")
     if not product(straight) or product(straight) != product(killed):

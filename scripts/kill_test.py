@@ -3,8 +3,8 @@
     python scripts/kill_test.py                                  42 kills over all stages, 1 and 2 ranks; a table
     python scripts/kill_test.py --kills 3 --runs repo --ranks 1 --moments "generation,judge call,half the weights"
 
-A run dies in the middle of its work (generation; a judge's call, killed by the endpoint while the request is on its way;
-an update), in a checkpoint write (weights, optimizer state, state or marker cut in half, before and after the rename),
+A run dies in the middle of its work (generation; a judge's call, killed by the endpoint while the request is on its
+way; an update), in a checkpoint write (weights, optimizer state, state or marker cut in half, before and after the rename),
 and at random moments, in a line of metrics, while old checkpoints are removed or final/ is written. With two ranks one
 of them dies, or the whole job does. It goes on until each run was really killed as often as asked. What is resumed must
 end with the same metrics and the same bytes of final/, and nothing outside its run directory and its cache may have
@@ -104,7 +104,10 @@ class Test:
                 row = Row(name, ranks, victim, kill.moment, len(runs.told(killed)), runs.last_whole(killed))
                 open_rows.append(row)
                 self.rows.append(row)
-                print(f"{name:<9} {ranks} {victim:<7} {kill.moment:<18} {row.step} {row.resumed_from}", flush=True)
+                print(
+                    f"{name:<9} {ranks} {victim:<7} {kill.moment:<18} {row.step} {row.resumed_from}",
+                    flush=True,
+                )
             elif code == 0:  # it got to its end before the moment came: begin anew
                 place += tried % TRIES == 0
                 self.end(label, straight, killed, open_rows)
@@ -165,7 +168,10 @@ def schedule(
 
 
 def table(rows: list[Row], wrong: list[str], seconds: float) -> str:
-    lines = ["| # | run | ranks | killed | where | step | resumed from | equal |", "|--:|---|--:|---|---|--:|---|---|"]
+    lines = [
+        "| # | run | ranks | killed | where | step | resumed from | equal |",
+        "|--:|---|--:|---|---|--:|---|---|",
+    ]
     for number, row in enumerate(rows, 1):
         cells = (number, row.run, row.ranks, row.victim, row.moment, row.step, row.resumed_from, row.equal)
         lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
@@ -175,7 +181,7 @@ def table(rows: list[Row], wrong: list[str], seconds: float) -> str:
 
 
 def home(out: Path) -> None:
-    """HOME, TMPDIR and the working directory of all that runs from here on: empty places that are looked at afterwards."""
+    """HOME, TMPDIR and the working directory of all that runs from here on: empty places, looked at afterwards."""
     for name in [n for n in os.environ if n.startswith(("HF_", "XDG_", "REPO_", "SLURM_", "TORCH_"))]:
         del os.environ[name]
     for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
@@ -213,7 +219,9 @@ def arguments() -> argparse.Namespace:
     given.runs, given.moments = ([t for t in text.split(",") if t] for text in (given.runs, given.moments))
     for name, known in (("runs", list(runs.RUNS)), ("moments", every)):
         if unknown := set(getattr(given, name)) - set(known):
-            parser.error(f"--{name}: {', '.join(sorted(unknown))} (there are: {', '.join(dict.fromkeys(known))})")
+            parser.error(
+                f"--{name}: {', '.join(sorted(unknown))} (there are: {', '.join(dict.fromkeys(known))})"
+            )
     return given
 
 
@@ -230,9 +238,7 @@ def main() -> int:
 
     import_first([f"repo_cli.stages.{name}" for name in ("sft", "dpo", "train_rm", "rl", "sample")])
     runs.adopt_orphans()
-    test = Test(
-        out, given.steps, random.Random(given.seed), began + 60.0 * given.minutes, url, {server}
-    )
+    test = Test(out, given.steps, random.Random(given.seed), began + 60.0 * given.minutes, url, {server})
     try:
         test.all(given.runs, [int(text) for text in given.ranks.split(",")], given.kills, given.moments)
     finally:
@@ -243,7 +249,9 @@ def main() -> int:
     text = table(test.rows, test.wrong, seconds)
     found: dict[str, Any] = {"kills": len(test.rows), "seconds": round(seconds), "wrong": test.wrong}
     (out / "kills.md").write_text(text)
-    (out / "kills.json").write_text(json.dumps(found | {"rows": [asdict(row) for row in test.rows]}, indent=1) + "\n")
+    (out / "kills.json").write_text(
+        json.dumps(found | {"rows": [asdict(row) for row in test.rows]}, indent=1) + "\n"
+    )
     print(f"\n{text}\n{out / 'kills.md'}")
     return 1 if test.wrong else 0
 

@@ -44,10 +44,20 @@ def run(cfg: Config, run_dir: Path) -> Path:
     for zero in line.zeros:
         runs = run_dir / f"zero{zero}"
         rl = updates(line, runs, zero, gradients)
-        given = [f"data.path={line.dialogues}", f"policy.parent={line.base}", f"sft.max_steps={STEPS}", "sft.batch_size=5"]
+        given = [
+            f"data.path={line.dialogues}",
+            f"policy.parent={line.base}",
+            f"sft.max_steps={STEPS}",
+            "sft.batch_size=5",
+        ]
         adapter = sft.run(settled("sft", runs, zero, *given, "name=adapter"))
         full = sft.run(settled("sft", runs, zero, *given, "name=full", "policy.train=full", "optim.lr=0.003"))
-        given = [f"data.path={line.pairs}", f"policy.parent={line.sft}", "train_rm.max_steps=2", "train_rm.batch_size=5"]
+        given = [
+            f"data.path={line.pairs}",
+            f"policy.parent={line.sft}",
+            "train_rm.max_steps=2",
+            "train_rm.batch_size=5",
+        ]
         rm = train_rm.run(settled("train_rm", runs, zero, *given))
         distributed.barrier()
         found[str(zero)] = {"rl": rl, "sft": column(adapter, "sft/loss"), "full": column(full, "sft/loss"),
@@ -61,7 +71,13 @@ def run(cfg: Config, run_dir: Path) -> Path:
 
 
 def settled(stage: str, runs: Path, zero: int, *more: str) -> Config:
-    given = (f"engine=zero{zero}", "engine.device=cpu", "engine.threads=1", "engine.grad_clip=0", "engine.micro_tokens=300")
+    given = (
+        f"engine=zero{zero}",
+        "engine.device=cpu",
+        "engine.threads=1",
+        "engine.grad_clip=0",
+        "engine.micro_tokens=300",
+    )
     return config(stage, runs, *given, "policy.attn=eager", "optim.lr=0.003", *more)
 
 
@@ -69,7 +85,9 @@ def column(final: Path, name: str) -> list[float]:
     return [row[name] for row in metrics(final)]
 
 
-def updates(line: SimpleNamespace, runs: Path, zero: int, gradients: dict[str, torch.Tensor]) -> dict[str, Any]:
+def updates(
+    line: SimpleNamespace, runs: Path, zero: int, gradients: dict[str, torch.Tensor]
+) -> dict[str, Any]:
     """PPO updates on recorded rollouts, each rank with its share; and a rollout of this rank's own, counted."""
     cfg = settled(
         "rl", runs, zero, f"data.path={line.prompts}", f"policy.parent={line.sft}", f"rm.path={line.rm}",
@@ -105,7 +123,9 @@ def note_first_gradient(engine: TrainEngine, name: str, gradients: dict[str, tor
 
     def step(*given: Any, **named: Any) -> Any:
         if name not in gradients and engine.engine.is_gradient_accumulation_boundary():
-            gradients[name] = torch.cat([whole_gradient(engine, p).flatten() for p in engine.parameters]).double()
+            gradients[name] = torch.cat(
+                [whole_gradient(engine, p).flatten() for p in engine.parameters]
+            ).double()
         return real(*given, **named)
 
     engine.engine.step = step
@@ -119,13 +139,20 @@ def whole_gradient(engine: TrainEngine, parameter: Any) -> torch.Tensor:
     return parameter.get_full_hp_grad().detach().clone()
 
 
-def gathered_in_a_rollout(backbone: Backbone, cfg: Config, recorded: list[Any], updater: Updater) -> dict[str, Any]:
+def gathered_in_a_rollout(
+    backbone: Backbone, cfg: Config, recorded: list[Any], updater: Updater
+) -> dict[str, Any]:
     """How often all weights are gathered, and one module's are fetched, while replies are sampled and valued as rl does."""
     import deepspeed
-    from deepspeed.runtime.zero.partitioned_param_coordinator import PartitionedParameterCoordinator as Coordinator
+    from deepspeed.runtime.zero.partitioned_param_coordinator import (
+        PartitionedParameterCoordinator as Coordinator,
+    )
 
     counts = {"gathers": 0, "fetches": 0}
-    places = ((deepspeed.zero.GatheredParameters, "__enter__", "gathers"), (Coordinator, "fetch_sub_module", "fetches"))
+    places = (
+        (deepspeed.zero.GatheredParameters, "__enter__", "gathers"),
+        (Coordinator, "fetch_sub_module", "fetches"),
+    )
     reals = [getattr(owner, name) for owner, name, _ in places]
 
     def counting(real: Any, key: str) -> Any:
@@ -160,7 +187,10 @@ def remember_what_is_written(expected: dict[str, dict[str, torch.Tensor]]) -> No
             seen = {"logits": backbone.base(ids).logits.clone()}
             if backbone.has_head(role):
                 ones = torch.ones_like(ids)
-                seen |= {"values": backbone.values(role, ids, ones), "scores": backbone.score(role, ids, ones)}
+                seen |= {
+                    "values": backbone.values(role, ids, ones),
+                    "scores": backbone.score(role, ids, ones),
+                }
         expected[str(self.run.final)] = seen
         return real(self, backbone, role, *given, **named)
 

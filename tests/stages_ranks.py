@@ -58,7 +58,9 @@ def sft_config(line: SimpleNamespace, runs: Path, *more: str) -> Config:
 
 def rm_config(line: SimpleNamespace, runs: Path, *more: str) -> Config:
     given = (f"data.path={line.pairs}", f"policy.parent={line.sft}", f"train_rm.max_steps={STEPS}")
-    return config("train_rm", runs, *given, "train_rm.epochs=3", "train_rm.batch_size=7", "optim.lr=0.003", *more)
+    return config(
+        "train_rm", runs, *given, "train_rm.epochs=3", "train_rm.batch_size=7", "optim.lr=0.003", *more
+    )
 
 
 def dpo_config(line: SimpleNamespace, runs: Path, *more: str) -> Config:

@@ -37,7 +37,19 @@ from repo_cli.rewards.rules import RuleSet
 from repo_cli.training.checkpoint import best_complete, check_checkpoint, latest_complete, latest_whole
 
 Text = st.text(max_size=12) | st.sampled_from(
-    ["", " ", "\x00", "\ud800", "../../etc/passwd", "/dev/zero", "${oc.env:HOME}", "<think>", "nan", "1e999", "user"]
+    [
+        "",
+        " ",
+        "\x00",
+        "\ud800",
+        "../../etc/passwd",
+        "/dev/zero",
+        "${oc.env:HOME}",
+        "<think>",
+        "nan",
+        "1e999",
+        "user",
+    ]
 )
 Leaf = (
     st.none()
@@ -106,7 +118,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def tree(folder: Path) -> dict[str, str]:
     return {
-        str(p): hashlib.sha256(p.read_bytes()).hexdigest() if p.is_file() else "" for p in folder.parent.rglob("*")
+        str(p): hashlib.sha256(p.read_bytes()).hexdigest() if p.is_file() else ""
+        for p in folder.parent.rglob("*")
     }
 
 
@@ -379,7 +392,9 @@ def test_a_checkpoints_marker(place: Path, raw: bytes) -> None:
     (step / "part.bin").write_bytes(PART)
     (step / "COMPLETE").write_bytes(raw)
     whole = answers(lambda: check_checkpoint(step), place)
-    assert answers(lambda: latest_whole(folder, lambda said: None), place) == (None if whole is None else step)
+    assert answers(lambda: latest_whole(folder, lambda said: None), place) == (
+        None if whole is None else step
+    )
     for look in (latest_complete, best_complete):
         assert answers(lambda look=look: look(folder), place) in (None, step)
 
@@ -395,7 +410,10 @@ def test_a_marker_names_no_file_elsewhere(place: Path, name: str) -> None:
     assert answers(lambda: latest_complete(step.parent), place) is None
 
 
-SOUND_MANIFEST = {**vars(Manifest("adapter", "base", "0" * 64)), "files": {"adapter_model.safetensors": "0" * 64}}
+SOUND_MANIFEST = {
+    **vars(Manifest("adapter", "base", "0" * 64)),
+    "files": {"adapter_model.safetensors": "0" * 64},
+}
 
 
 @fuzz(200)

@@ -78,11 +78,17 @@ def test_the_command_says_what_lies_where(home: Path, capsys: pytest.CaptureFixt
     with pytest.raises(SystemExit) as ended:
         main(["prefetch", "sft", *GIVEN])
     said = capsys.readouterr().out
-    assert ended.value.code == 0 and said.count("was there") == 2 and "models--org--base/snapshots/abc" in said
+    assert (
+        ended.value.code == 0 and said.count("was there") == 2 and "models--org--base/snapshots/abc" in said
+    )
     with pytest.raises(SystemExit) as ended:
         main(["prefetch", "sft", "policy.path=org/unknown"])
     said = capsys.readouterr().err
-    assert ended.value.code == 2 and "policy.path=org/unknown: cannot be fetched" in said and "Traceback" not in said
+    assert (
+        ended.value.code == 2
+        and "policy.path=org/unknown: cannot be fetched" in said
+        and "Traceback" not in said
+    )
 
 
 def test_a_job_without_network_is_refused_when_it_is_submitted(
@@ -94,7 +100,9 @@ def test_a_job_without_network_is_refused_when_it_is_submitted(
     (bin_ / "sbatch").chmod(0o755)
     monkeypatch.setenv("PATH", str(bin_))
     texts = [*GIVEN, f"runs_dir={tmp_path / 'runs'}"]
-    with pytest.raises(UserError, match="slurm.offline: not in the hub's cache .*: policy.path=org/base, data.path=org/talks"):
+    with pytest.raises(
+        UserError, match="slurm.offline: not in the hub's cache .*: policy.path=org/base, data.path=org/talks"
+    ):
         submit_stage(compose("sft", texts), texts)
     assert not (tmp_path / "runs").exists()
     refuse_uncached(compose("sft", [*texts, "slurm.offline=false"]))

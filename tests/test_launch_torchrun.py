@@ -35,7 +35,9 @@ except Exception as error:
 def torchrun(tmp_path: Path, *what: str, **env: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--nproc-per-node", "2"]
     command += ["--master-addr", "127.0.0.1", "--master-port", str(free_port(0)), *what]
-    clean = {k: v for k, v in os.environ.items() if k not in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_PORT")}
+    clean = {
+        k: v for k, v in os.environ.items() if k not in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_PORT")
+    }
     env = clean | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TMPDIR": str(tmp_path)} | env
     env["PYTHONWARNINGS"] = "ignore"
     return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -55,14 +57,20 @@ def test_torchrun_runs_stops_and_resumes(line: SimpleNamespace, tmp_path: Path) 
     given = settings(runs, f"data.path={line.dialogues}", f"policy.parent={line.base}", "sft.batch_size=8")
     given += ["engine=zero2", "engine.threads=1", "sft.epochs=999"]
     process = torchrun(tmp_path, "-m", "repo_cli.cli", "sft", *given, "sft.max_steps=2000")
-    until(process, lambda: any(len(p.read_text().splitlines()) > 2 for p in runs.glob("sft/run/*/metrics.jsonl")))
+    until(
+        process,
+        lambda: any(len(p.read_text().splitlines()) > 2 for p in runs.glob("sft/run/*/metrics.jsonl")),
+    )
     process.send_signal(signal.SIGTERM)
     said = process.communicate(timeout=60)[0]
     (run,) = (runs / "sft" / "run").iterdir()
     kept = latest_complete(run / "checkpoints")
     assert kept is not None, said
     done = int(kept.name[5:])
-    assert f"stopped by SIGTERM after step {done}" in said and "Traceback" not in said.split("torch/distributed/run")[0]
+    assert (
+        f"stopped by SIGTERM after step {done}" in said
+        and "Traceback" not in said.split("torch/distributed/run")[0]
+    )
     assert [row["step"] for row in metrics(run)] == list(range(1, done + 1))
 
     process = torchrun(
@@ -84,7 +92,12 @@ def test_torchrun_runs_stops_and_resumes(line: SimpleNamespace, tmp_path: Path) 
 def test_one_bad_rank_ends_all_within_30_s(fault: str, words: list[str], tmp_path: Path) -> None:
     script = tmp_path / "faulty.py"
     script.write_text(FAULTY)
-    given = [f"runs_dir={tmp_path / 'runs'}", "tracker.tensorboard=false", "launch.heartbeat_s=3", "engine.device=cpu"]
+    given = [
+        f"runs_dir={tmp_path / 'runs'}",
+        "tracker.tensorboard=false",
+        "launch.heartbeat_s=3",
+        "engine.device=cpu",
+    ]
     process = torchrun(tmp_path, "--shutdown-timeout", "5", str(script), *given, FAULT=fault)
     files = lambda: list((tmp_path / "runs" / "sft" / "run").glob("*/metrics.jsonl"))  # noqa: E731
     until(process, lambda: files() and len(metrics(files()[0].parent)) == 2)

@@ -86,9 +86,16 @@ def matrix(
     expected = []
     for ranks, zeros in plan.items():
         monkeypatch.setenv("MATRIX", json.dumps(paths | {"zeros": zeros}))
-        given = (f"data.path={line.dialogues}", "engine.threads=1", "launch.timeout_s=240", f"launch.nproc={ranks}")
+        given = (
+            f"data.path={line.dialogues}",
+            "engine.threads=1",
+            "launch.timeout_s=240",
+            f"launch.nproc={ranks}",
+        )
         place = run_apart(config("sft", tmp_path / str(ranks), *given))
-        found |= {f"{ranks}/{zero}": rows for zero, rows in json.loads((place / "found.json").read_text()).items()}
+        found |= {
+            f"{ranks}/{zero}": rows for zero, rows in json.loads((place / "found.json").read_text()).items()
+        }
         saved = torch.load(place / "gradients.pt", weights_only=True)
         gradients |= {f"{ranks}/{name}": tensor for name, tensor in saved.items()}
         expected.append(place / "expected.pt")

@@ -72,7 +72,12 @@ def only_run(runs: Path, stage: str) -> Path:
     ],
 )
 def test_stopped_and_resumed_equals_undisturbed(
-    stage: str, method: str, number: int, line: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stage: str,
+    method: str,
+    number: int,
+    line: SimpleNamespace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     given = arguments(line, stage, method)
     straight = go(stage, tmp_path / "straight", *given)

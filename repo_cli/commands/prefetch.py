@@ -8,7 +8,9 @@ import typer
 
 from repo_cli.commands.options import ConfigDir, Overrides, examples
 
-Stage = Annotated[str, typer.Argument(metavar="STAGE", help="sft, dpo, train-rm, sample, rl, eval or pipeline.")]
+Stage = Annotated[
+    str, typer.Argument(metavar="STAGE", help="sft, dpo, train-rm, sample, rl, eval or pipeline.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -45,5 +47,7 @@ def prefetch(stage: Stage, overrides: Overrides = None, config_dir: ConfigDir = 
     for one in found:
         here = cached(one, places)
         place = here or fetch(one, places)
-        table.add_row(*(Text(c) for c in (one.key, one.name, one.kind, "was there" if here else "fetched", str(place))))
+        table.add_row(
+            *(Text(c) for c in (one.key, one.name, one.kind, "was there" if here else "fetched", str(place)))
+        )
     console.print(table)

@@ -50,7 +50,10 @@ def named_in(cfg: Config, texts: Sequence[str] = (), config_dir: str | Path | No
         if cfg.stage == "eval":
             for name, what in cfg.eval.systems.items():
                 _parent(found, f"eval.systems.{name}", str(what))
-            data: dict[str, str | None] = {"eval.path": cfg.eval.path, "eval.badcases_path": cfg.eval.badcases_path}
+            data: dict[str, str | None] = {
+                "eval.path": cfg.eval.path,
+                "eval.badcases_path": cfg.eval.badcases_path,
+            }
         else:
             data = {"data.path": cfg.data.path, "data.val_path": cfg.data.val_path}
             data |= {f"data.also[{number}]": path for number, path in enumerate(cfg.data.also)}
@@ -90,7 +93,9 @@ def _parent(found: list[Named], key: str, value: str | None) -> None:
 def caches(more: Mapping[str, str] | None = None) -> tuple[Path, Path]:
     """(models, data sets): where the libraries keep them, with further variables (slurm.env) set."""
     env = {**os.environ, **{name: str(value) for name, value in (more or {}).items()}}
-    home = Path(env.get("HF_HOME") or Path(env.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface").expanduser()
+    home = Path(
+        env.get("HF_HOME") or Path(env.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
+    ).expanduser()
     models = Path(env.get("HF_HUB_CACHE") or env.get("HUGGINGFACE_HUB_CACHE") or home / "hub").expanduser()
     return models, Path(env.get("HF_DATASETS_CACHE") or home / "datasets").expanduser()
 
@@ -137,7 +142,9 @@ def fetch(one: Named, places: tuple[Path, Path]) -> Path:
         else:
             from huggingface_hub import snapshot_download
 
-            snapshot_download(one.name, cache_dir=str(models), allow_patterns=list(FILES), ignore_patterns=["*/*"])
+            snapshot_download(
+                one.name, cache_dir=str(models), allow_patterns=list(FILES), ignore_patterns=["*/*"]
+            )
     except Exception as error:  # the hub raises what it likes
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(
@@ -146,13 +153,13 @@ def fetch(one: Named, places: tuple[Path, Path]) -> Path:
         ) from error
     found = cached(one, places)
     if found is None:
-        raise UserError(f"{one.key}={one.name}: the hub has no whole {one.kind} there (weights in safetensors, tokenizer)")
+        raise UserError(
+            f"{one.key}={one.name}: the hub has no whole {one.kind} there (weights in safetensors, tokenizer)"
+        )
     return found
 
 
-def refuse_uncached(
-    cfg: Config, texts: Sequence[str] = (), config_dir: str | Path | None = None
-) -> None:
+def refuse_uncached(cfg: Config, texts: Sequence[str] = (), config_dir: str | Path | None = None) -> None:
     """UserError for hub names that a job without network would look for in vain."""
     if not cfg.slurm.offline:
         return
@@ -162,5 +169,5 @@ def refuse_uncached(
         names = ", ".join(f"{one.key}={one.name}" for one in lacking)
         raise UserError(
             f"slurm.offline: not in the hub's cache ({', '.join(sorted({str(p) for p in places}))}): {names}",
-            hint="fetch them where there is network: repo prefetch STAGE ... (the same overrides); or slurm.offline=false",
+            hint="repo prefetch STAGE ... (the same overrides) fetches them where there is network; or slurm.offline=false",
         )

@@ -64,7 +64,9 @@ def submit(cfg: Config, path: Path, indices: Sequence[int] | None = None) -> str
     """
     _sbatch_there()
     path = path.expanduser().resolve()
-    if indices is not None and cfg.stage != "pipeline":  # a pipeline's names were looked at, its jobs have no other
+    if (
+        indices is not None and cfg.stage != "pipeline"
+    ):  # a pipeline's names were looked at, its jobs have no other
         sweep = load_sweep(path)
         for index in indices:
             refuse_uncached(sweep.config(sweep.jobs[index]))

@@ -98,7 +98,11 @@ def look_from_inside(run_dir: Path, rank: int, ranks: int, limit_s: float) -> No
             hang = watch.look()
             if hang:
                 write_traceback(run_dir / "log.txt", hang.stacks)
-                print(f"failed: {hang.message}; where each rank stood: {run_dir / 'log.txt'}", file=sys.stderr, flush=True)
+                print(
+                    f"failed: {hang.message}; where each rank stood: {run_dir / 'log.txt'}",
+                    file=sys.stderr,
+                    flush=True,
+                )
                 os._exit(1)
 
     threading.Thread(target=look, name="watch", daemon=True).start()

@@ -35,15 +35,6 @@ class Manifest:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-_TYPES: dict[str, type | tuple[type, ...]] = {
-    **dict.fromkeys(("kind", "base", "base_hash", "created", "repo_version"), str),
-    **dict.fromkeys(("parent", "stage"), (str, type(None))),
-    "format": int,
-    "files": dict,
-    "extra": dict,
-}
-
-
 def file_sha256(path: Path) -> str:
     digest = hashlib.sha256()
     with open(path, "rb") as handle:
@@ -118,14 +109,36 @@ def read_manifest(path: Path | str, key: str = "path") -> Manifest:
         raw = json.loads(file.read_text(encoding="utf-8"))
         known = {k: raw[k] for k in Manifest.__dataclass_fields__ if k in raw}
         manifest = Manifest(**known)
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise UserError(f"{file}: broken manifest ({str(error)[:200]})") from error
-    for name, kinds in _TYPES.items():
-        if not isinstance(getattr(manifest, name), kinds):
-            raise UserError(f"{file}: broken manifest ({name} is {str(getattr(manifest, name))[:40]!r})")
+        _check_types(manifest)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise UserError(f"{file}: broken manifest ({error})") from error
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read ({error.strerror})") from error
     if manifest.format > FORMAT:
         raise UserError(f"{file}: written by a newer version (format {manifest.format}, this is {FORMAT})")
     return manifest
+
+
+_TYPES: dict[str, Any] = {
+    "kind": str,
+    "base": str,
+    "base_hash": str,
+    "parent": str | None,
+    "stage": str | None,
+    "created": str,
+    "repo_version": str,
+    "format": int,
+    "files": dict,
+    "extra": dict,
+}
+
+
+def _check_types(manifest: Manifest) -> None:
+    """ValueError for an entry that is not what the code reads it as: the file may come from anywhere."""
+    for name, wanted in _TYPES.items():
+        value = getattr(manifest, name)
+        if not isinstance(value, wanted) or isinstance(value, bool):
+            raise ValueError(f"{name} is {value!r:.60}")
 
 
 def _card(manifest: Manifest) -> str:

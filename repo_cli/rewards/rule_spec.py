@@ -116,7 +116,9 @@ def _refuse_bombs(data: Any, path: Path) -> None:
         part = parts.pop()
         count += 1
         if count > MOST_ENTRIES:
-            raise UserError(f"{path}: more than {MOST_ENTRIES} entries, counting each alias (*name) as what it names")
+            raise UserError(
+                f"{path}: more than {MOST_ENTRIES} entries, counting each alias (*name) as what it names"
+            )
         if isinstance(part, dict):
             parts += part.values()
         elif isinstance(part, list):

@@ -75,6 +75,12 @@ class Heartbeat:
     def _write(self) -> None:
         fresh = self._file.with_suffix(".new")
         with contextlib.suppress(OSError):  # a full disk is found by whoever has something to keep
-            said = {"mark": self.mark, "at": self.at, "time": self.time, "host": self._host, "pid": os.getpid()}
+            said = {
+                "mark": self.mark,
+                "at": self.at,
+                "time": self.time,
+                "host": self._host,
+                "pid": os.getpid(),
+            }
             fresh.write_text(json.dumps(said), encoding="utf-8")
             fresh.replace(self._file)
