@@ -3,10 +3,10 @@
     python benchmarks/judge_faults.py                                   # all of it, under four minutes on two cores
     python benchmarks/judge_faults.py --faults garbage --rates 30 --on-missing drop_row
 
-Faults: down (the connection is closed), slow (longer than judge.api.timeout_s), rate-limited (429), garbage (no JSON),
-and refusal (the judge declines in words). Each meets 10, 30 or 100% of the requests, evenly; requests are not tried again
-(judge.api.retries=0), so that every fault shows. The run stops when more than judge.max_failed (half) of the newest
-replies have no score. Columns:
+Faults: down (the connection is closed), slow (longer than judge.api.timeout_s), rate-limited (429), garbage (no
+JSON), and refusal (the judge declines in words). Each meets 10, 30 or 100% of the requests, evenly; requests are not
+tried again (judge.api.retries=0), so that every fault shows. The run stops when more than judge.max_failed (half) of
+the newest replies have no score. Columns:
 
 kept       share of replies that took part in the updates
 end        went on to its last step, or stopped (with a checkpoint of all that was trained)

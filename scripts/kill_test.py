@@ -4,11 +4,11 @@
     python scripts/kill_test.py --kills 3 --runs repo --ranks 1 --moments "generation,judge call,half the weights"
 
 A run dies in the middle of its work (generation; a judge's call, killed by the endpoint while the request is on its
-way; an update), in a checkpoint write (weights, optimizer state, state or marker cut in half, before and after the rename),
-and at random moments, in a line of metrics, while old checkpoints are removed or final/ is written. With two ranks one
-of them dies, or the whole job does. It goes on until each run was really killed as often as asked. What is resumed must
-end with the same metrics and the same bytes of final/, and nothing outside its run directory and its cache may have
-changed: not the other runs, the working directory, HOME, TMPDIR nor the source.
+way; an update), in a checkpoint write (weights, optimizer state, state or marker cut in half, before and after the
+rename), and at random moments, in a line of metrics, while old checkpoints are removed or final/ is written. With two
+ranks one of them dies, or the whole job does. It goes on until each run was really killed as often as asked. What is
+resumed must end with the same metrics and the same bytes of final/, and nothing outside its run directory and its
+cache may have changed: not the other runs, the working directory, HOME, TMPDIR nor the source.
 
 Exit code 1 if a run differs, a file outside was touched, fewer kills happened than asked for, or the time is up. The
 table is printed and written to OUT/kills.md and OUT/kills.json. Linux only.

@@ -169,5 +169,5 @@ def refuse_uncached(cfg: Config, texts: Sequence[str] = (), config_dir: str | Pa
         names = ", ".join(f"{one.key}={one.name}" for one in lacking)
         raise UserError(
             f"slurm.offline: not in the hub's cache ({', '.join(sorted({str(p) for p in places}))}): {names}",
-            hint="repo prefetch STAGE ... (the same overrides) fetches them where there is network; or slurm.offline=false",
+            hint="repo prefetch STAGE with the same overrides fetches them; or slurm.offline=false",
         )
