@@ -110,13 +110,15 @@ def changed(draw: st.DrawFn, sound: Any) -> Any:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A directory to read from, which is the working directory too."""
-    folder, before = tmp_path_factory.mktemp("fuzz"), Path.cwd()
+    folder, before = tmp_path_factory.mktemp("fuzz") / "here", Path.cwd()
+    folder.mkdir()
     os.chdir(folder)
     yield folder
     os.chdir(before)
 
 
 def tree(folder: Path) -> dict[str, str]:
+    """All files there and beside it."""
     return {
         str(p): hashlib.sha256(p.read_bytes()).hexdigest() if p.is_file() else ""
         for p in folder.parent.rglob("*")
