@@ -191,6 +191,7 @@ def home(out: Path) -> None:
         os.environ[name] = str(out / place)
     tempfile.tempdir = None
     (out / "cwd").mkdir()
+    sys.path[:] = [str(runs.ROOT), *(os.path.abspath(path) for path in sys.path)]
     os.chdir(out / "cwd")
     os.environ[KEY] = "live"
     sys.dont_write_bytecode = True
