@@ -1,5 +1,5 @@
-"""Bad input by the hundred: whatever a data file, a rule file, a rubric, an override, a judge's answer, a checkpoint's
-marker or a manifest says, the answer is a result or one clear UserError: no other exception, no hang, no file touched.
+"""Bad input by the hundred: whatever a data file, a rule file, a rubric, an override, a judge's answer or a manifest
+says, the answer is a result or one clear UserError: no other exception, no hang, no file touched.
 
 Texts are drawn at random and, since those rarely get past the first check, sound ones are changed in one to three places.
 """
@@ -34,7 +34,6 @@ from repo_cli.rewards.judge_client import Answer, Client, Failure
 from repo_cli.rewards.judge_parse import Unreadable, read_json, read_labels
 from repo_cli.rewards.rubric import Rubric, normalise_judge
 from repo_cli.rewards.rules import RuleSet
-from repo_cli.training.checkpoint import best_complete, check_checkpoint, latest_complete, latest_whole
 
 Text = st.text(max_size=12) | st.sampled_from(
     [
@@ -375,42 +374,7 @@ def test_whatever_the_endpoint_sends(raw: bytes) -> None:
     assert isinstance(asyncio.run(read()), Answer | Failure)
 
 
-# -- checkpoints and manifests --------------------------------------------------------------------------------------
-
-PART = b"weights"
-MARKER = {
-    "step": 3,
-    "score": 0.5,
-    "files": {"part.bin": {"size": len(PART), "sha256": hashlib.sha256(PART).hexdigest()}},
-}
-
-
-@fuzz(200)
-@given(raw=changed(MARKER).map(as_json) | Thing.map(as_json) | st.binary(max_size=30))
-def test_a_checkpoints_marker(place: Path, raw: bytes) -> None:
-    folder = place / "checkpoints"
-    step = folder / "step-000003"
-    step.mkdir(parents=True, exist_ok=True)
-    (step / "part.bin").write_bytes(PART)
-    (step / "COMPLETE").write_bytes(raw)
-    whole = answers(lambda: check_checkpoint(step), place)
-    assert answers(lambda: latest_whole(folder, lambda said: None), place) == (
-        None if whole is None else step
-    )
-    for look in (latest_complete, best_complete):
-        assert answers(lambda look=look: look(folder), place) in (None, step)
-
-
-@pytest.mark.parametrize("name", ["../outside.bin", "/dev/zero", "sub/../../outside.bin"])
-def test_a_marker_names_no_file_elsewhere(place: Path, name: str) -> None:
-    (place / "elsewhere").mkdir(exist_ok=True)
-    (place / "elsewhere" / "outside.bin").write_bytes(PART)
-    step = place / "elsewhere" / "step-000001"
-    (step / "sub").mkdir(parents=True, exist_ok=True)
-    (step / "COMPLETE").write_bytes(as_json({"step": 1, "files": {name: MARKER["files"]["part.bin"]}}))
-    assert answers(lambda: check_checkpoint(step), place) is None
-    assert answers(lambda: latest_complete(step.parent), place) is None
-
+# -- manifests ----------------------------------------------------------------------------------------------------
 
 SOUND_MANIFEST = {
     **vars(Manifest("adapter", "base", "0" * 64)),
