@@ -55,7 +55,7 @@ def test_what_a_configuration_names_on_a_hub(home: Path, tmp_path: Path) -> None
 
 
 def test_only_what_is_whole_counts_as_cached(home: Path) -> None:
-    (base,) = named_in(compose("sft", ["policy.path=org/base"]))
+    (base,) = named_in(compose("sft", ["policy=custom", "policy.path=org/base"]))
     places = caches()
     assert places == (home / "hub", home / "datasets") and cached(base, places) is None
     folder = put_model(home / "hub", "org/base")
@@ -82,7 +82,7 @@ def test_the_command_says_what_lies_where(home: Path, capsys: pytest.CaptureFixt
         ended.value.code == 0 and said.count("was there") == 2 and "models--org--base/snapshots/abc" in said
     )
     with pytest.raises(SystemExit) as ended:
-        main(["prefetch", "sft", "policy.path=org/unknown"])
+        main(["prefetch", "sft", "policy=custom", "policy.path=org/unknown"])
     said = capsys.readouterr().err
     assert (
         ended.value.code == 2

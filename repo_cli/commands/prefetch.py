@@ -28,7 +28,6 @@ def register(app: typer.Typer) -> None:
 def prefetch(stage: Stage, overrides: Overrides = None, config_dir: ConfigDir = None) -> None:
     """Fetch base, tokenizer and data that a configuration names on a hub, and show where they lie."""
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     from repo_cli.config import compose
@@ -42,12 +41,7 @@ def prefetch(stage: Stage, overrides: Overrides = None, config_dir: ConfigDir = 
     if not found:
         console.print("nothing to fetch: the configuration names nothing on a hub")
         return
-    table = Table("key", "name", "kind", "", show_edge=False)
-    table.add_column("where", overflow="fold")
     for one in found:
         here = cached(one, places)
-        place = here or fetch(one, places)
-        table.add_row(
-            *(Text(c) for c in (one.key, one.name, one.kind, "was there" if here else "fetched", str(place)))
-        )
-    console.print(table)
+        what = "was there" if here else "fetched"
+        console.print(Text(f"{one.key}={one.name} ({one.kind}) {what}: {here or fetch(one, places)}"))

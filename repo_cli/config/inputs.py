@@ -131,6 +131,6 @@ def _path(found: list[MissingInput], dotted: str, value: str, hub: bool = False)
 
 
 def hub_name(value: str) -> bool:
-    """owner/name or name: what a hub could know."""
+    """owner/name or name, of a data set with :split behind it: what a hub could know."""
     filelike = value.startswith((".", "/")) or value.endswith((".jsonl", ".json", ".parquet", ".csv", ".txt"))
-    return not filelike and re.fullmatch(r"[\w.-]+(/[\w.-]+)?", value) is not None
+    return not filelike and re.fullmatch(r"[\w.-]+(/[\w.-]+)?(:[\w.-]+)?", value) is not None
