@@ -107,7 +107,8 @@ def updates(
         keep = torch.tensor([i != 2 for i in mine])
         for step in range(STEPS):
             items = [read(recorded[i], backbone) for i in mine]
-            updater.values_(items)
+            with backbone.gathered():  # ranks may differ in how many batches they have
+                updater.values_(items)
             updater.calibrate_(items, totals, keep)
             advantages_(items, totals, keep, cfg.algorithm)
             stats = updater.update([item for item in items if item.keep], step)

@@ -67,10 +67,7 @@ def test_torchrun_runs_stops_and_resumes(line: SimpleNamespace, tmp_path: Path) 
     kept = latest_complete(run / "checkpoints")
     assert kept is not None, said
     done = int(kept.name[5:])
-    assert (
-        f"stopped by SIGTERM after step {done}" in said
-        and "Traceback" not in said.split("torch/distributed/run")[0]
-    )
+    assert said.count(f"stopped by SIGTERM after step {done}") == 2, said  # each rank says so
     assert [row["step"] for row in metrics(run)] == list(range(1, done + 1))
 
     process = torchrun(

@@ -116,15 +116,17 @@ def run_apart(cfg: Any) -> Path:
 
 
 def agree(found: dict[str, Any], gradients: dict[str, torch.Tensor]) -> None:
-    """Everything is what ZeRO 0 on one rank measured, within 1e-5 of its size (fp32)."""
+    """Losses and gradients of the first update are those of ZeRO 0 on one rank within 1e-5 (fp32)."""
     one = found["1/0"]
     assert len(set(one["rl"]["policy"])) == 3 and len(set(one["rl"]["critic"])) == 3
     for key, rows in found.items():
-        for stage in ("sft", "full", "train_rm"):
-            assert rows[stage] == pytest.approx(one[stage], rel=1e-5), (key, stage)
+        columns = {stage: (rows[stage], one[stage]) for stage in ("sft", "full", "train_rm")}
+        columns |= {role: (rows["rl"][role], one["rl"][role]) for role in ("policy", "critic")}
+        for name, (got, want) in columns.items():
+            assert got[0] == pytest.approx(want[0], rel=1e-5, abs=1e-7), (key, name)
+            # Adam makes a whole step of a gradient that is nothing but rounding
+            assert got == pytest.approx(want, rel=1e-4, abs=1e-6), (key, name)
         for role in ("policy", "critic"):
-            assert rows["rl"][role][:1] == pytest.approx(one["rl"][role][:1], rel=1e-5, abs=1e-7), (key, role)
-            assert rows["rl"][role] == pytest.approx(one["rl"][role], rel=1e-4, abs=1e-6), (key, role)
             want, got = gradients[f"1/0/{role}"], gradients[f"{key}/{role}"]
             assert float(want.norm()) > 1e-3 and want.shape == got.shape
             assert float((want - got).norm() / want.norm()) < 1e-5, (key, role)
