@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from repo_cli import __version__
-from repo_cli.commands import ab, config, data, doctor, judge, ratings, report, reward, rules, stages, sweep
+from repo_cli.commands import (
+    ab,
+    config,
+    data,
+    doctor,
+    judge,
+    prefetch,
+    ratings,
+    report,
+    reward,
+    rules,
+    stages,
+    sweep,
+)
 from repo_cli.commands.options import examples
 from repo_cli.errors import Stopped, UserError
 
@@ -53,6 +67,7 @@ app.add_typer(ratings.app, name="ratings", rich_help_panel="Measure")
 app.add_typer(judge.app, name="judge", rich_help_panel="Data and rules")
 app.add_typer(config.app, name="config", rich_help_panel="Configuration")
 doctor.register(app)
+prefetch.register(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -60,7 +75,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(args=list(arguments) if arguments is not None else None, prog_name="repo")
     except Exception as error:
-        sys.exit(tell(error))
+        leave(error)
+
+
+def leave(error: Exception) -> NoReturn:
+    """Says what went wrong, and ends the process with its exit code."""
+    code = tell(error)
+    one_of_several = (
+        int(os.environ.get("WORLD_SIZE", "1")) > 1 and "RANK" in os.environ
+    )  # of torchrun, of srun
+    if one_of_several and "torch" in sys.modules:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)  # a process group whose other ranks are gone would hang in its own farewell
+    sys.exit(code)
 
 
 def tell(error: Exception) -> int:

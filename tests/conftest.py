@@ -14,6 +14,14 @@ if WORKERS > 1:
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // WORKERS)))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests marked `slow` are left out, and say how to run them."""
+    if os.environ.get("REPO_TEST_SLOW") != "1":
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(pytest.mark.skip(reason="slow; REPO_TEST_SLOW=1 runs it"))
+
+
 @pytest.fixture(scope="session")
 def line(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """What `repo sft` and `repo train-rm` made of tiny dialogues: the files, base, sft, rm (their `final/`)."""

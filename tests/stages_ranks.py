@@ -20,7 +20,8 @@ from repo_cli.errors import Stopped, UserError
 from repo_cli.models.backbone import Backbone
 from repo_cli.rewards.ensemble import Ensemble
 from repo_cli.rollout import LocalEngine, Reply
-from repo_cli.stages import dpo, evaluate, rl, sample, sft, train_rm
+from repo_cli.stages import dpo, evaluate, sample, sft, train_rm
+from repo_cli.stages import rl as rl_stage
 from repo_cli.stages.experience import Item, advantages_
 from repo_cli.stages.session import Session
 from repo_cli.stages.update import Updater
@@ -58,9 +59,11 @@ def sft_config(line: SimpleNamespace, runs: Path, *more: str) -> Config:
     return config("sft", runs, *given, "sft.batch_size=8", "sft.number_weight=3", "optim.lr=0.003", *more)
 
 
-def rm_config(line: SimpleNamespace, runs: Path) -> Config:
+def rm_config(line: SimpleNamespace, runs: Path, *more: str) -> Config:
     given = (f"data.path={line.pairs}", f"policy.parent={line.sft}", f"train_rm.max_steps={STEPS}")
-    return config("train_rm", runs, *given, "train_rm.epochs=3", "train_rm.batch_size=7", "optim.lr=0.003")
+    return config(
+        "train_rm", runs, *given, "train_rm.epochs=3", "train_rm.batch_size=7", "optim.lr=0.003", *more
+    )
 
 
 def dpo_config(line: SimpleNamespace, runs: Path, *more: str) -> Config:
@@ -172,16 +175,27 @@ def read(row: dict[str, Any], backbone: Backbone) -> Item:
 
 
 def stop_on_one_rank(line: SimpleNamespace, runs: Path) -> dict[str, Any]:
-    """Straight, and stopped by a signal that only rank 1 got, then resumed; ZeRO-2, dropout on."""
-    given = (
-        "engine=zero2",
-        "engine.device=cpu",
-        "engine.micro_tokens=600",
-        "lora.dropout=0.1",
-        "sft.max_steps=4",
-    )
-    straight = sft.run(sft_config(line, runs, *given, "name=straight"))
-    cfg = sft_config(line, runs, *given, "name=halves")
+    """Each stage straight, and stopped by a signal that only rank 1 got, then resumed; dropout where it acts, and every
+    ZeRO stage that shares something out."""
+    split = ("engine.device=cpu", "engine.micro_tokens=600")
+    rl = (f"data.path={line.prompts}", f"policy.parent={line.sft}", f"rm.path={line.rm}", "rl.steps=4", "rl.batch_size=6",
+          "critic.lr=0.01", "lora.dropout=0.1", "algorithm.epochs=2", "optim.lr=0.003")  # fmt: skip
+    grpo = ("algorithm=grpo", "algorithm.group_size=2", "reward=rm_only")
+    dropout = "lora.dropout=0.1"
+    cases: dict[str, tuple[Any, Config]] = {
+        "sft": (sft, sft_config(line, runs, *split, "engine=zero2", dropout, "sft.max_steps=4")),
+        "train_rm": (train_rm, rm_config(line, runs, *split, "engine=zero1", dropout, "train_rm.max_steps=4")),
+        "dpo": (dpo, dpo_config(line, runs, *split, "engine=zero3", "dpo.max_steps=4", "dpo.eval_every=2")),
+        "repo": (rl_stage, config("rl", runs, *rl, *split, "engine=zero2", "reward=rm_only")),
+        "grpo": (rl_stage, config("rl", runs, *rl, *split, "engine=zero3", *grpo)),
+    }  # fmt: skip
+    return {name: stopped_and_resumed(name, module, cfg) for name, (module, cfg) in cases.items()}
+
+
+def stopped_and_resumed(name: str, module: Any, cfg: Config) -> dict[str, Any]:
+    cfg.name = f"{name}-straight"
+    straight = module.run(cfg)
+    cfg.name = f"{name}-halves"
     real, told = Session.end_step, ""
 
     def end_step(self: Session, at: int, *rest: Any) -> None:
@@ -191,21 +205,20 @@ def stop_on_one_rank(line: SimpleNamespace, runs: Path) -> dict[str, Any]:
 
     Session.end_step = end_step  # type: ignore[method-assign]
     try:
-        sft.run(cfg)
+        module.run(cfg)
     except Stopped as error:
         told = str(error)
     Session.end_step = real  # type: ignore[method-assign]
-    (run,) = (Path(cfg.runs_dir) / "sft" / "halves").iterdir()
+    (run,) = (Path(cfg.runs_dir) / cfg.stage / cfg.name).iterdir()
     cfg.resume = "auto"
-    resumed = sft.run(cfg, run)
+    resumed = module.run(cfg, run)
     distributed.barrier()
-    same = (straight / "adapter_model.safetensors").read_bytes() == (
-        resumed / "adapter_model.safetensors"
-    ).read_bytes()
+    files = [sorted(file.name for file in final.glob("*.safetensors")) for final in (straight, resumed)]
     return {
         "told": distributed.all_gather_objects(told),
-        "same": same,
-        "metrics": metrics(straight) == metrics(resumed),
+        "same": files[0] == files[1] != []
+        and all((straight / file).read_bytes() == (resumed / file).read_bytes() for file in files[0]),
+        "metrics": metrics(straight) == metrics(resumed) and len(metrics(straight)) == 4,
     }
 
 
@@ -224,11 +237,11 @@ def whole_stages(line: SimpleNamespace, runs: Path) -> dict[str, Any]:
     )
     # budgets of one token: rank 0 has two batches of everything where rank 1 has one
     split = ("engine=zero3", "engine.device=cpu", "engine.micro_tokens=1", "rm.batch_tokens=1")
-    odd = rl.run(config("rl", runs, *paths, f"data.path={line.prompts}", "rl.batch_size=3", *split))
+    odd = rl_stage.run(config("rl", runs, *paths, f"data.path={line.prompts}", "rl.batch_size=3", *split))
     sft.run(sft_config(line, runs, *split, "sft.max_steps=1", "data.val_fraction=0.07", "name=split"))
     split_dpo = dpo_config(line, runs, *split, "dpo.reference=adapter", "dpo.batch_size=3", "dpo.max_steps=1")
     first = losses(dpo.run(split_dpo), "dpo/loss")
-    one = rl.run(config("rl", runs, *paths, f"data.path={few}", "rl.batch_size=4", "name=few"))
+    one = rl_stage.run(config("rl", runs, *paths, f"data.path={few}", "rl.batch_size=4", "name=few"))
     out = evaluate.run(
         config("eval", runs, f"eval.systems={{a: {line.sft}}}", "eval.n_online=3", "eval.n_badcases=1", "eval.n_replies=3", "eval.max_turns=1",
                "eval.bootstrap=100", "policy.max_length=1024")

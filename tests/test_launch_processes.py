@@ -205,6 +205,14 @@ print(launch("tests.launch_stage", compose("sft", ["runs_dir='" + sys.argv[1] + 
 """
 
 
+def test_a_killed_rank_stands_in_front_of_those_that_lost_it() -> None:
+    lost = "RuntimeError: [/src/gloo/transport/tcp/pair.cc:553] Connection closed by peer [127.0.0.1]:1234"
+    echo = Failure(0, 1, lost, time=1.0)
+    killed = Failure(1, 1, "ended by SIGKILL (out of memory?)", time=2.0)
+    own = Failure(1, 1, "ValueError: gloo is a word", time=2.0)
+    assert first([echo, killed]) is killed and first([own, echo]) is own
+
+
 def test_a_rank_of_somebody_elses_launcher_joins(tmp_path: Path) -> None:
     """As torchrun starts it: both ranks share rank 0's run directory and its configuration."""
     ranks = []

@@ -74,9 +74,11 @@ def test_b10_two_ranks_do_what_one_does(
     # which context falls to which rank changes nothing, not even the order
     assert two["sample"] == one["sample"] and {"preference.jsonl", "judge.jsonl"} == one["sample"].keys()
     assert len(one["sample"]["judge.jsonl"]) > 20
-    assert two["stop"]["same"] and two["stop"]["metrics"]
-    assert len(two["stop"]["told"]) == 2 and all("after step 2" in text for text in two["stop"]["told"])
-    assert "stopped by SIGTERM" in two["stop"]["told"][1]
+    assert two["stop"].keys() == {"sft", "train_rm", "dpo", "repo", "grpo"}
+    for stage, stop in two["stop"].items():  # bit for bit
+        assert stop["same"] and stop["metrics"], stage
+        assert len(stop["told"]) == 2 and all("after step 2" in text for text in stop["told"]), stage
+        assert "stopped by SIGTERM" in stop["told"][1]
     assert two["whole"] == {"odd": [3.0, 3.0], "dpo": [0.6931], "one": [1.0, 1.0], "eval": [3, 3, 1, 3]}
     assert all("disk is full" in text for text in two["error"])
     shares, row = two["own"]["shares"], two["own"]["row"]

@@ -29,8 +29,9 @@ from repo_cli.training.checkpoint import latest_complete
 from repo_cli.training.engine import TrainEngine
 
 
-def arguments(line: SimpleNamespace, stage: str) -> tuple[str, ...]:
+def arguments(line: SimpleNamespace, stage: str, method: str = "repo") -> tuple[str, ...]:
     """Six steps of a stage."""
+    methods = {"repo": (), "ppo": ("algorithm=ppo",), "grpo": ("algorithm=grpo", "algorithm.group_size=2")}
     return {
         "sft": (f"data.path={line.dialogues}", f"policy.parent={line.base}", "sft.max_steps=6", "sft.batch_size=8",
                 "sft.epochs=2"),
@@ -40,7 +41,7 @@ def arguments(line: SimpleNamespace, stage: str) -> tuple[str, ...]:
                 "dpo.epochs=2", "dpo.eval_every=2"),
         "rl": (f"data.path={line.prompts}", f"policy.parent={line.sft}", f"rm.path={line.rm}", "rl.steps=6",
                "rl.batch_size=6", "algorithm.epochs=2", "critic.lr=0.01", "critic.warmup_steps=1"),
-    }[stage] + ("lora.dropout=0.1", "optim.schedule=cosine", "optim.warmup_steps=2")  # fmt: skip
+    }[stage] + ("lora.dropout=0.1", "optim.schedule=cosine", "optim.warmup_steps=2", *methods[method])  # fmt: skip
 
 
 def signal_after(monkeypatch: pytest.MonkeyPatch, step: int, number: int = signal.SIGTERM) -> None:
@@ -61,13 +62,25 @@ def only_run(runs: Path, stage: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("stage", "number"),
-    [("sft", signal.SIGTERM), ("dpo", signal.SIGTERM), ("train_rm", signal.SIGINT), ("rl", signal.SIGUSR1)],
+    ("stage", "method", "number"),
+    [
+        ("sft", "repo", signal.SIGTERM),
+        ("dpo", "repo", signal.SIGTERM),
+        ("train_rm", "repo", signal.SIGINT),
+        ("rl", "repo", signal.SIGUSR1),
+        ("rl", "ppo", signal.SIGTERM),
+        ("rl", "grpo", signal.SIGTERM),
+    ],
 )
 def test_stopped_and_resumed_equals_undisturbed(
-    stage: str, number: int, line: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stage: str,
+    method: str,
+    number: int,
+    line: SimpleNamespace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    given = arguments(line, stage)
+    given = arguments(line, stage, method)
     straight = go(stage, tmp_path / "straight", *given)
     halves = tmp_path / "halves"
     with monkeypatch.context() as patch:

@@ -145,11 +145,11 @@ def _path(found: list[MissingInput], dotted: str, value: str, hub: bool = False)
     if value.startswith(STEP):
         hint = f"`repo pipeline +experiment=...` fills it in; for this stage alone give {dotted}=DIRECTORY"
         found.append(MissingInput(f"{dotted}={value} names a step of a pipeline", hint=hint))
-    elif not Path(value).exists() and not (hub and _hub_name(value)):
+    elif not Path(value).exists() and not (hub and hub_name(value)):
         found.append(MissingInput(f"{dotted}={value}: no such file or directory", given=True))
 
 
-def _hub_name(value: str) -> bool:
-    """owner/name or name: what a hub could know."""
+def hub_name(value: str) -> bool:
+    """owner/name or name, of a data set with :split behind it: what a hub could know."""
     filelike = value.startswith((".", "/")) or value.endswith((".jsonl", ".json", ".parquet", ".csv", ".txt"))
-    return not filelike and re.fullmatch(r"[\w.-]+(/[\w.-]+)?", value) is not None
+    return not filelike and re.fullmatch(r"[\w.-]+(/[\w.-]+)?(:[\w.-]+)?", value) is not None

@@ -223,6 +223,8 @@ def _read_list(file: Path, raw: bytes) -> Iterator[tuple[str, Any]]:
         raise _not_utf8(file, raw.count(b"\n", 0, error.start) + 1, raw[error.start]) from None
     except json.JSONDecodeError as error:
         raise UserError(f"{file}:{error.lineno}: broken JSON: {error.msg} at column {error.colno}") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{file}: broken JSON: {_too_much(error)}") from None
     for number, row in enumerate(listed, start=1):
         yield f"{file} row {number}", row
 
@@ -246,8 +248,13 @@ def _parse(line: str) -> Any:
         return json.loads(line)
     except json.JSONDecodeError as error:
         return BadRow("broken JSON", f"broken JSON: {error.msg} at column {error.colno}")
-    except RecursionError:
-        return BadRow("broken JSON", "broken JSON: nested too deeply")
+    except (ValueError, RecursionError) as error:
+        return BadRow("broken JSON", f"broken JSON: {_too_much(error)}")
+
+
+def _too_much(error: Exception) -> str:
+    """What Python does not read although it is JSON: brackets in brackets by the thousand, a number as long."""
+    return "nested too deeply" if isinstance(error, RecursionError) else "a number with thousands of digits"
 
 
 def _read_parquet(file: Path) -> Iterator[tuple[str, Any]]:

@@ -14,7 +14,8 @@ from repo_cli.errors import Stopped, UserError
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _NO_PERMISSION = {errno.EACCES, errno.EPERM, errno.EROFS}
-_ECHO = re.compile(r"rank \d+ failed: ")  # what a rank says that only heard of another's failure
+# what a rank says that only heard of another's failure, or found the other's end of a connection closed
+_ECHO = re.compile(r"rank \d+ failed: |.*(?:gloo/transport/|NCCL.*(?:remote process exited|aborted))")
 
 
 class RankFailed(RuntimeError):

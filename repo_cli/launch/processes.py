@@ -30,8 +30,9 @@ from repo_cli.launch.ports import free_port
 from repo_cli.launch.resume import prepare
 from repo_cli.launch.slurm_env import adopt
 from repo_cli.launch.stopping import NUMBERS, STOP_SLACK_S, passed_on
-from repo_cli.launch.watch import Watch, raise_hang
+from repo_cli.launch.watch import Watch, look_from_inside, raise_hang
 from repo_cli.training.checkpoint import latest_complete
+from repo_cli.training.heartbeat import beat_file
 
 GRACE_S = 5.0  # how long the other ranks may take to end by themselves after one has failed
 
@@ -91,20 +92,31 @@ def run_stage(stage: str, cfg: Config, run_dir: Path) -> Path:
 
 
 def _join(stage: str, cfg: Config, overrides: Sequence[str]) -> Path:
-    """As one rank of torchrun or srun: rank 0 makes the run directory, all read its frozen configuration."""
+    """As one rank of torchrun or srun: rank 0 makes the run directory, all read its frozen configuration. The launcher
+    ends the other ranks when one fails; which one hangs the ranks find out by themselves."""
     from repo_cli.training import distributed
 
     distributed.init(cfg)
+    rank, ranks = distributed.rank(), distributed.world_size()
     made: str | None = None
     problem: Exception | None = None
-    if distributed.rank() == 0:
+    if rank == 0:
         try:
             made = str(prepare(cfg, overrides)[1])
+            for index in range(ranks):  # of a run before
+                beat_file(Path(made), index).unlink(missing_ok=True)
         except Exception as error:
             problem = error
     distributed.same_error(problem)
     run_dir = Path(distributed.broadcast_object(made))
-    return run_stage(stage, load_frozen(run_dir), run_dir)
+    look_from_inside(run_dir, rank, ranks, cfg.launch.heartbeat_s)
+    try:
+        return run_stage(stage, load_frozen(run_dir), run_dir)
+    except (UserError, Stopped):
+        raise
+    except Exception as error:
+        error.add_note(f"on rank {rank}")
+        raise
 
 
 @dataclass

@@ -27,10 +27,11 @@ import repo_cli
 from repo_cli.config import Config, missing_inputs
 from repo_cli.errors import UserError
 from repo_cli.launch.failures import Failure, RankFailed, first, write_traceback
+from repo_cli.launch.hub import refuse_uncached
 from repo_cli.launch.resume import prepare
 from repo_cli.launch.slurm_env import SUBMITTED
 from repo_cli.launch.stopping import ECHO_S, STOP_SLACK_S, passed_on
-from repo_cli.launch.sweep import Job, Sweep, create
+from repo_cli.launch.sweep import Job, Sweep, create, load_sweep
 from repo_cli.launch.watch import Watch, raise_hang
 from repo_cli.training.disk import disk_errors
 
@@ -45,6 +46,7 @@ def submit_stage(cfg: Config, texts: Sequence[str], config_dir: Path | None = No
             raise lacking
     batch_file(cfg, Path("."))  # what is wrong with it shows before anything is made
     _sbatch_there()
+    refuse_uncached(cfg, texts, config_dir)
     if cfg.stage == "pipeline":  # its steps are composed one after the other: a sweep of one job
         own = str(config_dir.expanduser().resolve()) if config_dir else None
         name = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
@@ -64,6 +66,12 @@ def submit(cfg: Config, path: Path, indices: Sequence[int] | None = None) -> str
     """
     _sbatch_there()
     path = path.expanduser().resolve()
+    if (
+        indices is not None and cfg.stage != "pipeline"
+    ):  # a pipeline's names were looked at, its jobs have no other
+        sweep = load_sweep(path)
+        for index in indices:
+            refuse_uncached(sweep.config(sweep.jobs[index]))
     place = path / "slurm"
     with disk_errors(place):
         place.mkdir(exist_ok=True)

@@ -1,10 +1,19 @@
-"""Finds the rank that hangs while the others wait for it, from the signs of life in the run directory. No torch."""
+"""Finds the rank that hangs while the others wait for it, from the signs of life in the run directory. No torch.
+
+The launching process looks (`Watch`). Under torchrun or a bare srun there is none of ours: each rank looks for itself
+(`look_from_inside`).
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 import signal
+import socket
+import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +24,7 @@ from repo_cli.training.heartbeat import beat_file, stack_file
 
 LOOK_EVERY_S = 1.0
 STACKS_S = 1.5  # how long the ranks may take to write their stacks
+OTHERS_S = 20.0  # so much later than rank 0 do the others speak up, in case it is rank 0 that hangs
 #: A rank whose stack shows these near its top is waiting for the others, not hanging.
 WAITING = re.compile(r"torch/distributed/|deepspeed/(?:comm|utils/torch)/?")
 TOP = 12  # frames
@@ -22,12 +32,14 @@ TOP = 12  # frames
 
 @dataclass(frozen=True)
 class Beat:
-    """What a rank last said: how far it is, where, and when (seconds since the epoch)."""
+    """What a rank last said: how far it is, where, and when (seconds since the epoch); its process."""
 
     rank: int
     mark: int
     at: str
     time: float
+    host: str = ""
+    pid: int = 0
 
 
 @dataclass(frozen=True)
@@ -42,11 +54,13 @@ class Hang:
 class Watch:
     """`look()` now and then; a Hang when no rank made progress for `limit_s` (0: never)."""
 
-    def __init__(self, run_dir: Path, ranks: int, limit_s: float, ask: Callable[[int], None]) -> None:
-        """ask(signal): sends it to every rank."""
+    def __init__(
+        self, run_dir: Path, ranks: int, limit_s: float, ask: Callable[[int], None], fresh: bool = True
+    ) -> None:
+        """ask(signal): sends it to every rank. fresh: no rank has begun, so what lies there is of a run before."""
         self.run_dir, self.ranks, self.limit_s, self.ask = run_dir, ranks, limit_s, ask
         self._looked = 0.0
-        for rank in range(ranks):
+        for rank in range(ranks if fresh else 0):
             beat_file(run_dir, rank).unlink(missing_ok=True)
 
     def look(self) -> Hang | None:
@@ -64,6 +78,36 @@ class Watch:
         return name_the_hung(beats, stacks, time.time())
 
 
+def look_from_inside(run_dir: Path, rank: int, ranks: int, limit_s: float) -> None:
+    """Starts a thread of this rank that names a hung rank and ends this one, whose launcher then ends the others."""
+    if not limit_s or ranks < 2:
+        return
+
+    def ask(number: int) -> None:
+        for other in range(ranks):
+            beat = read_beat(run_dir, other)
+            if beat and beat.pid and beat.host == socket.gethostname():
+                with contextlib.suppress(OSError):
+                    os.kill(beat.pid, number)
+
+    watch = Watch(run_dir, ranks, limit_s + (OTHERS_S if rank else 0.0), ask, fresh=False)
+
+    def look() -> None:
+        while True:
+            time.sleep(LOOK_EVERY_S)
+            hang = watch.look()
+            if hang:
+                write_traceback(run_dir / "log.txt", hang.stacks)
+                print(
+                    f"failed: {hang.message}; where each rank stood: {run_dir / 'log.txt'}",
+                    file=sys.stderr,
+                    flush=True,
+                )
+                os._exit(1)
+
+    threading.Thread(target=look, name="watch", daemon=True).start()
+
+
 def raise_hang(hang: Hang, run_dir: Path) -> None:
     """Stacks to the log, the hung rank in front; then the failure that names it."""
     write_traceback(run_dir / "log.txt", hang.stacks)
@@ -75,7 +119,8 @@ def raise_hang(hang: Hang, run_dir: Path) -> None:
 def read_beat(run_dir: Path, rank: int) -> Beat | None:
     try:
         data = json.loads(beat_file(run_dir, rank).read_text(encoding="utf-8"))
-        return Beat(rank, int(data["mark"]), str(data["at"]), float(data["time"]))
+        place = str(data.get("host", "")), int(data.get("pid", 0))
+        return Beat(rank, int(data["mark"]), str(data["at"]), float(data["time"]), *place)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

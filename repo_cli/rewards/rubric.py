@@ -11,6 +11,7 @@ from repo_cli.errors import UserError
 from repo_cli.rewards.rule_spec import check_keys, read_yaml
 
 NOT_APPLICABLE = "-"
+MOST_WEIGHT = 1e6  # of a criterion
 GATE_CAP = -0.5  # a gate criterion at its lowest score lets the reply's mean rise no higher
 KEYS = ("name", "question", "anchors", "weight", "skill", "gate", "applies_when")
 
@@ -56,7 +57,8 @@ class Rubric:
             file, source = source, read_yaml(source)
         data = source if isinstance(source, Mapping) else vars(source)
         check_keys(data, ("name", "scale", "criteria"), file)
-        scale = list(data.get("scale") or (1, 5))
+        given = data.get("scale") or (1, 5)
+        scale = list(given) if isinstance(given, list | tuple) else [given]
         if len(scale) != 2 or not all(isinstance(s, int) for s in scale) or not 0 <= scale[0] < scale[1] <= 9:
             raise UserError(
                 f"{file}: scale: [lowest, highest] is wanted, two digits 0..9, not {scale!r}",
@@ -65,7 +67,11 @@ class Rubric:
         raw = data.get("criteria") or {}
         if not raw:
             raise UserError(f"{file}: criteria: there is none", hint="rubric=hotel")
+        if not isinstance(raw, Mapping):
+            raise UserError(f"{file}: criteria: {{id: {{name, question, ...}}}} is wanted, not {raw!r}")
         criteria = {str(k): _criterion(str(k), v, scale, file) for k, v in raw.items() if v is not None}
+        if not criteria:
+            raise UserError(f"{file}: criteria: all of them are null", hint="judge=none asks no judge at all")
         return cls(str(data.get("name") or "rubric"), scale[0], scale[1], criteria)
 
 
@@ -77,14 +83,14 @@ def _criterion(name: str, raw: Any, scale: list[int], file: str) -> Criterion:
     anchors = raw.get("anchors") or {}
     try:
         anchors = {int(score): str(text) for score, text in anchors.items()}
-    except (TypeError, ValueError, AttributeError):
+    except (TypeError, ValueError, AttributeError, OverflowError):
         raise UserError(f"{where}.anchors: {{score: text}} is wanted, not {anchors!r}") from None
     outside = [s for s in anchors if not scale[0] <= s <= scale[1]]
     if outside:
         raise UserError(f"{where}.anchors: {outside[0]} lies outside the scale {scale}")
     weight = raw.get("weight", 1.0)
-    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
-        raise UserError(f"{where}.weight: a number not below 0 is wanted, not {weight!r}")
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < MOST_WEIGHT:
+        raise UserError(f"{where}.weight: a number from 0 to {MOST_WEIGHT:g} is wanted, not {weight!r}")
     return Criterion(
         id=name,
         name=str(raw.get("name") or name),

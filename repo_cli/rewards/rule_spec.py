@@ -23,6 +23,7 @@ KEYS = (
 STAGES = tuple(SEVEN_STAGES.stages)
 INTENTS = (*(f"O{i:02d}" for i in range(1, 19)), "accept", "counter", "refusal", "question", "other")
 WHEN_KEYS = ("stage", "intent", "first_turn", "agreed", "min_refusals", "min_asks", "language")
+MOST_ENTRIES = 500_000  # of a YAML file
 EXAMPLE_KEYS = ("text", "scenario", "history", "language", "answer")
 
 
@@ -69,6 +70,8 @@ class _UniqueKeyLoader(yaml.SafeLoader):
 def _unique_mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
+        if not isinstance(key_node, yaml.ScalarNode):
+            continue  # a list as a key is refused below
         if key_node.value in seen:
             line = key_node.start_mark.line + 1
             raise yaml.MarkedYAMLError(problem=f"{key_node.value!r} is given twice (line {line})")
@@ -96,9 +99,30 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         raise UserError(f"{path}{line}: broken YAML: {error.problem}") from None
     except yaml.YAMLError as error:
         raise UserError(f"{path}: broken YAML: {error}") from None
+    except RecursionError:
+        raise UserError(f"{path}: broken YAML: nested too deeply") from None
+    except (ValueError, OverflowError) as error:  # a date or a number that is none
+        raise UserError(f"{path}: broken YAML: {str(error)[:200]}") from None
     if not isinstance(data, dict):
         raise UserError(f"{path}: a mapping is wanted at the top, not {type(data).__name__}")
+    _refuse_bombs(data, path)
     return data
+
+
+def _refuse_bombs(data: Any, path: Path) -> None:
+    """A few lines of anchors and aliases can stand for billions of entries, or for a list that holds itself."""
+    parts, count = [data], 0
+    while parts:
+        part = parts.pop()
+        count += 1
+        if count > MOST_ENTRIES:
+            raise UserError(
+                f"{path}: more than {MOST_ENTRIES} entries, counting each alias (*name) as what it names"
+            )
+        if isinstance(part, dict):
+            parts += part.values()
+        elif isinstance(part, list):
+            parts += part
 
 
 def check_keys(given: Mapping[Any, Any], known: tuple[str, ...], where: str) -> None:

@@ -72,6 +72,8 @@ class RuleSet:
         self.sop = given or SEVEN_STAGES
         self.name = str(data.get("name") or "unnamed")
         languages = data.get("language") or []
+        if not isinstance(languages, str | list | tuple):
+            raise UserError(f"{file}: language: a name, or a list of them, is wanted, not {languages!r}")
         self.languages: list[str] = [languages] if isinstance(languages, str) else [str(x) for x in languages]
         raw = data.get("rules") or {}
         if not isinstance(raw, Mapping):

@@ -11,7 +11,9 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import json
+import os
 import signal
+import socket
 import threading
 import time
 from pathlib import Path
@@ -42,7 +44,7 @@ class Heartbeat:
 
     def __init__(self, run_dir: Path, rank: int) -> None:
         self.mark, self.at, self.time = 0, "start", time.time()
-        self._file = beat_file(run_dir, rank)
+        self._file, self._host = beat_file(run_dir, rank), socket.gethostname()
         self._file.parent.mkdir(exist_ok=True)
         self._stacks: Any = open(stack_file(run_dir, rank), "w", encoding="utf-8")  # noqa: SIM115
         self._ended = threading.Event()
@@ -73,7 +75,12 @@ class Heartbeat:
     def _write(self) -> None:
         fresh = self._file.with_suffix(".new")
         with contextlib.suppress(OSError):  # a full disk is found by whoever has something to keep
-            fresh.write_text(
-                json.dumps({"mark": self.mark, "at": self.at, "time": self.time}), encoding="utf-8"
-            )
+            said = {
+                "mark": self.mark,
+                "at": self.at,
+                "time": self.time,
+                "host": self._host,
+                "pid": os.getpid(),
+            }
+            fresh.write_text(json.dumps(said), encoding="utf-8")
             fresh.replace(self._file)
