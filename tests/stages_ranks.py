@@ -304,11 +304,11 @@ def own_rewards(line: SimpleNamespace, runs: Path) -> dict[str, Any]:
         "algorithm=grpo", "algorithm.group_size=3", "rl.preflight=false", "reward.own.long._target_=stages_ranks.OwnReward",
         f"reward.own.long.args.log='{log}'",
     )  # fmt: skip
-    (row,) = metrics(rl.run(config("rl", runs, *given, "name=own")))
+    (row,) = metrics(rl_stage.run(config("rl", runs, *given, "name=own")))
     distributed.barrier()
     told = ""
     try:
-        rl.run(config("rl", runs, *given, "name=fault", "reward.own.long.args.fail=true"))
+        rl_stage.run(config("rl", runs, *given, "name=fault", "reward.own.long.args.fail=true"))
     except UserError as error:
         told = error.message
     shares = [json.loads((log / f"{rank}.json").read_text()) for rank in (0, 1)]

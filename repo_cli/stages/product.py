@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from repo_cli.config.schema import Config
 from repo_cli.dialogue.fingerprint import format_hash
 from repo_cli.models.backbone import Backbone
 from repo_cli.models.hashing import hash_model_dir
 from repo_cli.models.manifest import write_manifest
 
-if TYPE_CHECKING:
-    from repo_cli.stages.session import Session
-
 
 def write_product(
     folder: Path,
-    session: Session,
+    final: Path,
+    cfg: Config,
     backbone: Backbone,
     role: str,
     kind: str,
     metrics: dict[str, float],
     extra: dict[str, Any],
 ) -> None:
-    """Into `folder`, which becomes the run's `final/`; rank 0 alone (the other ranks call `backbone.save_role`).
+    """Into `folder`, which becomes the run's `final`; rank 0 alone (the other ranks call `backbone.save_role`).
 
     kind: of the manifest. A role "full" is a base of its own: its hash is that of the files just written.
     """
@@ -33,8 +32,8 @@ def write_product(
         folder,
         kind,
         hash_model_dir(folder, backbone.base.config) if whole else backbone.base_hash,
-        str(session.run.final.resolve()) if whole else backbone.base_path,
-        parent=session.cfg.policy.parent,
+        str(final.resolve()) if whole else backbone.base_path,
+        parent=cfg.policy.parent,
         extra={**extra, "metrics": metrics, "format_hash": format_hash(backbone.fmt)},
-        stage=session.stage,
+        stage=cfg.stage,
     )

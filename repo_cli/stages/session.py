@@ -368,7 +368,9 @@ class Session(Speaker):
         if self.is_main:
             try:
                 with self.writing_final() as folder:
-                    write_product(folder, self, backbone, role, kind, metrics or {}, extra or {})
+                    write_product(
+                        folder, self.run.final, self.cfg, backbone, role, kind, metrics or {}, extra or {}
+                    )
             except Exception as error:
                 problem = error
         else:
