@@ -139,7 +139,7 @@ def test_what_an_adapters_run_names_is_not_imported_by_others(
         "eval.n_badcases=1",
         "eval.n_replies=1",
         "eval.max_turns=1",
-        "eval.bootstrap=50",
+        "eval.bootstrap=100",
     )
     out = go("eval", tmp_path, f"eval.systems={{a: {trained.final}}}", *given, "policy.max_length=1024")
     assert (out / "eval.json").is_file()

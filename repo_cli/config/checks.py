@@ -175,7 +175,10 @@ def _check_reward(cfg: Config) -> None:
             "set rubric=hotel, or judge=none",
         )
     _check_judge(cfg)
-    own = own_rewards(cfg.reward.own)
+    # single keys typed beside resume=PATH: the run's own entries, which they belong to, come in later
+    going_on = cfg.resume not in (None, "auto")
+    entries = cfg.reward.own.items()
+    own = own_rewards({k: v for k, v in entries if not (going_on and "_target_" not in (v or {}))})
     if cfg.stage != "rl":
         return
     needs = NEEDS[cfg.reward.combine]

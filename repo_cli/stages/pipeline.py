@@ -197,7 +197,8 @@ def step_key(cfg: Config) -> str:
     systems = [str(what).removeprefix(SYSTEM_FILES) for what in cfg.eval.systems.values()]
     own = [*given, cfg.eval.path, cfg.eval.badcases_path, *systems]
     if cfg.stage == "rl":
-        own += [str(source_file(source.target) or "") for source in own_rewards(cfg.reward.own).values()]
+        files = (source_file(source.target) for source in own_rewards(cfg.reward.own).values())
+        own += [str(file) for file in files if file]
     stamps = [stamp(Path(path)) for path in own if path]
     return hashlib.sha256("\n".join([text, *stamps, code_hash(cfg.stage)]).encode()).hexdigest()[:20]
 

@@ -153,8 +153,8 @@ def compare(
     lines = [_line(name, len(contexts), scored, texts) for name in (REJECTED, *ABOUT)]
     means = {}
     for component in scored[0, "honest"]:
-        every = (scored[i, "honest"][component] for i in range(len(contexts)))
-        seen = [value for value in every if value is not None]
+        values = [scored[i, "honest"][component] for i in range(len(contexts))]
+        seen = [value for value in values if value is not None]
         if seen:
             means[component] = sum(seen) / len(seen)
     return [line for line in lines if line.contexts], means
