@@ -119,7 +119,7 @@ def _as_type(value: Any, option: Any) -> tuple[bool, Any]:
         whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
         return (True, int(value)) if whole and not isinstance(value, bool) else (False, value)
     if option is float:
-        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
         return (True, float(value)) if number else (False, value)
     if option is str:  # a name such as 2024 comes out of YAML as a number
         text = isinstance(value, str | int | float) and not isinstance(value, bool)
