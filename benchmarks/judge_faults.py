@@ -111,7 +111,7 @@ def prepared(out: Path) -> list[str]:
         f"rl.batch_size={BATCH}",
         *("rl.preflight=false", "critic.lr=0.01", "policy.max_length=1024", "rollout.max_new_tokens=16"),
         *("reward=enhance", "rules=generic_dialogue", "rubric=hotel_small", "judge=openai", "judge.api.model=m"),
-        *("judge.prompt=compact", "judge.api.retries=0", "judge.api.timeout_s=0.5", "judge.failed_window=10"),
+        *("judge.api.retries=0", "judge.api.timeout_s=0.5", "judge.failed_window=10"),
         *("judge.api.give_up_after=1000", "tracker.rollouts_keep=1000"),
     ]  # fmt: skip
 

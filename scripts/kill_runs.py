@@ -32,7 +32,7 @@ SMALL = [
 ]  # fmt: skip
 DROPOUT = ["lora.dropout=0.1", "optim.schedule=cosine", "optim.warmup_steps=2"]
 JUDGE = [
-    "judge=openai", "judge.api.url=URL", "judge.api.model=m", f"judge.api.key_env={KEY}", "judge.prompt=compact",
+    "judge=openai", "judge.api.url=URL", "judge.api.model=m", f"judge.api.key_env={KEY}",
     "judge.api.backoff_s=0.01",
 ]  # fmt: skip
 RL = [

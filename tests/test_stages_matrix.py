@@ -56,9 +56,10 @@ for name in sys.argv[2:]:
         found = {"logits": out.logits}
         if (final / "head.safetensors").is_file():
             head = load_file(str(final / "head.safetensors"))
-            said = torch.nn.functional.linear(out.hidden_states[-1], head["weight"], head["bias"])[..., 0]
+            score = lambda hidden: torch.nn.functional.linear(hidden, head["weight"], head["bias"])[..., 0]
+            last = out.hidden_states[-1]
             # the value of a token is read one token before it
-            found |= {"values": torch.nn.functional.pad(said[:, :-1], (1, 0)), "scores": said[:, -1]}
+            found |= {"values": torch.nn.functional.pad(score(last[:, :-1]), (1, 0)), "scores": score(last[:, -1])}
         if found.keys() != want.keys():
             wrong.append(f"{final}: {sorted(found)} instead of {sorted(want)}")
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import math
+import sys
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -13,6 +13,8 @@ from repo_cli.config.schema import Config
 from repo_cli.errors import UserError, nearest
 
 T = TypeVar("T")
+
+MOST_INT = 2**63  # what torch and the file formats hold
 
 
 def from_dict(cls: type[T], data: Any, path: str = "") -> T:
@@ -117,9 +119,14 @@ def _as_type(value: Any, option: Any) -> tuple[bool, Any]:
         return isinstance(value, bool), value
     if option is int:
         whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-        return (True, int(value)) if whole and not isinstance(value, bool) else (False, value)
+        fits = whole and not isinstance(value, bool) and abs(value) < MOST_INT
+        return (True, int(value)) if fits else (False, value)
     if option is float:
-        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        number = (
+            isinstance(value, int | float)
+            and not isinstance(value, bool)
+            and abs(value) <= sys.float_info.max
+        )
         return (True, float(value)) if number else (False, value)
     if option is str:  # a name such as 2024 comes out of YAML as a number
         text = isinstance(value, str | int | float) and not isinstance(value, bool)

@@ -242,7 +242,7 @@ def _grammar(text: str, where: str) -> tuple[Any, str]:
     parser = OverridesParser.create()
     try:
         return parser.parse_override(text), text
-    except HydraException:
+    except (HydraException, ValueError):  # ValueError: a number of thousands of digits
         pass
     name, equals, value = text.partition("=")
     if equals and value and value[0] not in "[{'\"" and name.strip():

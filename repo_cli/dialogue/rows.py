@@ -20,6 +20,7 @@ from repo_cli.dialogue.messages import BadRow, Message, check_messages, check_te
 from repo_cli.errors import nearest
 
 Row = dict[str, Any]
+MOST_MARGIN = 1e6  # neither infinite, nor an integer that no float holds
 KINDS = ("sft", "preference", "prompts", "judge", "badcases")
 
 
@@ -128,8 +129,12 @@ def _preference(row: Row) -> list[Row]:
                 "a pair is two replies to the same dialogue, so exactly the last message may differ",
             )
     margin = row.get("margin")
-    if margin is not None and (isinstance(margin, bool) or not isinstance(margin, int | float)):
-        raise BadRow("wrong type", f"`margin` must be a number, not {margin!r}")
+    if margin is not None and (
+        isinstance(margin, bool) or not isinstance(margin, int | float) or not abs(margin) < MOST_MARGIN
+    ):
+        raise BadRow(
+            "wrong type", f"`margin` must be a number below {MOST_MARGIN:g}, not {str(margin)[:40]!r}"
+        )
     row.update(prompt=a[:shared], chosen=a[shared:], rejected=b[shared:])
     return [row]
 

@@ -119,11 +119,13 @@ def _number(value: Any, criterion: Criterion, rubric: Rubric) -> float | None:
     if value is None:
         _not_applicable(criterion)
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    number = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+    if isinstance(value, bool) or not number:
         raise Unreadable("unparsable", f"{criterion.id}: the score is no number")
-    if not rubric.low <= value <= rubric.high:
+    if not rubric.low <= value <= rubric.high:  # an integer of any length: no float could hold it
         raise Unreadable(
-            "unparsable", f"{criterion.id}: {value} lies outside the scale {rubric.low}..{rubric.high}"
+            "unparsable",
+            f"{criterion.id}: {str(value)[:20]} lies outside the scale {rubric.low}..{rubric.high}",
         )
     return float(value)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +22,7 @@ KEYS = (
 STAGES = tuple(SEVEN_STAGES.stages)
 INTENTS = (*(f"O{i:02d}" for i in range(1, 19)), "accept", "counter", "refusal", "question", "other")
 WHEN_KEYS = ("stage", "intent", "first_turn", "agreed", "min_refusals", "min_asks", "language")
+MOST = 1e9  # of a weight, a time, a count
 MOST_ENTRIES = 500_000  # of a YAML file
 EXAMPLE_KEYS = ("text", "scenario", "history", "language", "answer")
 
@@ -143,8 +143,9 @@ def _text(value: Any, where: str) -> str:
 
 
 def _number(value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise UserError(f"{where}: a finite number is wanted, not {value!r}")
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not abs(value) < MOST:  # an integer may be longer than any float
+        raise UserError(f"{where}: a number below {MOST:g} is wanted, not {str(value)[:40]!r}")
     return float(value)
 
 
