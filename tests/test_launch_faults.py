@@ -115,7 +115,9 @@ def started(run: Path, what: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
-def test_a_signal_to_two_ranks_saves_and_ends_with_75(case: tuple[Config, Path], number: int) -> None:
+def test_a_signal_to_two_ranks_saves_and_ends_with_75(
+    case: tuple[Config, Path], number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = case[1]
     process = started(run, "none")
     until(lambda: len(read_metrics(run / "metrics.jsonl")) > 2)
@@ -131,6 +133,7 @@ def test_a_signal_to_two_ranks_saves_and_ends_with_75(case: tuple[Config, Path],
     )
     assert not (run / "run.lock").exists()
     if number == signal.SIGTERM:
+        monkeypatch.setenv("FAULT", "none")
         going_on_with_one_rank(case[0], run)
 
 

@@ -182,9 +182,7 @@ def test_a_judge_on_this_machine_that_writes_its_reasons(line: SimpleNamespace, 
     }
     yes = '{"R1": {"reason": "ok", "score": 5}, "R4": {"reason": "", "score": null}}'
     broken = '{"R1": {"score": 7}, "R4": {"score": 7}}'
-    note = (
-        f"\n(An earlier answer could not be read: {problem(broken, rubric)}.) {answer_form(rubric, 'json')}"
-    )
+    note = f"\n(An earlier answer could not be read: {problem(broken, rubric, None)}.) {answer_form(rubric, 'json')}"
     # (reply, the criterion asked for alone, what is added to the question): answer
     answers = {
         ("yes yes", None, ""): yes,

@@ -252,7 +252,8 @@ class Ensemble:
         added_by = contributions(reward, parts.rm, parts.judge, parts.rules, total, mix, parts.own)
         for name, part in added_by.items():
             table.cross(f"variance_share/{name}", part, seen)
-        if self.rm is not None and (self.judge is not None or self.rules is not None or parts.own):
+        corrected = self.judge is not None or self.rules is not None or ("own" in READS[reward] and parts.own)
+        if self.rm is not None and corrected:
             table.cross("rm_e", parts.rm, e)
             means = [mean_over_ranks(torch.where(e.isnan(), torch.nan, parts.rm)), mean_over_ranks(e)]
             table.mean("reward/opposed_frac", opposed(parts.rm, e, *means))
