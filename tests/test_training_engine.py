@@ -153,6 +153,29 @@ def test_frozen_base_may_keep_bfloat16_under_float32_adapters() -> None:
 
 
 @pytest.mark.parametrize("stage", [0, 1, 2, 3])
+def test_the_reward_model_moves_whole_and_alone(stage: int) -> None:
+    """B7 for the third role: each of its adapters' halves and its head, and nothing else."""
+    backbone = small_backbone(small_config(engine__zero_stage=stage))
+    ids, attention, _ = batch(backbone)
+    before = {name: p.detach().clone() for name, p in backbone.named_parameters()}
+    train = TrainEngine(backbone, "rm", small_config(engine__zero_stage=stage))
+
+    def ranked(pairs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        better, worse = backbone.score("rm", *pairs).chunk(2)
+        centred = 0.1 * (better + worse).square()  # the head's bias is in no difference
+        return (centred - torch.nn.functional.logsigmoid(better - worse)).sum(), {}
+
+    first, last = (train.step([(ids, attention)], ranked, len(ids) / 2)["loss"] for _ in range(2))
+    assert last < first
+    with backbone.gathered():
+        for name, parameter in backbone.named_parameters():
+            assert torch.equal(parameter, before[name]) != (".rm." in name or name.startswith("heads.rm")), (
+                name
+            )
+    train.close()
+
+
+@pytest.mark.parametrize("stage", [0, 1, 2, 3])
 def test_two_engines_on_one_base(stage: int, tmp_path: Path) -> None:
     """Isolation, B7 (every lora_B and head moves), merging, files and the exact state, with one pair of engines."""
     cfg = small_config(engine__zero_stage=stage)

@@ -139,6 +139,23 @@ def test_the_annotator_prefers_better_replies_but_not_always(world):
     assert 40 < broken and broken_chosen / broken < 0.12
 
 
+def test_the_annotator_agrees_with_the_hidden_rating_and_likes_length(world):
+    """Real signal for the reward model, and a bias that it can be caught by: neither reads the other's code."""
+    chosen, rejected, longer = [], [], 0
+    for index in range(300):
+        row = world.rows("pairs", index)
+        better, worse = row["chosen"][-1]["content"], row["rejected"][-1]["content"]
+        chosen.append(world.rate_reply(row["prompt"], better, row["scenario"]).rating)
+        rejected.append(world.rate_reply(row["prompt"], worse, row["scenario"]).rating)
+        longer += len(better) > len(worse)
+    labels = [1.0] * len(chosen) + [0.0] * len(rejected)
+    assert 0.2 < statistics.correlation(labels, chosen + rejected) < 0.6
+    assert sum(a > b for a, b in zip(chosen, rejected, strict=True)) > 2 * sum(
+        a < b for a, b in zip(chosen, rejected, strict=True)
+    )
+    assert longer / len(chosen) > 0.6
+
+
 def test_judge_scores_follow_the_intended_quality(world):
     by_quality: dict[str, list[float]] = {}
     for index in range(330):
