@@ -459,7 +459,7 @@ def test_a_mended_reward_goes_on_from_the_checkpoint(
     assert (final / weights).read_bytes() == (straight / weights).read_bytes()
     forget("shaky")
     rl(line, tmp_path / "halves", "resume=" + str(run), "reward.own.long.weight=2.0", "rl.steps=4")
-    assert "changed: reward.own.long.weight: 1.0 -> 2.0" in capsys.readouterr().out
+    assert "changed: reward.own.long.weight: None -> 2.0" in capsys.readouterr().out
 
 
 def test_a_combination_that_does_not_read_it_watches_it(

@@ -182,7 +182,11 @@ def test_a_judge_on_this_machine_that_writes_its_reasons(line: SimpleNamespace, 
     }
     yes = '{"R1": {"reason": "ok", "score": 5}, "R4": {"reason": "", "score": null}}'
     broken = '{"R1": {"score": 7}, "R4": {"score": 7}}'
-    note = f"\n(An earlier answer could not be read: {problem(broken, rubric, None)}.) {answer_form(rubric, 'json')}"
+
+    def note(answer: str, only: str | None = None) -> str:
+        wanted = answer_form(Rubric.of(rubric), "json", only)
+        return f"\n(An earlier answer could not be read: {problem(answer, rubric, only)}.) {wanted}"
+
     # (reply, the criterion asked for alone, what is added to the question): answer
     answers = {
         ("yes yes", None, ""): yes,
@@ -203,7 +207,7 @@ def test_a_judge_on_this_machine_that_writes_its_reasons(line: SimpleNamespace, 
         asked[-1]["content"] += added
         rows.append({"messages": [*asked, {"role": "assistant", "content": said}]})
     data = write(tmp_path / "judge.jsonl", rows * 8)
-    given = ("policy.max_length=1200", "judge.max_length=1200", "judge.api.max_tokens=90")
+    given = ("policy.max_length=1800", "judge.max_length=1800", "judge.api.max_tokens=90")
     made = go("sft", tmp_path, f"data.path={data}", f"policy.parent={line.base}", "policy.train=full", "sft.epochs=40",
               "sft.batch_size=11", "sft.max_steps=120", "optim.lr=0.01", "data.val_fraction=0", "engine.micro_tokens=20000", *given)  # fmt: skip
     cfg = config(
