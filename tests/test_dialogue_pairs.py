@@ -19,7 +19,7 @@ from repo_cli.errors import UserError
 
 TEXT = "Thank you, could we try 350 for the double room on June 18?"
 OTHERS = Others(["The bike is still for sale, is it not?", "Ok."])
-REAL = Path(os.environ.get("REPO_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
+REAL = Path(os.environ.get("REPO_REAL_DATA") or Path(__file__).parents[2] / "shared" / "data")
 
 
 def spoilt(name: str, text: str = TEXT) -> set[str | None]:
@@ -188,7 +188,7 @@ def test_real_collections(tmp_path, name, good, least):
     path = REAL / f"{name}.jsonl"
     if not path.exists():
         pytest.skip(
-            f"the collection {name}.jsonl is not on this machine (REPO_SHARED_DATA names its directory)"
+            f"the collection {name}.jsonl is not on this machine (REPO_REAL_DATA names its directory)"
         )
     report = make_pairs(str(path), tmp_path / "pairs.jsonl")
     assert report.good == good

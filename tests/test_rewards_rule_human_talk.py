@@ -12,9 +12,7 @@ import yaml
 from repo_cli.rewards.rules import RuleSet
 
 ROOT = Path(__file__).resolve().parents[1]
-REAL = Path(
-    os.environ.get("REPO_REAL_DATA") or os.environ.get("REPO_SHARED_DATA") or ROOT.parent / "shared" / "data"
-)
+REAL = Path(os.environ.get("REPO_REAL_DATA") or ROOT.parent / "shared" / "data")
 
 
 @pytest.mark.parametrize("name", ["craigslist_bargain", "persuasion_for_good", "crosswoz_hotel"])

@@ -192,8 +192,8 @@ BAD = [
         "rules: {G1: {severity: hard, forbid: [a], check: length, on_match: -1}}",
         ["exactly one of", "forbid and check"],
     ),
-    ("rules: {G1: {severity: hard, forbid: [a], on_match: much}}", ["G1.on_match", "finite number"]),
-    ("rules: {G1: {severity: hard, forbid: [a], on_match: .nan}}", ["G1.on_match", "finite number"]),
+    ("rules: {G1: {severity: hard, forbid: [a], on_match: much}}", ["G1.on_match", "a number below"]),
+    ("rules: {G1: {severity: hard, forbid: [a], on_match: .nan}}", ["G1.on_match", "a number below"]),
     (
         "rules: {G1: {severity: hard, forbid: {en: ['(?=a)b']}, on_match: -1}}",
         ["G1.forbid.en", "RE2", "engine: regex"],

@@ -172,53 +172,54 @@ def test_a_dead_endpoint_at_the_start_and_a_missing_key(line: SimpleNamespace, t
             go("rl", tmp_path / "b", *given(line, server, "rl.steps=1", "judge.api.key_env=JUDGE_KEY"))
 
 
-def test_a_judge_on_this_machine_that_writes_its_reasons(line: SimpleNamespace, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["together", "each"])
+def test_a_judge_on_this_machine_that_writes_its_reasons(tmp_path: Path, mode: str) -> None:
     """A small model is taught its answers by heart, a broken one and its repair among them: what it writes is read as
     an endpoint's is, for all criteria together or one by one."""
     rubric = {
         "name": "r",
         "scale": [1, 5],
-        "criteria": {"R1": {"name": "facts"}, "R4": {"applies_when": "asked"}},
+        "criteria": {"facts": {"name": "true"}, "tone": {"applies_when": "asked"}},
     }
-    yes = '{"R1": {"reason": "ok", "score": 5}, "R4": {"reason": "", "score": null}}'
-    broken = '{"R1": {"score": 7}, "R4": {"score": 7}}'
+    broken, lacking = '{"facts": {"score": 7}, "tone": {"score": 7}}', '{"facts": {"score": 2}}'
 
     def note(answer: str, only: str | None = None) -> str:
         wanted = answer_form(Rubric.of(rubric), "json", only)
         return f"\n(An earlier answer could not be read: {problem(answer, rubric, only)}.) {wanted}"
 
     # (reply, the criterion asked for alone, what is added to the question): answer
-    answers = {
-        ("yes yes", None, ""): yes,
-        ("no no", None, ""): '{"R1": {"reason": "bad", "score": 1}, "R4": {"reason": "no", "score": 2}}',
+    together = {
+        (
+            "yes yes",
+            None,
+            "",
+        ): '{"facts": {"reason": "ok", "score": 5}, "tone": {"reason": "", "score": null}}',
+        ("no no", None, ""): '{"facts": {"reason": "bad", "score": 1}, "tone": {"reason": "no", "score": 2}}',
         ("7 7", None, ""): broken,
         ("7 7", None, note(broken)): broken,
-        ("b b", None, ""): broken,
-        ("b b", None, note(broken)): '{"R1": {"score": 2}, "R4": {"score": 3}}',
-        ("yes yes", "R1", ""): '{"R1": {"reason": "ok", "score": 4}}',
-        ("yes yes", "R4", ""): '{"R4": {"score": null}}',
-        ("no no", "R1", ""): '{"R1": {"score": 1}}',
-        ("no no", "R4", ""): "no",
-        ("no no", "R4", note("no", "R4")): "no",
+        ("b b", None, ""): lacking,
+        ("b b", None, note(lacking)): '{"facts": {"score": 2}, "tone": {"score": 3}}',
+    }
+    each = {
+        ("yes yes", "facts", ""): '{"facts": {"reason": "ok", "score": 4}}',
+        ("yes yes", "tone", ""): '{"tone": {"score": null}}',
+        ("no no", "facts", ""): '{"facts": {"score": 1}}',
+        ("no no", "tone", ""): "no",
+        ("no no", "tone", note("no", "tone")): "no",
     }
     rows = []
-    for (reply, only, added), said in answers.items():
+    for (reply, only, added), said in (together if mode == "together" else each).items():
         asked = judge_prompt(rubric, None, {}, [], reply, form="json", only=only)
         asked[-1]["content"] += added
         rows.append({"messages": [*asked, {"role": "assistant", "content": said}]})
     data = write(tmp_path / "judge.jsonl", rows * 8)
     given = ("policy.max_length=1800", "judge.max_length=1800", "judge.api.max_tokens=90")
-    made = go("sft", tmp_path, f"data.path={data}", f"policy.parent={line.base}", "policy.train=full", "sft.epochs=40",
-              "sft.batch_size=11", "sft.max_steps=120", "optim.lr=0.01", "data.val_fraction=0", "engine.micro_tokens=20000", *given)  # fmt: skip
-    cfg = config(
-        "rl",
-        tmp_path,
-        "judge=local",
-        f"judge.path={made}",
-        f"policy.parent={made}",
-        "judge.scoring=json",
-        *given,
-    )
+    made = go("sft", tmp_path, f"data.path={data}", "policy.train=full", "policy.build.num_layers=2",
+              "policy.build.hidden_size=64", "policy.build.intermediate_size=128", "policy.build.vocab_size=800",
+              "sft.epochs=40", f"sft.batch_size={len(rows)}", "sft.max_steps=100", "optim.lr=0.006",
+              "optim.schedule=cosine", "data.val_fraction=0", "engine.micro_tokens=20000", *given)  # fmt: skip
+    cfg = config("rl", tmp_path, "judge=local", f"judge.path={made}", f"policy.parent={made}",
+                 "judge.scoring=json", f"judge.mode={mode}", *given)  # fmt: skip
     cfg.rubric.criteria, cfg.sop.stages = rubric["criteria"], {}
     judge = LocalJudge.open(cfg, Backbone.load(cfg))
     assert isinstance(judge, WritingJudge)
@@ -226,17 +227,18 @@ def test_a_judge_on_this_machine_that_writes_its_reasons(line: SimpleNamespace, 
     def judged(*replies: str) -> list[JudgeScore]:
         return judge.score([{"scenario": {}, "history": [], "reply": reply} for reply in replies])
 
+    if mode == "each":
+        got = judged("yes yes", "no no")
+        assert got[0].outcome == "ok" and got[0].criteria == {"facts": 4.0, "tone": None}, got
+        assert got[0].reasons == {"facts": "ok"}
+        # an answer on the facts is there, but a reply is scored by every criterion or not at all
+        assert got[1].outcome == "unparsable" and set(got[1].criteria.values()) == {None}
+        return
     got = judged("yes yes", "no no", "7 7", "b b", "word " * 2000)
     assert [s.outcome for s in got] == ["ok", "ok", "unparsable", "ok", "too_long"], got
-    assert got[0].criteria == {"R1": 5.0, "R4": None} and got[1].criteria == {"R1": 1.0, "R4": 2.0}
-    assert got[1].reasons == {"R1": "bad", "R4": "no"} and set(got[2].criteria.values()) == {None}
-    assert got[3].criteria == {"R1": 2.0, "R4": 3.0}  # the second try
-    cfg.judge.mode = "each"
-    alone = judged("yes yes", "no no")
-    assert alone[0].outcome == "ok" and alone[0].criteria == {"R1": 4.0, "R4": None}
-    assert alone[0].reasons == {"R1": "ok"}
-    # an answer on R1 is there, but a reply is scored by every criterion or not at all
-    assert alone[1].outcome == "unparsable" and set(alone[1].criteria.values()) == {None}
+    assert got[0].criteria == {"facts": 5.0, "tone": None} and got[1].criteria == {"facts": 1.0, "tone": 2.0}
+    assert got[1].reasons == {"facts": "bad", "tone": "no"} and set(got[2].criteria.values()) == {None}
+    assert got[3].criteria == {"facts": 2.0, "tone": 3.0}  # the second try
 
 
 def problem(answer: str, rubric: dict[str, Any], only: str | None) -> Unreadable:

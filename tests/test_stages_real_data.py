@@ -16,9 +16,7 @@ from repo_cli.evaluation import rm_report
 from repo_cli.models.manifest import read_manifest
 
 ROOT = Path(__file__).resolve().parents[1]
-REAL = Path(
-    os.environ.get("REPO_REAL_DATA") or os.environ.get("REPO_SHARED_DATA") or ROOT.parent / "shared" / "data"
-)
+REAL = Path(os.environ.get("REPO_REAL_DATA") or ROOT.parent / "shared" / "data")
 
 
 def script() -> ModuleType:
