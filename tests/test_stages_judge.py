@@ -216,7 +216,7 @@ def test_a_judge_on_this_machine_that_writes_its_reasons(tmp_path: Path, mode: s
     given = ("policy.max_length=1800", "judge.max_length=1800", "judge.api.max_tokens=90")
     made = go("sft", tmp_path, f"data.path={data}", "policy.train=full", "policy.build.num_layers=2",
               "policy.build.hidden_size=64", "policy.build.intermediate_size=128", "policy.build.vocab_size=800",
-              "sft.epochs=40", f"sft.batch_size={len(rows)}", "sft.max_steps=100", "optim.lr=0.006",
+              "sft.epochs=80", f"sft.batch_size={len(rows)}", f"sft.max_steps={200 if mode == 'each' else 120}", "optim.lr=0.006",
               "optim.schedule=cosine", "data.val_fraction=0", "engine.micro_tokens=20000", *given)  # fmt: skip
     cfg = config("rl", tmp_path, "judge=local", f"judge.path={made}", f"policy.parent={made}",
                  "judge.scoring=json", f"judge.mode={mode}", *given)  # fmt: skip
