@@ -109,11 +109,14 @@ def test_the_command_prints_one_table(tmp_path: Path, capsys: Any, monkeypatch: 
         figures["criteria"]["R1"]["exact"] == pytest.approx(2 / 3)
         and figures["criteria"]["all"]["within_one"] == 1.0
     )
+    assert figures["criteria"]["R1"]["correlation"] == pytest.approx(
+        0.98198, abs=1e-5
+    )  # (5, 3, 2) with (5, 3, 1)
     assert figures["position"]["change"] == 0.0 and figures["length"]["padding"] == 0.0
     # it reads one word only, so it sees none of the planted defects
     assert figures["detection"] == 0.0 and sum(p for _, p in figures["defects"].values()) == 8
     assert figures["used"]["cost"] == pytest.approx(figures["used"]["requests"] * 100 * 10 / 1e6)
-    for words in ("R12", "kappa", "planted defects found", "outcome ok", "cost"):
+    for words in ("R12", "kappa", "corr.", "planted defects found", "outcome ok", "cost"):
         assert words in shown, words
 
 

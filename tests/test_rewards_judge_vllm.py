@@ -194,7 +194,9 @@ def test_json_by_schema(served: SimpleNamespace, mode: str) -> None:
         assert score.failed or (
             score.criteria["R1"] in (1, 2, 3, 4, 5) and score.criteria["R7"] in (None, 1, 2, 3, 4, 5)
         )
-    if mode == "together":  # what it was taught; asked for one criterion alone it writes what the grammar lets it
+    if (
+        mode == "together"
+    ):  # what it was taught; asked for one criterion alone it writes what the grammar lets it
         assert any(s.reasons.get("R1") == "as it is" for s in got)
 
 

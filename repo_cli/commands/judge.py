@@ -99,10 +99,10 @@ def table(result: Check, examples_n: int, title: str) -> Table:
     from rich.text import Text
 
     grid = Table(title=Text(f"judge {title}, {examples_n} labelled replies"), title_justify="left")
-    for column in ("", "n", "exact", "within 1", "kappa", "applies"):
+    for column in ("", "n", "exact", "within 1", "kappa", "corr.", "applies"):
         grid.add_column(column, justify="left" if not column else "right")
     for name, row in result.criteria.items():
-        cells = [f"{row[key]:.2f}" for key in ("exact", "within_one", "kappa", "applies")]
+        cells = [f"{row[key]:.2f}" for key in ("exact", "within_one", "kappa", "correlation", "applies")]
         grid.add_row(name, f"{row['n']:.0f}", *cells, end_section=name == "all")
     place, size, used = result.position, result.length, result.used
     grid.add_row(

@@ -1,7 +1,9 @@
 """`repo judge check`: can this judge be trusted as a reward? Agreement, biases, planted defects, cost. No torch.
 
 Agreement is with labelled examples (`prompt`, `reply`, `scenario`, `scores`), per criterion: exact and within one of
-the rounded scores, and Cohen's kappa with quadratic weights (1968), which takes off what chance alone would agree on.
+the rounded scores, Cohen's kappa with quadratic weights (1968), which takes off what chance alone would agree on, and
+Pearson's correlation of the scores as they are: a judge that is unsure says the mean with a little to one side, which
+rounds to no agreement at all and still orders replies.
 """
 
 from __future__ import annotations
@@ -94,7 +96,8 @@ def run_check(
 def agreement_of(
     labels: Sequence[Mapping[str, float | None]], scores: Sequence[JudgeScore], rubric: Rubric
 ) -> dict[str, dict[str, float]]:
-    """`agreement` of judge_prompt with weighted kappa beside it; a reply without a score counts for nothing."""
+    """`agreement` of judge_prompt, with weighted kappa and correlation beside it; a reply without a score counts for
+    nothing."""
     both = [(label, score) for label, score in zip(labels, scores, strict=True) if not score.failed]
     found = agreement([label for label, _ in both], [score for _, score in both], rubric)
     every: list[tuple[float, float]] = []
@@ -102,8 +105,12 @@ def agreement_of(
         given = [(label.get(name), score.criteria.get(name)) for label, score in both]
         pairs = [(float(a), float(b)) for a, b in given if a is not None and b is not None]
         found[name]["kappa"] = weighted_kappa(pairs, rubric.low, rubric.high)
+        found[name]["correlation"] = correlation(*zip(*pairs, strict=True)) if pairs else math.nan
         every += pairs
-    found["all"]["kappa"] = weighted_kappa(every, rubric.low, rubric.high)
+    found["all"] |= {
+        "kappa": weighted_kappa(every, rubric.low, rubric.high),
+        "correlation": correlation(*zip(*every, strict=True)) if every else math.nan,
+    }
     return found
 
 
