@@ -78,7 +78,7 @@ def _examples(cfg: Any, data: str, n: int, skip: int = 0) -> list[dict[str, Any]
     from repo_cli.stages.data import world_rows
 
     if data.startswith("world:"):
-        rows = world_rows(cfg, data.removeprefix("world:"), skip + n)[skip:]
+        rows = list(world_rows(cfg, data.removeprefix("world:"), skip + n))[skip:]
         if rows and "scores" not in rows[0]:
             raise UserError(f"{data}: these rows have no scores", hint="world:judge has")
     else:

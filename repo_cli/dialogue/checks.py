@@ -8,9 +8,8 @@ that are cut are counted in the report's notes. No torch here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from repo_cli.dialogue.files import LoadReport, bad_row
 from repo_cli.dialogue.messages import Message
@@ -52,7 +51,8 @@ def sft_samples(
             continue
         samples += encoded.samples
         report.notes["agent turns left out, too long for policy.max_length"] += encoded.dropped
-    return _done(samples, report, fmt, bad_before)
+    _done(len(samples), report, fmt, bad_before)
+    return samples
 
 
 def preference_samples(
@@ -87,21 +87,31 @@ def preference_samples(
         for side in (chosen, rejected):
             report.notes["replies cut at policy.max_length"] += side.ids[-len(fmt.end_ids) :] != fmt.end_ids
         pairs.append(PairSample(chosen, rejected, float(row.get("margin") or 0.0), row))
-    return _done(pairs, report, fmt, bad_before)
+    _done(len(pairs), report, fmt, bad_before)
+    return pairs
 
 
 def prompt_contexts(
     rows: Sequence[Row], fmt: ChatFormat, report: LoadReport, on_bad_row: str = "fail"
 ) -> list[tuple[Row, list[int]]]:
     """(row, context ids) of prompts that leave room for a reply (`fmt.reply_room`)."""
-    found: list[tuple[Row, list[int]]] = []
-    bad_before = report.bad
+    return list(each_context(rows, fmt, report, on_bad_row))
+
+
+def each_context(
+    rows: Iterable[Row], fmt: ChatFormat, report: LoadReport, on_bad_row: str = "fail"
+) -> Iterator[tuple[Row, list[int]]]:
+    """The same one by one; the report, and the error where none is left, are brought up to date at the end."""
+    found, bad_before = 0, report.bad
     for row in rows:
         try:
-            found.append((row, fmt.context_ids(row["prompt"])))
+            made = row, fmt.context_ids(row["prompt"])
         except TooLong as error:
             bad_row(report, "prompt too long", f"{_at(row)}: {error.message}", on_bad_row)
-    return _done(found, report, fmt, bad_before)
+            continue
+        found += 1
+        yield made
+    _done(found, report, fmt, bad_before)
 
 
 def length_gap(pairs: Sequence[PairSample]) -> tuple[float, float]:
@@ -132,7 +142,7 @@ def _nothing(report: LoadReport, row: Row, fmt: ChatFormat, on_bad_row: str) -> 
     )
 
 
-def _done(found: list[Any], report: LoadReport, fmt: ChatFormat, bad_before: int) -> list[Any]:
+def _done(found: int, report: LoadReport, fmt: ChatFormat, bad_before: int) -> None:
     lost = report.bad - bad_before
     report.rows -= lost
     if lost and not found:
@@ -141,4 +151,3 @@ def _done(found: list[Any], report: LoadReport, fmt: ChatFormat, bad_before: int
             f"{fmt.max_length}; the first: {report.examples[min(bad_before, len(report.examples) - 1)]}",
             hint="raise policy.max_length",
         )
-    return found

@@ -75,7 +75,13 @@ class LoadReport:
 def load_rows(
     path: str, kind: str, on_bad_row: str = "fail", limit: int | None = None
 ) -> tuple[list[Row], LoadReport]:
-    """All rows of a file in their plain form (rows.py), checked.
+    """All rows of a file in their plain form (rows.py), checked; arguments and errors as in `each_row`."""
+    report = LoadReport(str(path), kind)
+    return list(each_row(path, kind, on_bad_row, limit, report)), report
+
+
+def each_row(path: str, kind: str, on_bad_row: str, limit: int | None, report: LoadReport) -> Iterator[Row]:
+    """The rows of a file in their plain form (rows.py), checked, one by one as they are read.
 
     Args:
         path: .jsonl, .json (lines, or one list), .parquet, a directory of `datasets.save_to_disk`, or a
@@ -84,6 +90,7 @@ def load_rows(
             like).
         on_bad_row: "fail" (the first bad row is an error) or "skip" (left out and counted in the report).
         limit: stop after so many good rows.
+        report: brought up to date with every row.
     Raises:
         UserError: one sentence with file and line.
     """
@@ -91,8 +98,6 @@ def load_rows(
         raise ValueError(f"kind {kind!r} is none of {KINDS}")
     if on_bad_row not in ("fail", "skip"):
         raise UserError(f"data.on_bad_row must be fail or skip, not {on_bad_row!r}")
-    report = LoadReport(str(path), kind)
-    rows: list[Row] = []
     for at, raw in _read(str(path)):
         report.read += 1
         try:
@@ -106,18 +111,16 @@ def load_rows(
         except BadRow as error:
             bad_row(report, error.kind, f"{at}: {error}", on_bad_row)
             continue
-        for row in good:
+        for row in good if limit is None else good[: limit - report.rows]:
             row["_at"] = at
-        rows += good
-        if limit is not None and len(rows) >= limit:
-            rows = rows[:limit]
+            report.rows += 1
+            yield row
+        if limit is not None and report.rows >= limit:
             break
-    report.rows = len(rows)
     if not report.read:
         raise UserError(f"{path} is empty: it holds no row", hint="a data file has one JSON object a line")
-    if not rows and limit != 0:
+    if not report.rows and limit != 0:
         raise UserError(f"{path}: all {report.bad} rows are bad; the first: {report.examples[0]}")
-    return rows, report
 
 
 def bad_row(report: LoadReport, kind: str, message: str, on_bad_row: str) -> None:

@@ -29,7 +29,7 @@ from repo_cli.dialogue.template import OPENING, Template
 from repo_cli.errors import UserError
 
 _AT_ONCE = 512  # dialogues for which the tokenizer is called once
-_CACHE_LIMIT = 200_000  # pieces of text; cleared when full
+_CACHE_LIMIT = 20_000  # pieces of text, some 25 MiB; cleared when full
 _PROBES = (
     "Hi there.",
     "  388 RMB, ok?\n\nSecond line ",

@@ -8,12 +8,15 @@ prompts, so that every stage takes every file that can serve it.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Hashable
+from array import array
+from collections.abc import Callable, Hashable, Iterator
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 from repo_cli.config.schema import Config
-from repo_cli.dialogue.files import LoadReport, load_rows
+from repo_cli.dialogue.files import LoadReport, each_row
+from repo_cli.dialogue.store import Stored
 from repo_cli.errors import UserError, nearest
 from repo_cli.worlds import world_of
 
@@ -32,44 +35,70 @@ SAMPLED = {"preference": "preference.jsonl", "sft": "judge.jsonl"}
 def stage_rows(
     cfg: Config, kind: str, path: str | None = None, limit: int | None = None
 ) -> tuple[list[Row], LoadReport]:
-    """The rows of `path` (default `data.path`, and after it those of `data.also`) as `kind` ("sft", "preference" or
-    "prompts"), and what was left out.
+    """The rows of `path` (default `data.path`, and after it those of `data.also`) as `kind` ("sft", "preference"), and
+    what was left out.
 
     Raises UserError where the file, the corpus or a row is not what the stage needs.
     """
     if path is not None:
         return _rows(cfg, kind, path, limit)
-    if not cfg.data.path:
-        raise UserError(
-            "data.path is not set: the stage has nothing to train on", hint="data.path=FILE.jsonl"
-        )
-    rows, report = _rows(cfg, kind, cfg.data.path, limit if limit is not None else cfg.data.limit)
-    for source in cfg.data.also:
-        more, other = _rows(cfg, kind, source, None)
+    (source, most), *also = _sources(cfg)
+    rows, report = _rows(cfg, kind, source, limit if limit is not None else most)
+    for source, most in also:
+        more, other = _rows(cfg, kind, source, most)
         rows, report = rows + more, report.joined(other)
     return rows, report
 
 
-def _rows(cfg: Config, kind: str, source: str, limit: int | None) -> tuple[list[Row], LoadReport]:
-    source = sampled_file(source, kind)
+def stage_prompts(cfg: Config, folder: Path) -> tuple[Stored[Row], LoadReport]:
+    """The prompts of `data.path` and `data.also`, and what was left out; errors as in `stage_rows`.
+
+    They are read one by one and lie in a file without a name in `folder`, so that their number costs no memory.
+    """
+    sources = _sources(cfg)
+    reports = [LoadReport(source, "any") for source, _ in sources]
+    each = zip(sources, reports, strict=True)
+    rows = (row for (source, most), report in each for row in _each(cfg, "prompts", source, most, report))
+    kept = Stored.of((prompt for row in rows for prompt in prompts_of(row)), folder)
+    return kept, reduce(LoadReport.joined, reports)
+
+
+def _sources(cfg: Config) -> list[tuple[str, int | None]]:
+    """(Where rows come from, how many at most)."""
+    if not cfg.data.path:
+        raise UserError(
+            "data.path is not set: the stage has nothing to train on", hint="data.path=FILE.jsonl"
+        )
+    return [(cfg.data.path, cfg.data.limit), *((source, None) for source in cfg.data.also)]
+
+
+def _each(cfg: Config, kind: str, source: str, limit: int | None, report: LoadReport) -> Iterator[Row]:
+    """The rows of one source as they stand in it."""
+    source = report.path = sampled_file(source, kind)
     if source.startswith("world:"):
-        rows = world_rows(cfg, source.removeprefix("world:"), limit)
-        report = LoadReport(source, kind, read=len(rows), rows=len(rows))
-    else:
-        rows, report = load_rows(source, "any", on_bad_row=cfg.data.on_bad_row, limit=limit)
+        report.kind = kind
+        for row in world_rows(cfg, source.removeprefix("world:"), limit):
+            report.read = report.rows = report.rows + 1
+            yield row
+        return
+    for row in each_row(source, "any", cfg.data.on_bad_row, limit, report):
         if report.kind not in SERVES[kind]:
             needed = " or ".join(SERVES[kind])
             raise UserError(
                 f"data.path={source}: these are {report.kind} rows, and this stage needs {needed} rows",
                 hint="the fields of each kind are in the README; repo data validate PATH shows what a file holds",
             )
+        yield row
+
+
+def _rows(cfg: Config, kind: str, source: str, limit: int | None) -> tuple[list[Row], LoadReport]:
+    report = LoadReport(source, "any")
+    rows = list(_each(cfg, kind, source, limit, report))
     if kind == "sft" and rows and "scores" in rows[0]:
         from repo_cli.rewards.judge_prompt import judge_rows_to_sft
 
         asked = judge_rows_to_sft(rows, cfg.rubric, cfg.sop, cfg.judge.prompt)
         rows = [{**new, EXAMPLE: row} for new, row in zip(asked, rows, strict=True)]
-    if kind == "prompts":
-        rows = [prompt for row in rows for prompt in prompts_of(row)]
     return rows, report
 
 
@@ -85,15 +114,15 @@ def sampled_file(source: str, kind: str) -> str:
     return source
 
 
-def world_rows(cfg: Config, corpus: str, limit: int | None) -> list[Row]:
-    """`limit` rows (default: the corpus's own size) of a corpus of the built-in world."""
+def world_rows(cfg: Config, corpus: str, limit: int | None) -> Iterator[Row]:
+    """`limit` rows (default: the corpus's own size) of a corpus of the built-in world, one by one."""
     world = world_of(cfg)
     if corpus not in world.sizes:
         raise UserError(
             f"data.path=world:{corpus}: the world '{world.name}' has no such corpus",
             hint=f"nearest: {nearest(corpus, world.sizes)}; all: {', '.join(world.sizes)}",
         )
-    return [world.rows(corpus, index) for index in range(limit or world.sizes[corpus])]
+    return (world.rows(corpus, index) for index in range(limit or world.sizes[corpus]))
 
 
 def prompts_of(row: Row) -> list[Row]:
@@ -138,13 +167,13 @@ class BatchOrder:
     def __init__(self, rows: int, batch_size: int, seed: int, shuffle: bool = True) -> None:
         self.rows, self.batch_size, self.seed, self.shuffle = rows, min(batch_size, rows), seed, shuffle
         self.per_epoch = -(-rows // self.batch_size)
-        self._epoch, self._order = -1, list(range(rows))
+        self._epoch, self._order = -1, array("L")
 
     def batch(self, step: int) -> list[int]:
         """Row indices of step `step` (0-based); the last batch of an epoch may be smaller."""
         epoch, at = divmod(step, self.per_epoch)
         if epoch != self._epoch:
-            self._epoch, self._order = epoch, list(range(self.rows))
+            self._epoch, self._order = epoch, array("L", range(self.rows))
             if self.shuffle:
                 random.Random(f"order:{self.seed}:{epoch}").shuffle(self._order)
-        return self._order[at * self.batch_size : (at + 1) * self.batch_size]
+        return list(self._order[at * self.batch_size : (at + 1) * self.batch_size])

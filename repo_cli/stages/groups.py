@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -74,7 +74,7 @@ def resample_flat_(
     items: list[Any],
     parts: RewardParts,
     ensemble: Ensemble,
-    prompts: list[Any],
+    prompts: Sequence[Any],
     sample: Callable[[list[Any], int], list[Any]],
     cfg: Config,
     seed: int,

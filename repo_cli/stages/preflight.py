@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import math
 import random
+from array import array
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -39,7 +41,7 @@ def preflight(
     session: Session,
     updater: Updater,
     ensemble: Ensemble,
-    prompts: list[Prompt],
+    prompts: Sequence[Prompt],
     tricks: bool = True,
 ) -> None:
     """Before the first update, on all ranks. Items must carry `check_logps` (Updater.values_) and advantages.
@@ -134,7 +136,7 @@ def _gradients_of(
 
 
 def check_tricks(
-    cfg: Config, backbone: Backbone, items: list[Item], ensemble: Ensemble, prompts: list[Prompt]
+    cfg: Config, backbone: Backbone, items: list[Item], ensemble: Ensemble, prompts: Sequence[Prompt]
 ) -> list[str]:
     """The canaries on some of the run's own prompts; a sentence where some of them pay in the total.
 
@@ -157,20 +159,23 @@ def check_tricks(
     return [_said(paying, len(lines), means, whose)] if paying else []
 
 
-def _honest(cfg: Config, items: list[Item], prompts: list[Prompt]) -> tuple[list[dict[str, Any]], str]:
+def _honest(cfg: Config, items: list[Item], prompts: Sequence[Prompt]) -> tuple[list[dict[str, Any]], str]:
     """Contexts with an honest reply, the same on all ranks, and whose replies they are."""
 
     def after_partner(row: dict[str, Any]) -> bool:
         return any(m["role"] == "user" for m in row["prompt"])
 
     n = cfg.rl.preflight_contexts
-    known = [
-        {"row": row, "honest": row["reference"]}
-        for row, _ in prompts
-        if isinstance(row.get("reference"), str) and row["reference"].strip() and after_partner(row)
-    ]
+    places = array("L")  # the rows themselves may be a million
+    for place, (row, _) in enumerate(prompts):
+        if isinstance(row.get("reference"), str) and row["reference"].strip() and after_partner(row):
+            places.append(place)
     whose = "the prompts' own replies"
-    if not known:
+    draw = random.Random(f"preflight:{cfg.seed}")
+    if places:
+        rows = [prompts[places[k]][0] for k in draw.sample(range(len(places)), min(n, len(places)))]
+        chosen = [{"row": row, "honest": row["reference"]} for row in rows]
+    else:
         mine = [
             {"row": i.row, "honest": i.reply.text}
             for i in items
@@ -178,7 +183,7 @@ def _honest(cfg: Config, items: list[Item], prompts: list[Prompt]) -> tuple[list
         ]
         known = [one for part in all_gather_objects(mine[:n]) for one in part]
         whose = "the policy's own replies"
-    chosen = random.Random(f"preflight:{cfg.seed}").sample(known, min(n, len(known)))
+        chosen = draw.sample(known, min(n, len(known)))
     contexts = [
         {
             "prompt": one["row"]["prompt"],

@@ -191,7 +191,7 @@ def _gap(honest: float | None, other: float | None) -> float:
 def _contexts(cfg: Config, data: str, n: int) -> list[dict[str, Any]]:
     """`n` contexts with an honest reply, drawn over all dialogues; openings, with nothing said before, are left out."""
     if data.startswith("world:"):
-        rows = world_rows(cfg, data.removeprefix("world:"), max(n, 8))
+        rows = list(world_rows(cfg, data.removeprefix("world:"), max(n, 8)))
     else:
         rows, _ = load_rows(data, "any", on_bad_row=cfg.data.on_bad_row)
     found = []

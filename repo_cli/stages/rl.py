@@ -18,12 +18,13 @@ from pathlib import Path
 
 from repo_cli.config.own import unread
 from repo_cli.config.schema import Config
-from repo_cli.dialogue.checks import prompt_contexts
+from repo_cli.dialogue.checks import each_context
+from repo_cli.dialogue.store import Stored
 from repo_cli.models.backbone import Backbone
 from repo_cli.rewards.ensemble import Ensemble
 from repo_cli.rewards.own import OwnRewards
 from repo_cli.rollout import LocalEngine
-from repo_cli.stages.data import BatchOrder, stage_rows
+from repo_cli.stages.data import BatchOrder, stage_prompts
 from repo_cli.stages.experience import Item, Prompt, advantages_, collect, rollout_rows, rollout_stats
 from repo_cli.stages.groups import gdpo_sources, group_stats, resample_flat_
 from repo_cli.stages.look import development_dialogues, first_look, say_looks
@@ -42,9 +43,9 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
         own = OwnRewards.of(cfg)  # first: the user's own code fails before anything is loaded
         if text := unread(cfg.reward.combine, cfg.reward.own):
             session.note(text)
-        rows, report = stage_rows(cfg, "prompts")
+        rows, report = stage_prompts(cfg, session.path)
         backbone = Backbone.load(cfg, session.device)
-        prompts = prompt_contexts(rows, backbone.fmt, report, cfg.data.on_bad_row)
+        prompts = Stored.of(each_context(rows, backbone.fmt, report, cfg.data.on_bad_row), session.path)
         session.note(report.line())
         policy_role(cfg, backbone)
         ensemble = Ensemble(cfg, backbone, own=own)

@@ -27,16 +27,17 @@ from pathlib import Path
 from typing import Any
 
 from repo_cli.config.schema import Config
-from repo_cli.dialogue.checks import prompt_contexts
+from repo_cli.dialogue.checks import each_context
 from repo_cli.dialogue.files import write_rows
 from repo_cli.dialogue.scenario import HIDDEN, public_side
+from repo_cli.dialogue.store import Stored
 from repo_cli.errors import UserError
 from repo_cli.models.backbone import Backbone
 from repo_cli.models.manifest import write_manifest
 from repo_cli.rollout import LocalEngine
 from repo_cli.rollout.engine import Reply
 from repo_cli.stages.annotators import Annotator, Asked, Verdict, open_annotator
-from repo_cli.stages.data import SAMPLED, stage_rows
+from repo_cli.stages.data import SAMPLED, stage_prompts
 from repo_cli.stages.session import Session
 from repo_cli.training.disk import disk_errors
 from repo_cli.training.distributed import agreed, all_gather_objects, is_main, rank, world_size
@@ -103,9 +104,9 @@ class Contexts:
 def run(cfg: Config, run_dir: Path | None = None) -> Path:
     """Sample, annotate, and return the run's `final/` with the rows."""
     with Session(cfg, "sample", run_dir) as session:
-        rows, report = stage_rows(cfg, "prompts")
+        rows, report = stage_prompts(cfg, session.path)
         backbone = Backbone.load(cfg, session.device)
-        prompts = prompt_contexts(rows, backbone.fmt, report, cfg.data.on_bad_row)
+        prompts = Stored.of(each_context(rows, backbone.fmt, report, cfg.data.on_bad_row), session.path)
         session.note(report.line())
         if cfg.sample.annotator == "world" and any(
             HIDDEN not in row.get("scenario", {}) for row, _ in prompts
