@@ -262,6 +262,25 @@ def test_merging_restores_every_bit_and_computes_the_same(
     )
 
 
+def test_weights_cast_once_give_autocasts_own_bits() -> None:
+    backbone = small_backbone(small_config(engine__autocast="bfloat16"))
+    ids, _ = ragged(backbone, [12])
+    before = {name: (p, p.detach().clone()) for name, p in backbone.named_parameters()}
+    found = []
+    for dtype in (torch.bfloat16, None):  # None: autocast casts them at every product
+        backbone.autocast_dtype = dtype
+        with backbone.merged("policy") as model, torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            found.append(model(ids).logits)
+            linears = [
+                m.weight.dtype for m in model.modules() if type(m) is torch.nn.Linear and m.in_features >= 32
+            ]
+            assert (torch.bfloat16 in linears) is (dtype is not None)
+            assert model.get_input_embeddings().weight.dtype == torch.float32
+    assert torch.equal(*found) and found[0].dtype == torch.bfloat16
+    for name, parameter in backbone.named_parameters():
+        assert parameter is before[name][0] and torch.equal(parameter, before[name][1])
+
+
 def test_merging_restores_after_an_error(backbone: Backbone) -> None:
     before = [p.detach().clone() for p in backbone.base.parameters()]
     with pytest.raises(ValueError, match="generation broke"), backbone.merged("policy"):

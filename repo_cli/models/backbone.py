@@ -269,7 +269,9 @@ class Backbone(Passes):
         if self._merged:
             raise RuntimeError("merged() cannot be nested")
         self.use(role)
-        with self.gathered(), merged_weights(self.adapters, name, dtype):
+        # on an accelerator the cast weights would need room beside the whole ones
+        cast_to = self.autocast_dtype if self.device.type == "cpu" and dtype is None else None
+        with self.gathered(), merged_weights(self.adapters, name, dtype, cast_to):
             self._merged = True
             try:
                 yield self.base

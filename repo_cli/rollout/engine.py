@@ -59,11 +59,10 @@ class LocalEngine:
                 on_done(index, reply)
 
         self.backbone.eval()
-        merged = self.cfg.merge and self.role is not None
-        if not merged:
+        if not self.cfg.merge:
             self.backbone.use(self.role)
         with (
-            self.backbone.merged(self.role) if merged else self.backbone.gathered(),
+            self.backbone.merged(self.role) if self.cfg.merge else self.backbone.gathered(),
             self.backbone.autocast(),
         ):
             order = sorted(range(len(contexts)), key=lambda i: len(contexts[i]))
