@@ -250,6 +250,8 @@ def _check_training(cfg: Config) -> None:
             "engine.precision=bf16 and engine.autocast=bfloat16 are both given: one of them is enough",
             "engine.precision=bf16 keeps bf16 weights; engine.autocast=bfloat16 keeps fp32 weights",
         )
+    if cfg.policy.quant:
+        _check_quantised(cfg)
     sizes: dict[str, Any] = {"sft": cfg.sft, "dpo": cfg.dpo, "train_rm": cfg.train_rm, "rl": cfg.rl}
     size = sizes[cfg.stage].batch_size if cfg.stage in sizes else None
     if size is not None and size < cfg.launch.nproc:
@@ -269,6 +271,30 @@ def _check_training(cfg: Config) -> None:
         )
     if cfg.data.val_path and cfg.data.val_path in (cfg.data.path, *cfg.data.also):
         raise _clash("data.val_path is among data.path and data.also", "held-out rows must not be trained on")
+
+
+def _check_quantised(cfg: Config) -> None:
+    said = f"policy.quant={cfg.policy.quant}"
+    if cfg.policy.train == "full":
+        raise _clash(
+            f"{said} with policy.train=full: weights of four bits cannot be trained", "policy.train=lora"
+        )
+    if cfg.policy.build is not None and not cfg.policy.parent:
+        raise _clash(
+            f"{said} with a base that is made from scratch",
+            "policy=custom policy.path=..., or policy.quant=null",
+        )
+    if cfg.engine.zero_stage == 3 or cfg.engine.precision == "bf16":
+        raise _clash(
+            f"{said} with engine.zero_stage={cfg.engine.zero_stage} engine.precision={cfg.engine.precision}: DeepSpeed "
+            "would cast or split weights of four bits",
+            "engine=zero2 engine.precision=fp32 engine.autocast=bfloat16",
+        )
+    if cfg.stage in ("rl", "sample", "eval") and cfg.rollout.merge:
+        raise _clash(
+            f"{said} with rollout.merge=true: no adapter can be added to weights of four bits",
+            "rollout.merge=false",
+        )
 
 
 def _check_eval(cfg: Config) -> None:

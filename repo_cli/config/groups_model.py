@@ -38,6 +38,7 @@ class PolicyConfig:
     parent: str | None = key(None, "a final/ or run directory to start from")
     train: str = key("lora", "what is trained", choices=("lora", "full"))
     dtype: str = key("auto", "dtype of the base's weights", choices=("auto", "float32", "bfloat16"))
+    quant: str | None = key(None, "the frozen base in four bits (QLoRA); GPU only", choices=("nf4",))
     attn: str = key("sdpa", "attention kernel", choices=("sdpa", "eager", "blocks", "flash_attention_2"))
     template_kwargs: dict[str, Any] = key({"enable_thinking": False}, "given to the chat template", free=True)
     trust_remote_code: bool = key(False, "run code that comes with the checkpoint")

@@ -93,10 +93,11 @@ class Backbone(Passes):
                     hint="give policy.parent=<final/ of repo sft>, or run repo pipeline",
                 )
             base, tokenizer = build_tiny(policy.build, texts, cfg.seed, policy.attn)
+            base = base.to(device)
             base_path, base_hash = policy.name, hash_model(base)
         else:
             base, tokenizer = loading.open_base(
-                start.base, policy.dtype, policy.attn, policy.trust_remote_code
+                start.base, policy.dtype, policy.attn, policy.trust_remote_code, policy.quant, device
             )
             base_hash = loading.check_base(base, start, cfg.cache_dir)
             base_path = (
@@ -105,7 +106,7 @@ class Backbone(Passes):
                 else start.base
             )
         made = cls(
-            base.to(device),
+            base,
             tokenizer,
             base_path,
             base_hash,

@@ -11,6 +11,7 @@ import torch
 from repo_cli.errors import UserError
 from repo_cli.models.hashing import hash_model_dir
 from repo_cli.models.manifest import NAME, find_final, read_manifest
+from repo_cli.models.quantised import quantised
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -53,8 +54,16 @@ def _is_gone(base: str) -> bool:
     return Path(base).is_absolute() and not Path(base).is_dir()
 
 
-def open_base(source: str, dtype: str, attn: str, trust_remote_code: bool = False) -> tuple[Any, Any]:
-    """(model, tokenizer) by from_pretrained; dtype "auto" is the checkpoint's own, said explicitly.
+def open_base(
+    source: str,
+    dtype: str,
+    attn: str,
+    trust_remote_code: bool = False,
+    quant: str | None = None,
+    device: str | torch.device = "cpu",
+) -> tuple[Any, Any]:
+    """(model on `device`, tokenizer) by from_pretrained; dtype "auto" is the checkpoint's own, said explicitly. quant:
+    `policy.quant`.
 
     Raises UserError when the place does not exist, holds no safetensors, or the hub cannot be reached.
     """
@@ -76,14 +85,16 @@ def open_base(source: str, dtype: str, attn: str, trust_remote_code: bool = Fals
             hint="other weight formats are not loaded, since they may run code",
         )
     name = str(folder) if local else source
+    low = quantised(quant, device, DTYPES.get(dtype))
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=trust_remote_code)
-        model = AutoModelForCausalLM.from_pretrained(
+        model: Any = AutoModelForCausalLM.from_pretrained(
             name,
             dtype=DTYPES.get(dtype, "auto"),
             attn_implementation=attn,
             trust_remote_code=trust_remote_code,
             use_safetensors=True,
+            **low,
         )
     except (OSError, ImportError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -94,7 +105,7 @@ def open_base(source: str, dtype: str, attn: str, trust_remote_code: bool = Fals
     except ValueError as error:
         raise UserError(f"policy.path={source}: cannot be loaded ({str(error).splitlines()[0]})") from error
     check_vocabulary(model, tokenizer, f"policy.path={source}")
-    return model.eval(), tokenizer
+    return (model if low else model.to(device)).eval(), tokenizer
 
 
 def check_vocabulary(model: Any, tokenizer: Any, where: str) -> None:

@@ -331,9 +331,12 @@ def _own_backbone(cfg: Any, backbone: Backbone) -> Backbone:
     folder = Path(start.base).expanduser()
     if backbone.base_path == (str(folder.resolve()) if folder.is_dir() else start.base):
         return backbone
-    base, tokenizer = open_base(start.base, cfg.policy.dtype, cfg.policy.attn, cfg.policy.trust_remote_code)
+    policy, device = cfg.policy, backbone.device
+    base, tokenizer = open_base(
+        start.base, policy.dtype, policy.attn, policy.trust_remote_code, policy.quant, device
+    )
     return Backbone(
-        base.to(backbone.device),
+        base,
         tokenizer,
         start.base,
         "",

@@ -36,6 +36,8 @@ PARTS = (
     "weights", "adapters", "judge", "gradients", "optimiser", "activations", "KV cache", "logits", "merge copy"
 )  # fmt: skip
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+#: Bytes of a weight of a linear layer under policy.quant=nf4: 4 bits, 8 for each 64 of them, 32 for each 64 * 256.
+NF4 = (4 + 8 / 64 + 32 / (64 * 256)) / 8
 
 Parts = dict[str, float]
 
@@ -262,6 +264,11 @@ class _Builder:
         }
         if self.judge is not None and self._own_judge:
             parts["judge"] = float(self.judge.params * self.precision.weights)
+        if self.cfg.policy.quant:
+            spared = self.precision.weights - NF4
+            parts["weights"] -= spared * self.shape.adapted_params("all-linear")
+            if "judge" in parts and self.judge is not None:
+                parts["judge"] -= spared * self.judge.adapted_params("all-linear")
         return parts
 
     def _engine(self, params: int) -> tuple[float, float]:
