@@ -569,3 +569,35 @@ def test_sequences_that_share_their_beginning_get_what_they_get_apart(attn: str)
             backbone.logps_entropy("policy", *plain, apart.mask, 0.7),
         )
     assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(ours, theirs, strict=True))
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_what_is_not_read_is_left_out_of_the_last_layer(side: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Results and gradients are those of a pass that computes every place, and the feed-forward part saw fewer."""
+    backbone = small_backbone(small_config(engine__short_cuts=True))
+    ids, attention = ragged(backbone, [12, 7, 9], side)
+    mask = attention.clone()
+    mask[:, :-4] = 0
+    seen: list[int] = []
+    part = backbone.base.get_decoder().layers[-1].mlp
+    part.gate_proj.register_forward_hook(lambda _, args, __: seen.append(args[0].numel() // 32))
+    ways: list[tuple[str, Any]] = [
+        ("policy", lambda: backbone.logps("policy", ids, attention, mask)),
+        ("critic", lambda: backbone.values("critic", ids, attention, mask) * mask),
+        ("rm", lambda: backbone.score("rm", ids, attention)),
+        ("policy", lambda: backbone.next_logits("policy", ids, attention)),
+    ]
+    for role, way in ways:
+        found = []
+        for plain in (False, True):
+            monkeypatch.setattr(backbone, "short_cuts", not plain)
+            backbone.zero_grad()
+            out = way()
+            out.square().sum().backward()
+            found.append((out.detach(), [p.grad.clone() for p in backbone.trainable(role)]))
+        assert torch.allclose(found[0][0], found[1][0], atol=1e-5) and found[0][0].std() > 1e-3
+        for a, b in zip(found[0][1], found[1][1], strict=True):
+            assert float((a - b).norm() / b.norm()) < 1e-5
+    assert seen[1::2] == [ids.numel()] * 4
+    assert seen[::2] == [int(mask[:, 1:].sum())] * 2 + [3, 3]
+    assert backbone.base.get_decoder().layers[-1].mlp._forward_pre_hooks == {}

@@ -99,6 +99,60 @@ def test_contexts_read_in_parts_give_the_same_replies(plain: SimpleNamespace, te
         )
 
 
+def test_a_context_that_several_replies_answer_is_read_once(
+    plain: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Groups of replies are those of contexts that are read for each reply, in whatever order they are asked for."""
+    from repo_cli.rollout.engine import LocalEngine as Engine
+
+    asked = [plain.contexts[i] for i in (3, 1, 3, 0, 1, 3)]
+    read: list[int] = []
+    real = Engine._logits
+
+    def counted(self: Any, ids: torch.Tensor, *rest: Any) -> torch.Tensor:
+        read.append(ids.numel() if ids.shape[1] > 1 else 0)
+        return real(self, ids, *rest)
+
+    monkeypatch.setattr(Engine, "_logits", counted)
+    monkeypatch.setattr(plain.backbone, "short_cuts", True)
+    settings: dict[str, Any] = {
+        "temperature": 0.0,
+        "max_new_tokens": 24,
+        "batch_size": 8,
+        "prefill_tokens": 1,
+    }
+    together = engine(plain, **settings).generate(asked, seed=5)
+    assert sum(read) == sum(len(plain.contexts[i]) for i in (0, 1, 3))
+    monkeypatch.setattr(plain.backbone, "short_cuts", False)
+    read.clear()
+    each = engine(plain, **settings).generate(asked, seed=5)
+    assert sum(read) == len(asked) * max(len(context) for context in asked)
+    assert [reply.ids for reply in each] == [reply.ids for reply in together]
+    monkeypatch.setattr(plain.backbone, "short_cuts", True)
+    for context, reply in zip(asked, together, strict=True):
+        (alone,) = engine(plain, **settings).generate([context], seed=5)
+        assert alone.ids == reply.ids and alone.logps == pytest.approx(reply.logps, abs=1e-5)
+    sampled = engine(plain, **{**settings, "temperature": 1.0}).generate([plain.contexts[3]] * 6, seed=5)
+    assert len({tuple(reply.ids) for reply in sampled}) > 1  # one prompt, yet each reply is drawn by itself
+
+
+def test_parts_have_little_padding_and_every_row_once() -> None:
+    from repo_cli.rollout.cache import PADDED, close_parts, even_parts
+
+    lengths = sorted([90] * 20 + [200] * 30 + [450] * 20 + [2000])
+    for tokens in (10**6, 4096, 100):
+        for cuts in (close_parts(lengths, tokens), even_parts(lengths, tokens)):
+            assert [row for cut, _ in cuts for row in range(len(lengths))[cut]] == list(range(len(lengths)))
+            for cut, time in cuts:
+                assert max(lengths[cut]) <= time and (
+                    len(lengths[cut]) == 1 or time * len(lengths[cut]) <= tokens
+                )
+    wide = close_parts(lengths, 10**6)
+    assert 2 < len(wide) < 6
+    assert all(time == max(lengths[cut]) for cut, time in wide)
+    assert sum(time * len(lengths[cut]) for cut, time in wide) <= 1.15 * PADDED * sum(lengths)
+
+
 def test_logps_are_the_trainers_and_the_base_is_left_bit_identical(plain: SimpleNamespace) -> None:
     backbone = plain.backbone
     before = {n: p.detach().clone() for n, p in backbone.named_parameters()}
@@ -197,6 +251,47 @@ def test_b10_the_split_into_micro_batches_changes_no_gradient(line: SimpleNamesp
                 assert torch.allclose(a, b, atol=1e-6, rtol=1e-4)
         for name in ("policy/loss", "critic/loss", "policy/entropy", "critic/explained_variance"):
             assert again[name] == pytest.approx(stats[name], rel=1e-4, abs=1e-7)
+
+
+@pytest.mark.parametrize("micro_tokens", [100000, 250])
+def test_values_from_the_critics_own_update_are_those_of_a_pass_before_it(
+    line: SimpleNamespace, tmp_path: Path, micro_tokens: int
+) -> None:
+    found = []
+    for short in (False, True):
+        changes = (
+            f"engine.short_cuts={short}",
+            f"engine.micro_tokens={micro_tokens}",
+            "critic.calibrate=false",
+        )
+        cfg = rl_config(line, tmp_path, *changes)
+        _, updater, items, session = record(cfg)
+        totals = torch.tensor([(-1.0) ** i * (1 + 0.3 * i) for i in range(len(items))])
+        keep = torch.tensor([i != 2 for i in range(len(items))])
+        assert updater.values_come_later(check=False) is short and not updater.values_come_later(check=True)
+        grads: dict[str, list[torch.Tensor]] = {}
+        for role, train in updater.trained().items():
+            train[0].inner.register_step_pre_hook(
+                lambda *_, r=role, e=train[0], g=grads: g.update({r: [p.grad.clone() for p in e.parameters]})
+            )
+        if short:
+            updater.learn_values_(items, totals, keep)
+        else:
+            updater.values_(items)
+        advantages_(items, totals, keep, cfg.algorithm)
+        kept = [item for item in items if item.keep]
+        stats = updater.update(kept, 0)
+        assert updater.critic is not None and updater.critic.updates == 1 == updater.policy.updates
+        session.__exit__(None, None, None)
+        each = torch.cat([t for i in kept for t in (i.values, i.advantages, i.returns)])
+        found.append((each, grads, {k: v for k, v in stats.items() if "lr" not in k}))
+    plain, fast = found
+    assert torch.allclose(plain[0], fast[0], atol=1e-5)
+    assert max(float(g.abs().max()) for g in plain[1]["critic"]) > 1e-4
+    for role in ("critic", "policy"):
+        for a, b in zip(plain[1][role], fast[1][role], strict=True):
+            assert torch.allclose(a, b, atol=1e-6, rtol=1e-3)
+    assert plain[2] == pytest.approx(fast[2], rel=1e-3, abs=1e-5)
 
 
 def test_each_engine_moves_its_own_role_and_nothing_else(line: SimpleNamespace, tmp_path: Path) -> None:

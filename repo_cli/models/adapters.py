@@ -21,9 +21,9 @@ EXPERT_KEYS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_
 class AdapterSet:
     """The adapters on `base`; `active` names the one in the forward pass, None the base alone."""
 
-    def __init__(self, base: nn.Module, base_path: str) -> None:
+    def __init__(self, base: nn.Module, base_path: str, short_cuts: bool = False) -> None:
         self.base: Any = base
-        self.base_path = base_path
+        self.base_path, self.short_cuts = base_path, short_cuts
         self.peft: Any = None
         self.active: str | None = None
         self.layers: list[Any] = []
@@ -56,6 +56,10 @@ class AdapterSet:
             task_type="CAUSAL_LM",
             base_model_name_or_path=self.base_path,
         )
+        if self.short_cuts and not getattr(self.base, "is_quantized", False):
+            from repo_cli.models.lora_linear import LoraLinear
+
+            config._register_custom_module({nn.Linear: LoraLinear})
         try:
             with torch.random.fork_rng():
                 torch.manual_seed(seed)

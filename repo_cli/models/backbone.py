@@ -43,11 +43,13 @@ class Backbone(Passes):
         gradient_checkpointing: bool = False,
         seed: int = 0,
         reply_room: int = 0,
+        short_cuts: bool = False,
     ) -> None:
         super().__init__()
         self.base = base.requires_grad_(False)
         self.heads = nn.ModuleDict()
-        self.adapters = AdapterSet(base, base_path)
+        self.adapters = AdapterSet(base, base_path, short_cuts)
+        self.short_cuts = short_cuts
         self.tokenizer = tokenizer
         self.fmt = ChatFormat(tokenizer, dict(template_kwargs or {}), max_length, reply_room=reply_room)
         self.base_path, self.base_hash, self.seed = base_path, base_hash, seed
@@ -116,6 +118,7 @@ class Backbone(Passes):
             gradient_checkpointing=cfg.engine.gradient_checkpointing,
             seed=cfg.seed,
             reply_room=min(cfg.rollout.max_new_tokens, policy.max_length // 2),
+            short_cuts=cfg.engine.short_cuts,
         )
         if start is not None and start.adapter is not None:
             made.add_role("policy", init_from=start.adapter, dropout=cfg.lora.dropout)

@@ -5,8 +5,8 @@ Each pass names the role whose adapter takes part (None = the base alone). Tenso
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
@@ -23,6 +23,8 @@ class Passes(nn.Module):
     heads: nn.ModuleDict
     vocab_size: int
     autocast_dtype: torch.dtype | None
+    sharding: Any
+    short_cuts: bool
 
     @property
     def device(self) -> torch.device:
@@ -39,16 +41,57 @@ class Passes(nn.Module):
             enabled=self.autocast_dtype is not None,
         )
 
-    def hidden(self, role: str | None, ids: Tensor, attention: Tensor) -> Tensor:
-        """Last hidden states [batch, time, hidden_size]; left or right padding."""
+    def hidden(
+        self, role: str | None, ids: Tensor, attention: Tensor, wanted: Tensor | None = None
+    ) -> Tensor:
+        """Last hidden states [batch, time, hidden_size]; left or right padding.
+
+        wanted: bool [batch, time], the places whose state is read (None: all); the others hold no state then.
+        """
         self.use(role)
         extra: dict[str, Tensor] = {}
         if not bool(attention[:, 0].all()):  # padded on the left
             extra = {"attention_mask": attention.long(), "position_ids": position_ids(attention)}
         # Padded on the right only: no real token ever looks at the padding, so no mask is needed (and none
         # is faster).
-        with self.autocast():
-            return self.base.get_decoder()(input_ids=ids, use_cache=False, **extra).last_hidden_state
+        return self._decode(wanted, input_ids=ids, **extra)
+
+    def _decode(self, wanted: Tensor | None, **given: Tensor) -> Tensor:
+        with self.autocast(), self._read_only_at(wanted):
+            return self.base.get_decoder()(use_cache=False, **given).last_hidden_state
+
+    @contextmanager
+    def _read_only_at(self, wanted: Tensor | None) -> Iterator[None]:
+        """Within a forward pass: the last layer's queries, attention output and feed-forward part are computed for the
+        wanted places [batch, time] alone.
+
+        Nothing looks at another place's state after the last layer's keys and values. A reply is a small part of its
+        dialogue, so this saves most of that layer: much in a model of few layers.
+        """
+        # ZeRO-3 has hooks of its own there, and checkpointing runs the layer again when this is over
+        if wanted is None or not self.short_cuts or self.sharding is not None or self._recomputes():
+            yield
+            return
+        places = wanted.reshape(-1).nonzero()[:, 0]
+
+        def pick(_: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+            return (args[0].flatten(0, 1).index_select(0, places)[None], *args[1:])
+
+        def put(_: nn.Module, __: Any, out: Tensor) -> Tensor:
+            whole = out.new_zeros(wanted.numel(), out.shape[-1])
+            return whole.index_copy(0, places, out[0]).view(*wanted.shape, -1)
+
+        hooks = []
+        for part in last_parts(self.base.get_decoder()):
+            hooks += [part.register_forward_pre_hook(pick), part.register_forward_hook(put)]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def _recomputes(self) -> bool:
+        return bool(getattr(self.base, "is_activation_checkpointing", False))
 
     def _lm_head(self, hidden: Tensor) -> Tensor:
         with self.autocast():
@@ -58,14 +101,14 @@ class Passes(nn.Module):
         self, role: str | None, ids: Tensor, attention: Tensor, mask: Tensor, temperature: float = 1.0
     ) -> Tensor:
         """log p(token t | tokens < t), float32, where mask is 1, else 0; of logits / temperature."""
-        hidden = self.hidden(role, ids, attention)
+        hidden = self.hidden(role, ids, attention, before(mask))
         return token_logps(self._lm_head, hidden, ids, mask, temperature, vocab_size=self.vocab_size)[0]
 
     def logps_entropy(
         self, role: str | None, ids: Tensor, attention: Tensor, mask: Tensor, temperature: float = 1.0
     ) -> tuple[Tensor, Tensor]:
         """`logps`, and the entropy (nats, no gradient) of the distribution each masked token came from."""
-        hidden = self.hidden(role, ids, attention)
+        hidden = self.hidden(role, ids, attention, before(mask))
         logps, entropy = token_logps(
             self._lm_head, hidden, ids, mask, temperature, True, vocab_size=self.vocab_size
         )
@@ -83,28 +126,33 @@ class Passes(nn.Module):
             return apply
 
         with torch.no_grad():
-            hidden = (self.hidden(role, ids, attention), self.hidden(other, ids, attention))
+            wanted = before(mask)
+            hidden = (
+                self.hidden(role, ids, attention, wanted),
+                self.hidden(other, ids, attention, wanted),
+            )
         return token_kl(output(role), output(other), hidden, mask, vocab_size=self.vocab_size)
 
     def next_logits(self, role: str | None, ids: Tensor, attention: Tensor) -> Tensor:
         """Logits [batch, vocabulary] of the token after the last real one (a judge reads its labels here)."""
-        hidden = self.hidden(role, ids, attention)
-        rows = torch.arange(len(ids), device=ids.device)
-        return self._lm_head(hidden[rows, last_token_index(attention)]).float()
+        rows, last = torch.arange(len(ids), device=ids.device), last_token_index(attention)
+        hidden = self.hidden(role, ids, attention, at(ids.shape, rows, last))
+        return self._lm_head(hidden[rows, last]).float()
 
-    def values(self, role: str, ids: Tensor, attention: Tensor) -> Tensor:
+    def values(self, role: str, ids: Tensor, attention: Tensor, mask: Tensor | None = None) -> Tensor:
         """V[b, t] = value of the state before token t is emitted, read from the hidden state of token t-1.
 
-        So values line up with logps, rewards and masks: all speak of the action "token t". V[:, 0] = 0.
+        So values line up with logps, rewards and masks: all speak of the action "token t". V[:, 0] = 0. With a mask
+        only the values where it is 1 are wanted; what stands elsewhere means nothing then.
         """
-        hidden = self.hidden(role, ids, attention)
+        hidden = self.hidden(role, ids, attention, None if mask is None else before(mask))
         return nn.functional.pad(self.heads[role](hidden[:, :-1]), (1, 0))
 
     def score(self, role: str, ids: Tensor, attention: Tensor) -> Tensor:
         """The head at each row's last real token, found by the attention mask, never by an id; [batch]."""
-        hidden = self.hidden(role, ids, attention)
-        rows = torch.arange(len(ids), device=ids.device)
-        return self.heads[role](hidden[rows, last_token_index(attention)])
+        rows, last = torch.arange(len(ids), device=ids.device), last_token_index(attention)
+        hidden = self.hidden(role, ids, attention, at(ids.shape, rows, last))
+        return self.heads[role](hidden[rows, last])
 
     # -- sequences that begin alike, the common beginning computed once -------------------------------------------
 
@@ -113,30 +161,31 @@ class Passes(nn.Module):
         """Whether the attention kernel takes the mask that the passes over a SharedBatch need."""
         return self.base.config._attn_implementation in ("eager", "sdpa", "blocks")
 
-    def _hidden_shared(self, role: str | None, batch: SharedBatch) -> Tensor:
+    def _states_shared(self, role: str | None, batch: SharedBatch, rows: Tensor, places: Tensor) -> Tensor:
+        """The last hidden states at the named places; [places, hidden_size]."""
         self.use(role)
         seen: Tensor = batch.seen
         if self.base.config._attn_implementation == "eager":  # it adds its mask to the scores
             seen = torch.zeros(seen.shape, device=seen.device).masked_fill(
                 ~seen, torch.finfo(torch.float32).min
             )
-        with self.autocast():
-            return (
-                self.base.get_decoder()(
-                    input_ids=batch.ids, attention_mask=seen, position_ids=batch.positions, use_cache=False
-                )
-            ).last_hidden_state
+        hidden = self._decode(
+            at(batch.ids.shape, rows, places),
+            input_ids=batch.ids,
+            attention_mask=seen,
+            position_ids=batch.positions,
+        )
+        return hidden[rows, places]
 
     def score_shared(self, role: str, batch: SharedBatch) -> Tensor:
         """`score` of each sequence; [sequences]."""
-        hidden = self._hidden_shared(role, batch)
-        return self.heads[role](hidden[batch.ends[:, 0], batch.ends[:, 1]])
+        return self.heads[role](self._states_shared(role, batch, batch.ends[:, 0], batch.ends[:, 1]))
 
     def logps_entropy_shared(
         self, role: str | None, batch: SharedBatch, temperature: float = 1.0
     ) -> tuple[Tensor, Tensor]:
         """`logps_entropy` of the sequences' masked tokens; both [sequences, longest sequence], 0 elsewhere."""
-        hidden = self._hidden_shared(role, batch)[batch.rows, batch.states]
+        hidden = self._states_shared(role, batch, batch.rows, batch.states)
         logps, entropy = state_logps(
             self._lm_head, hidden, batch.targets, temperature, True, vocab_size=self.vocab_size
         )
@@ -147,6 +196,27 @@ class Passes(nn.Module):
 
     def logps_shared(self, role: str | None, batch: SharedBatch, temperature: float = 1.0) -> Tensor:
         """`logps` of the sequences' masked tokens; [sequences, longest sequence], 0 elsewhere."""
-        hidden = self._hidden_shared(role, batch)[batch.rows, batch.states]
+        hidden = self._states_shared(role, batch, batch.rows, batch.states)
         logps, _ = state_logps(self._lm_head, hidden, batch.targets, temperature, vocab_size=self.vocab_size)
         return torch.zeros_like(batch.mask).masked_scatter(batch.mask.bool(), logps)
+
+
+def last_parts(decoder: nn.Module) -> list[nn.Module]:
+    """The parts of the last layer that work place by place, by the names that decoders give them; what is not found
+    runs everywhere."""
+    layers: Any = getattr(decoder, "layers", None)
+    names = ("self_attn.q_proj", "self_attn.o_proj", "mlp")
+    found = dict(layers[-1].named_modules()) if layers is not None and len(layers) else {}
+    return [found[name] for name in names if name in found]
+
+
+def before(mask: Tensor) -> Tensor:
+    """The places whose state predicts a masked token: one before each; bool [batch, time]."""
+    return nn.functional.pad(mask[:, 1:].bool(), (0, 1))
+
+
+def at(shape: torch.Size, rows: Tensor, places: Tensor) -> Tensor:
+    """Bool [batch, time], true at the named places."""
+    found = torch.zeros(shape, dtype=torch.bool, device=rows.device)
+    found[rows, places] = True
+    return found

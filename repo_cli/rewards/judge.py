@@ -343,4 +343,5 @@ def _own_backbone(cfg: Any, backbone: Backbone) -> Backbone:
         template_kwargs=cfg.policy.template_kwargs,
         max_length=cfg.judge.max_length,
         autocast=cfg.engine.autocast,
+        short_cuts=cfg.engine.short_cuts,
     )

@@ -3,7 +3,8 @@
 transformers' DynamicCache makes a new tensor for every token, and under autocast its float32 keys are converted anew
 each time they are read. Here a layer's tensors are made once with room for the whole reply, in the dtype that the
 attention computes in, and each token is written into its place. The contexts of a batch may be read a few rows at a
-time (`row_parts`), so that the passes over them need little memory while the decoding has all rows at once.
+time (`row_parts`), so that the passes over them need little memory and little padding, while the decoding has all rows
+at once.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
+LEAST = 2048  # tokens from which a pass is as fast for each of them as a larger one
+PADDED = 1.1  # padded tokens for each real one that a pass may have where it need not
 ROUND = 64  # lengths are multiples of this, so that memory is asked for in few sizes
 
 
@@ -50,12 +53,15 @@ class RoomyLayer(DynamicLayer):
         self.room, self.kept_as, self.store, self.place, self.wide = room, dtype, store, place, wide
         self.used = 0
         self.whole: list[Tensor] = []
-        self.rows_of: tuple[RoomyLayer, int, slice] | None = None
+        self.rows_of: tuple[RoomyLayer, int, int, slice] | None = None
 
-    def part(self, total: int, rows: slice) -> RoomyLayer:
-        """A layer for some rows of a batch of `total`, which writes into this one's tensors."""
+    def part(self, total: int, time: int, rows: slice) -> RoomyLayer:
+        """A layer for some rows of a batch of `total` rows of `time` tokens, which writes into this one's tensors.
+
+        What it is given may be shorter than `time`: it stands at the right end then, behind zeros.
+        """
         made = RoomyLayer(self.room, self.kept_as, self.store, self.place, self.wide)
-        made.rows_of = (self, total, rows)
+        made.rows_of = (self, total, time, rows)
         return made
 
     def _begin(self, states: tuple[Tensor, Tensor], total: int, new: int) -> None:
@@ -63,12 +69,14 @@ class RoomyLayer(DynamicLayer):
         if self.rows_of is None:
             self.whole = [self._empty(k, one, total, new + self.room) for k, one in enumerate(states)]
             return
-        whole, total, rows = self.rows_of
+        whole, total, time, rows = self.rows_of
         if not whole.is_initialized:
-            whole._begin(states, total, new)
-            whole.used = new
+            whole._begin(states, total, time)
+            whole.used = time
             whole._show()
-        self.whole = [tensor[rows] for tensor in whole.whole]
+        for tensor in whole.whole:
+            tensor[rows, :, : time - new] = 0  # masked, yet a number: nothing times NaN is NaN
+        self.whole = [tensor[rows, :, time - new :] for tensor in whole.whole]
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
         new = key_states.shape[-2]
@@ -128,17 +136,46 @@ def roomy_cache(
     return cache
 
 
-def row_parts(cache: DynamicCache, total: int, at_once: int) -> Iterator[tuple[slice, DynamicCache]]:
-    """Rows of an empty cache for a batch of `total`, `at_once` at a time, each with a cache that fills those rows.
+def takes_parts(cache: DynamicCache) -> bool:
+    return all(isinstance(layer, RoomyLayer) for layer in cache.layers)
 
-    Every part must be of the same length in time. All rows at once where a layer is of another kind than RoomyLayer.
+
+def row_parts(
+    cache: DynamicCache, parts: list[tuple[slice, int]], total: int
+) -> Iterator[tuple[slice, int, DynamicCache]]:
+    """The named parts of the contexts (rows, padded tokens of each), with a cache that fills those rows of `cache`.
+
+    total: rows that the cache gets; those after the contexts are left free, for `batch_select_indices` to fill. All
+    contexts at once, padded to the longest, where a layer is of another kind than RoomyLayer.
     """
-    layers = [layer for layer in cache.layers if isinstance(layer, RoomyLayer)]
-    if at_once >= total or len(layers) < len(cache.layers):
-        yield slice(0, total), cache
+    count, longest = parts[-1][0].stop, max(time for _, time in parts)
+    if (len(parts) == 1 and count == total) or not takes_parts(cache):
+        yield slice(0, count), longest, cache
         return
-    for start in range(0, total, at_once):
-        rows = slice(start, min(total, start + at_once))
+    for rows, time in parts:
         part = DynamicCache()
-        part.layers = [layer.part(total, rows) for layer in layers]
-        yield rows, part
+        part.layers = [
+            layer.part(total, longest, rows) for layer in cache.layers if isinstance(layer, RoomyLayer)
+        ]
+        yield rows, time, part
+
+
+def even_parts(lengths: list[int], tokens: int) -> list[tuple[slice, int]]:
+    """Contexts cut into parts of equally many rows, each padded to the longest of all: at most `tokens` in a part."""
+    longest = max(lengths)
+    rows = max(1, tokens // longest)
+    return [(slice(at, min(len(lengths), at + rows)), longest) for at in range(0, len(lengths), rows)]
+
+
+def close_parts(lengths: list[int], tokens: int) -> list[tuple[slice, int]]:
+    """Contexts (lengths ascending) cut into parts of like length, each padded to its own longest: at most `tokens` in a
+    part, and little padding (PADDED) where a part is large enough without (LEAST)."""
+    cuts, start, real = [], 0, 0
+    for end, length in enumerate(lengths):
+        padded = length * (end + 1 - start)
+        wasteful = padded > PADDED * (real + length) and lengths[end - 1] * (end - start) >= LEAST
+        if end > start and (padded > tokens or wasteful):
+            cuts.append((slice(start, end), lengths[end - 1]))
+            start, real = end, 0
+        real += length
+    return [*cuts, (slice(start, len(lengths)), lengths[-1])]

@@ -3,7 +3,8 @@
 Nothing is decoded and encoded again on the way to the trainer: `Reply.ids` are the very ids that were sampled
 (end token included when the reply ended by itself). The adapter is merged into the base while replies are
 generated, and the base is restored bit for bit afterwards (`Backbone.merged`). Contexts are sorted by length
-into batches, and rows that have ended leave the batch, so that a few long replies do not hold up the rest.
+into batches, and rows that have ended leave the batch, so that a few long replies do not hold up the rest. With
+`engine.short_cuts` a context that several replies answer is read once.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from typing import Any
 import torch
 
 from repo_cli.config.schema import RolloutConfig
+from repo_cli.dialogue.batches import pad_left
 from repo_cli.errors import UserError
 from repo_cli.models.backbone import Backbone
 from repo_cli.rollout.agents import Talk
-from repo_cli.rollout.cache import Store, roomy_cache, row_parts
+from repo_cli.rollout.cache import Store, close_parts, even_parts, roomy_cache, row_parts, takes_parts
 from repo_cli.training.heartbeat import beat
 
 COMPACT_BELOW = 0.75  # rows that have ended leave the batch once fewer than this share of its rows still run
@@ -100,21 +102,7 @@ class LocalEngine:
         done: Callable[[int, Reply], None],
     ) -> None:
         fmt, device = self.backbone.fmt, self.backbone.device
-        longest = max(len(contexts[i]) for i in chosen)
-        pads = [longest - len(contexts[i]) for i in chosen]
-        ids = torch.tensor(
-            [[fmt.pad_id] * p + contexts[i] for p, i in zip(pads, chosen, strict=True)], device=device
-        )
-        attention = torch.ones_like(ids)
-        for row, pad in enumerate(pads):
-            attention[row, :pad] = 0
-        positions = (attention.cumsum(1) - 1).clamp(min=0)
-        stops = torch.tensor(fmt.stop_ids, device=device)
-        rows = list(chosen)  # which context each row of the running batch belongs to
-        tokens: dict[int, list[int]] = {i: [] for i in chosen}
-        logps: dict[int, list[float]] = {i: [] for i in chosen}
-        running = torch.ones(len(rows), dtype=torch.bool, device=device)
-        config = self.backbone.base.config
+        config, short = self.backbone.base.config, self.backbone.short_cuts
         cache = roomy_cache(
             config,
             self.cfg.max_new_tokens,
@@ -122,13 +110,29 @@ class LocalEngine:
             self.store,
             wide=device.type == "cpu" and config._attn_implementation in ("blocks", "sdpa", "eager"),
         )
-        at_once = max(1, self.cfg.prefill_tokens // longest)
+        read, of_row = [contexts[i] for i in chosen], list(range(len(chosen)))
+        if short and takes_parts(cache):
+            read, of_row = each_once(read)
+        lengths = [len(context) for context in read]
+        parts = (close_parts if short else even_parts)(lengths, self.cfg.prefill_tokens)
+        ids = pad_left(read, fmt.pad_id).to(device)
+        attention = pad_left([[1] * length for length in lengths], 0).to(device)
+        positions = (attention.cumsum(1) - 1).clamp(min=0)
+        stops = torch.tensor(fmt.stop_ids, device=device)
+        rows = list(chosen)  # which context each row of the running batch belongs to
+        tokens: dict[int, list[int]] = {i: [] for i in chosen}
+        logps: dict[int, list[float]] = {i: [] for i in chosen}
+        running = torch.ones(len(rows), dtype=torch.bool, device=device)
         logits = torch.cat(
             [
-                self._logits(ids[part], attention[part], positions[part], part_cache)
-                for part, part_cache in row_parts(cache, len(rows), at_once)
+                self._logits(ids[part, -time:], attention[part, -time:], positions[part, -time:], part_cache)
+                for part, time, part_cache in row_parts(cache, parts, len(rows))
             ]
         )
+        if len(read) < len(rows):
+            each = torch.tensor(of_row, device=device)
+            cache.batch_select_indices(each)
+            attention, positions, logits = attention[each], positions[each], logits[each]
         for emitted in range(1, self.cfg.max_new_tokens + 1):
             beat("generate")
             if emitted > 1:
@@ -174,6 +178,13 @@ class LocalEngine:
             use_cache=True,
             logits_to_keep=1,
         ).logits[:, -1]
+
+
+def each_once(contexts: list[list[int]]) -> tuple[list[list[int]], list[int]]:
+    """(The different contexts in the order in which they come, the number of each row's context among them)."""
+    numbers: dict[tuple[int, ...], int] = {}
+    of_row = [numbers.setdefault(tuple(context), len(numbers)) for context in contexts]
+    return [list(context) for context in numbers], of_row
 
 
 def sample(

@@ -39,6 +39,7 @@ class Item:
     keep: bool = True
     # the partner's next turn {text, ended, outcome}, where there is a partner
     answer: dict[str, Any] | None = None
+    total: float = 0.0  # its reward, where the critic's own update computes the values
     weight: float = 1.0  # of its tokens in the policy loss (algorithm.length_norm)
 
     def kl(self, estimator: str = "k1") -> torch.Tensor:

@@ -86,10 +86,15 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
                         seed = session.step_seed(step)
                         resampled = resample_flat_(items, parts, ensemble, prompts, answered, cfg, seed)
                 totals, keep, reward_stats = ensemble.total(parts)
-                with session.timer("values"):
-                    updater.values_(items, check)
-                    updater.calibrate_(items, totals, keep)
+                later = updater.values_come_later(check)
+                if not later:
+                    with session.timer("values"):
+                        updater.values_(items, check)
+                        updater.calibrate_(items, totals, keep)
                 probed = watch.probe(items, step)
+            if later:
+                with session.timer("update"):
+                    updater.learn_values_(items, totals, keep)
             partners.go_on(items, step, groups)
             sources = gdpo_sources(parts, cfg)
             advantages_(items, totals, keep, cfg.algorithm, sources)

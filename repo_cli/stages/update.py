@@ -12,7 +12,14 @@ from typing import Any
 
 import torch
 
-from repo_cli.algorithms import kl_estimate, length_weights, policy_loss_sum, value_loss_sum
+from repo_cli.algorithms import (
+    gae,
+    kl_estimate,
+    length_weights,
+    policy_loss_sum,
+    token_rewards,
+    value_loss_sum,
+)
 from repo_cli.config.schema import Config
 from repo_cli.dialogue.batches import Batch, collate, micro_batches
 from repo_cli.dialogue.shared import SharedBatch, collate_shared, families, row_length
@@ -51,6 +58,9 @@ class Updater:
         self.once = algorithm.epochs * algorithm.minibatches == 1
         # a value is slope * score + intercept; None = not fitted yet
         self.line: tuple[float, float] | None = None if self.critic and cfg.critic.calibrate else (1.0, 0.0)
+        self._critic_stats: dict[str, float] | None = (
+            None  # of the step's update, where it has been taken already
+        )
 
     def state(self) -> dict[str, Any]:
         return {"line": self.line}
@@ -87,7 +97,7 @@ class Updater:
     def _values(self, batch: Batch | SharedBatch) -> torch.Tensor:
         assert isinstance(batch, Batch)  # only methods without a critic share prompts
         slope, intercept = self.line or (1.0, 0.0)
-        return slope * self.backbone.values("critic", batch.ids, batch.attention) + intercept
+        return slope * self.backbone.values("critic", batch.ids, batch.attention, batch.mask) + intercept
 
     def calibrate_(self, items: list[Item], totals: torch.Tensor, keep: torch.Tensor) -> None:
         """Bring the critic to the scale of the returns, once, before the first update (`critic.calibrate`).
@@ -110,6 +120,24 @@ class Updater:
         for item in items:
             item.values = slope * item.values + intercept
 
+    def values_come_later(self, check: bool) -> bool:
+        """Whether `learn_values_` takes the place of `values_` and `calibrate_` (`engine.short_cuts`).
+
+        Where the rollout is used once, nothing needs values before the critic's update, whose forward pass computes
+        them anyway.
+        """
+        short = self.backbone.short_cuts and self.once and self.critic is not None and self.line is not None
+        return short and not check and not self.cfg.algorithm.kl_coef
+
+    def learn_values_(self, items: list[Item], totals: torch.Tensor, keep: torch.Tensor) -> None:
+        """The critic's update of this step, which fills `values` of the items that are kept (0 in the others)."""
+        assert self.critic is not None
+        for item, total in zip(items, totals.tolist(), strict=True):
+            item.values, item.total = torch.zeros(len(item.reply.ids)), total
+        chosen = [i for i, on in zip(items, keep.tolist(), strict=True) if on and i.reply.ids]
+        if tokens := all_sum(float(sum(len(i.reply.ids) for i in chosen))):
+            self._critic_stats = self.critic.step(self._micros(chosen), self._values_and_loss, tokens)
+
     @staticmethod
     def _keep(micro: Micro, name: str, rows: torch.Tensor, batch: Batch | SharedBatch) -> None:
         for item, row, mask in zip(flat(micro), rows, batch.mask, strict=True):
@@ -127,7 +155,10 @@ class Updater:
                     continue
                 self._weigh(chosen, tokens)
                 if self.critic is not None:
-                    found = self.critic.step(self._micros(chosen), self._value_loss, tokens)
+                    found = self._critic_stats or self.critic.step(
+                        self._micros(chosen), self._value_loss, tokens
+                    )
+                    self._critic_stats = None
                     passes.append({f"critic/{k}": v for k, v in found.items()})
                 if not warm:
                     found = self.policy.step(self._micros(chosen), self._policy_loss, tokens)
@@ -221,6 +252,19 @@ class Updater:
         old = pad([i.values for i in items])[0].to(device)
         values = reply_part(self._values(batch), batch.mask, mask)
         return value_loss_sum(values, old, returns, mask, self.cfg.algorithm.value_clip)
+
+    def _values_and_loss(self, micro: Micro) -> tuple[torch.Tensor, dict[str, Any]]:
+        """The value loss against returns that follow from the very values of this pass."""
+        device, algorithm = self.backbone.device, self.cfg.algorithm
+        batch, items = self._batch(micro), flat(micro)
+        mask = pad([torch.ones(len(i.reply.ids)) for i in items])[1].to(device)
+        values = reply_part(self._values(batch), batch.mask, mask)
+        old = values.detach().float()
+        rewards = token_rewards(torch.tensor([i.total for i in items], device=device), mask)
+        _, returns = gae(rewards, old, mask, algorithm.gamma, algorithm.lam)
+        for item, row in zip(items, old.cpu(), strict=True):
+            item.values = row[: len(item.reply.ids)]
+        return value_loss_sum(values, old, returns, mask, algorithm.value_clip)
 
 
 def flat(micro: Micro) -> list[Item]:
