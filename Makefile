@@ -9,7 +9,7 @@ PIP_ARGS ?=
 PYTHON ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo table test lint format bench bench-trl clean
+.PHONY: help setup demo table test lint format bench bench-parts clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -58,11 +58,11 @@ format: setup  ## let ruff mend what it can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: setup  ## measure speed (benchmarks/: attention, rules, known_answer)
-	@for script in attention rules known_answer; do echo "== $$script"; $(BIN)/python benchmarks/$$script.py || exit $$?; done
+bench: $(BENCH)  ## speed and losses against TRL, on the lengths of real dialogues (half an hour on two cores)
+	@$(BIN)/python benchmarks/against_trl.py $(ARGS)
 
-bench-trl: $(BENCH)  ## speed and losses against TRL, on the lengths of real dialogues (about 20 minutes on two cores)
-	@for script in trl_losses trl_train trl_grpo; do echo "== $$script"; $(BIN)/python benchmarks/$$script.py || exit $$?; done
+bench-parts: setup  ## measure parts (benchmarks/: attention, rules, known_answer)
+	@for script in attention rules known_answer; do echo "== $$script"; $(BIN)/python benchmarks/$$script.py || exit $$?; done
 
 clean:  ## remove what tools leave behind (keeps .venv and runs/)
 	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

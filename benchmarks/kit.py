@@ -100,6 +100,7 @@ def random_base(cfg: Any, device: str, made: Any = None) -> Any:
         gradient_checkpointing=cfg.engine.gradient_checkpointing,
         seed=cfg.seed,
         reply_room=cfg.rollout.max_new_tokens,
+        short_cuts=cfg.engine.short_cuts,
     )
 
 

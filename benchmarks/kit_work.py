@@ -17,7 +17,7 @@ import kit
 
 FORMULA = (
     "FLOPs = 4 x weights of the frozen linear layers x real tokens + 4 x hidden x vocabulary x reply tokens (policy); "
-    "REPO: both roles"
+    "REPO: both roles; with short cuts only what is computed of the last layer"
 )
 
 
@@ -87,10 +87,11 @@ def flops(cfg: Any, made: list[Any], roles: int, attention: bool = False) -> flo
     build = cfg.policy.build
     tokens = sum(len(s.ids) for s in made)
     scored = sum(sum(s.mask) for s in made)
-    total = (
-        4.0 * kit.frozen_linear_params(cfg) * tokens * roles
-        + 4.0 * build.hidden_size * build.vocab_size * scored
-    )
+    linear = kit.frozen_linear_params(cfg) * tokens
+    if cfg.engine.short_cuts:  # of the last layer only keys and values are computed for the others
+        spared = 3 * build.intermediate_size + 2 * build.num_heads * build.head_dim
+        linear -= spared * build.hidden_size * (tokens - scored)
+    total = 4.0 * linear * roles + 4.0 * build.hidden_size * build.vocab_size * scored
     if attention:
         total += 3.0 * roles * sum(len(s.ids) * kit.attention_flops(cfg, len(s.ids)) for s in made)
     return total

@@ -13,10 +13,12 @@ import argparse
 import json
 import platform
 import sys
+from pathlib import Path
 from typing import Any
 
 import kit
 import kit_work
+import results
 
 WAYS = {
     "float32": (),
@@ -40,6 +42,7 @@ def measure(way: str, given: argparse.Namespace, device: str) -> dict[str, float
         f"rl.batch_size={given.rows}",
         f"lora.r={given.lora_r}",
         f"policy.attn={given.attn}",
+        f"engine.short_cuts={given.short_cuts}",
         *WAYS[way],
     )
     rate = kit_work.matrix_rate(torch.float32 if way == "float32" else torch.bfloat16, device, given.seconds)
@@ -84,10 +87,14 @@ def main() -> int:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--micro-tokens", type=int, default=2048)
     parser.add_argument("--attn", default="sdpa")
+    parser.add_argument("--short-cuts", action="store_true", help="with engine.short_cuts")
     parser.add_argument("--even", action="store_true", help="all rows of one length")
     parser.add_argument("--seconds", type=float, default=0.6, help="for each matrix product")
     parser.add_argument("--ways", nargs="+", choices=sorted(WAYS), default=list(WAYS))
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument(
+        "--results", type=Path, help="a directory where the figures are kept; default nowhere"
+    )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON at the end")
     given = parser.parse_args()
     import torch
@@ -108,6 +115,7 @@ def main() -> int:
             share, more = found[f"{name}/share"], found[f"{name}/share_with_attention"]
             print(f"{'':9s} {name:5s} {seconds:7.2f} s a step, {speed:8.0f} real tokens/s, ", end="")
             print(f"{share:6.1%} of the rate ({more:.1%} with attention)")
+    results.keep("limit", {"shape": vars(given) | {"results": None}, "ways": every}, given.results)
     if given.json:
         print(json.dumps(every))
     return 0

@@ -22,9 +22,11 @@ import argparse
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import kit
+import results
 
 MIB = 2**20
 AIM, OFF = 1.35, 0.20
@@ -161,6 +163,9 @@ def main() -> int:
     parser.add_argument("--micro-tokens", type=int, default=1024)
     parser.add_argument("--lora-r", type=int, default=16)
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
+    parser.add_argument(
+        "--results", type=Path, help="a directory where the figures are kept; default nowhere"
+    )
     parser.add_argument("--child", choices=("imports", *SIDES), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
@@ -168,7 +173,7 @@ def main() -> int:
         return 0
     nothing = run("imports", given, given.lengths[0])["all"]
     print(f"a process that has imported the libraries: {nothing / MIB:.0f} MiB (taken off below)")
-    missed = False
+    missed, every = False, {}
     for length in given.lengths:
         found = {side: run(side, given, length) for side in given.sides}
         by_phase, copy = estimates(given, length)
@@ -178,6 +183,7 @@ def main() -> int:
             if "generate" in phases:
                 above[side]["generate"] -= copy
         peak = {side: max(values.values()) for side, values in above.items()}
+        every[length] = {"above": above, "plan": by_phase, "merge copy": copy}
         print(f"\nlength {length}, micro-batches of {max(given.micro_tokens, length)} tokens, MiB")
         for side in given.sides:
             phases_text = ", ".join(f"{name} {value / MIB:.0f}" for name, value in above[side].items())
@@ -193,6 +199,8 @@ def main() -> int:
         )
         missed |= abs(planned / peak["repo"] - 1) > OFF
         missed |= "adapter" in peak and peak["repo"] / peak["adapter"] > AIM
+    figures = {"size": given.size, "micro_tokens": given.micro_tokens, "imports": nothing, "lengths": every}
+    results.keep("memory", figures, given.results)
     aims = f"repo at most {AIM} times the adapter, plan within {OFF:.0%}"
     print(f"\n{'missed' if missed else 'held'}: {aims}")
     return 1 if missed else 0

@@ -11,7 +11,6 @@ import contextlib
 import io
 import json
 import logging
-import multiprocessing
 import os
 import random
 import statistics
@@ -19,8 +18,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -148,21 +146,26 @@ def end_turns(model: Any, tokenizer: Any, texts: list[str], chance: float) -> No
         tokenizer.eos_token_id,
         [tokenizer.pad_token_id, tokenizer.convert_tokens_to_ids("<|im_start|>")],
     )
-    model.get_input_embeddings().weight[:, 0] = 2.0
+    model.get_input_embeddings().weight[:, 0] = 32.0  # far above what a layer adds
     head = model.get_output_embeddings().weight
     head[:, 0] = 0.0
     head[end] = 0.0
     head[end, 0] = 1.0
     head[special] = 0.0
     head[special, 0] = -20.0  # never said
-    ids = tokenizer(texts, return_tensors="pt", padding=True)
-    logits = model(**ids).logits[ids["attention_mask"].bool()].double()
-    ends = logits[:, end].clone()
-    logits[:, end] = -torch.inf
-    scale = (
-        torch.logsumexp(logits, -1) + torch.log(torch.tensor(chance / (1 - chance)))
-    ).mean() / ends.mean()
-    head[end, 0] = float(scale)
+    # what such a model says is nearly any token, after a dialogue
+    said = torch.randint(0, len(tokenizer), (len(texts), 32), generator=torch.Generator().manual_seed(1))
+    ids = torch.cat([tokenizer(texts, return_tensors="pt", padding=True)["input_ids"][:, -16:], said], 1)
+    logits = model(ids).logits[:, -33:].double()
+    ends = logits[..., end].clone()
+    logits[..., end] = -torch.inf
+    others, sign = torch.logsumexp(logits, -1), float(ends.mean().sign())
+    low, high = 0.0, 1e4
+    for _ in range(60):  # the factor at which the mean chance is the one asked for
+        middle = (low + high) / 2
+        found = torch.sigmoid(sign * middle * ends - others).mean()
+        low, high = (middle, high) if found < chance else (low, middle)
+    head[end, 0] = sign * middle
 
 
 # -- clocks and quiet --------------------------------------------------------------------------------------------
@@ -264,80 +267,35 @@ def open_model(base: Path, dtype: str, scores: bool = False) -> Any:
     return AutoModelForCausalLM.from_pretrained(base, **given)
 
 
-def our_settings(base: Path, folder: Path, precision: str, *more: str) -> list[str]:
-    """Overrides that every one of our runs here has."""
-    low = ("engine.autocast=bfloat16",) if precision != "fp32" else ()
-    return [
-        "policy=custom",
-        f"policy.path={base}",
-        "policy.dtype=float32",
-        f"lora.r={RANK}",
-        f"lora.alpha={ALPHA}",
-        f"optim.lr={RATE}",
-        "engine.device=cpu",
-        "rules=none",
-        "judge=none",
-        "sop=none",
-        "rubric=none",
-        "data.on_bad_row=fail",
-        "tracker.tensorboard=false",
-        "tracker.checkpoint_every=0",
-        f"runs_dir={folder / 'runs'}",
-        f"cache_dir={folder / 'cache'}",
-        *low,
-        *more,
-    ]
-
-
-def run_stage(stage: str, settings: list[str]) -> list[dict[str, Any]]:
-    """The stage as `repo` runs it; its metrics, a row a step."""
-    from repo_cli.config import compose
-    from repo_cli.launch.processes import launch
-    from repo_cli.training.tracking import read_metrics
-
-    with quiet():
-        final = launch(stage, compose(stage, settings))
-    rows = [row for row in read_metrics(final.parent / "metrics.jsonl") if "timing/step_s" in row]
-    return [{**row, "final": str(final)} for row in rows]
-
-
-class Ours:
-    """One process for all our runs, beside TRL's: a stage opens torch.distributed, and TRL's trainers would then wrap
-    their model in DDP. Only one of the two works at a time."""
-
-    def __init__(self) -> None:
-        self.pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
-
-    def run(self, stage: str, settings: list[str]) -> list[dict[str, Any]]:
-        """See run_stage."""
-        return self.pool.submit(run_stage, stage, settings).result()
-
-    def __enter__(self) -> Ours:
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self.pool.shutdown()
-
-
 def compare(
     ours: dict[str, Callable[[int], Timed]],
     grid: dict[str, Callable[[int], Timed]],
     steps: int,
     say: Callable[[str], None],
 ) -> tuple[dict[str, Timed], Timed]:
-    """Every cell of TRL's grid once; then its best cell and each of ours in turn, twice, `steps` timed steps each time.
-    A first step is always left out. Returns ours by name, and TRL's best."""
-    tried = {}
-    for name, cell in grid.items():
-        tried[name] = cell(1)
-        say(f"  {name:<34} {tried[name].middle:7.2f} s a step")
-    best = min(tried, key=lambda name: tried[name].middle)
+    """Every cell of TRL's grid once, if there are several; then its best cell and each of ours in turn, twice, `steps`
+    timed steps each time. A first step is always left out. Returns ours by name, and TRL's best."""
+    best = next(iter(grid))
+    if len(grid) > 1:
+        tried = {}
+        for name, cell in grid.items():
+            tried[name] = cell(1)
+            say(f"  {name:<34} {tried[name].middle:7.2f} s a step")
+        best = min(tried, key=lambda name: tried[name].middle)
     rounds = [({name: way(steps) for name, way in ours.items()}, grid[best](steps)) for _ in range(2)]
     (mine, theirs), (again, others) = rounds
     for name, timed in mine.items():
         timed.seconds += again[name].seconds
     theirs.seconds += others.seconds
     return mine, theirs
+
+
+def told(asked: Any, ours: Timed, theirs: Timed) -> dict[str, Any]:
+    """What is kept beside a ratio: the shape, both sides' settings and the seconds of every timed step."""
+    shape = {name: value for name, value in vars(asked).items() if isinstance(value, int | str)}
+    shape["grid"] = asked.cell or "whole"
+    sides = {side: asdict(timed) for side, timed in (("ours", ours), ("trl", theirs))}
+    return {"shape": shape, "sides": sides}
 
 
 def threads() -> str:

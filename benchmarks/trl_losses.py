@@ -13,13 +13,15 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import results
 import torch
 import trl_kit as kit
 from torch import Tensor
+from trl_ours import our_settings
 
 TOLERANCE = 1e-4
 BETA = 0.1
@@ -43,13 +45,13 @@ class Found:
 class Both:
     """One base and one adapter, opened by us and (afresh for each trainer) by plain transformers and PEFT."""
 
-    def __init__(self, folder: Path, hidden: int, layers: int, pairs: int) -> None:
+    def __init__(self, folder: Path, hidden: int, layers: int, pairs: int, short_cuts: bool) -> None:
         from repo_cli.config import compose
         from repo_cli.models.backbone import Backbone
 
         self.folder, self.base = folder, kit.make_base(folder / "base", hidden, layers, 1024)
-        given = kit.our_settings(self.base, folder, "fp32", f"policy.max_length={LONGEST}")
-        self.cfg = compose("dpo", [*given, f"algorithm.beta={BETA}"])
+        given = our_settings(self.base, folder, "fp32", f"policy.max_length={LONGEST}")
+        self.cfg = compose("dpo", [*given, f"algorithm.beta={BETA}", f"engine.short_cuts={short_cuts}"])
         self.backbone = Backbone.load(self.cfg)
         for role in ("rm", "policy"):
             self.backbone.add_role(role, kit.RANK, kit.ALPHA, targets=kit.TARGETS, head=role == "rm")
@@ -191,10 +193,10 @@ def reward_model(both: Both) -> Found:
     return both.compare("train-rm", "rm", loss / len(pairs), trainer, trainer.train_dataset)
 
 
-def losses(hidden: int = 128, layers: int = 2, pairs: int = 8) -> list[Found]:
-    """All three, on a base of this size."""
+def losses(hidden: int = 128, layers: int = 2, pairs: int = 8, short_cuts: bool = True) -> list[Found]:
+    """All three, on a base of this size; by default as the speed is measured, with engine.short_cuts."""
     with tempfile.TemporaryDirectory() as name, kit.quiet():
-        both = Both(Path(name), hidden, layers, pairs)
+        both = Both(Path(name), hidden, layers, pairs, short_cuts)
         return [sft(both), dpo(both), reward_model(both)]
 
 
@@ -205,6 +207,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--hidden", type=int, default=128)
     parser.add_argument("--layers", type=int, default=2)
     parser.add_argument("--pairs", type=int, default=8, help="dialogues, and pairs")
+    parser.add_argument("--results", type=Path, default=results.FOLDER, help="where the figures are kept")
     asked = parser.parse_args(arguments)
     found = losses(asked.hidden, asked.layers, asked.pairs)
     print(f"{'stage':<10}{'ours':>12}{'TRL':>12}{'apart':>12}{'gradients apart':>18}")
@@ -213,6 +216,7 @@ def main(arguments: list[str] | None = None) -> int:
             f"{row.stage:<10}{row.ours:>12.6f}{row.theirs:>12.6f}{abs(row.ours - row.theirs):>12.1e}"
             f"{row.gradient:>18.1e}"
         )
+    results.keep("losses", {row.stage: asdict(row) for row in found}, asked.results)
     return 0 if all(row.same for row in found) else 1
 
 

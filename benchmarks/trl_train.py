@@ -1,7 +1,7 @@
 """SFT, DPO and reward-model training against TRL's trainers: real (non-padding) tokens a second.
 
     python benchmarks/trl_train.py                             # all three, fp32 and bf16 (some minutes on two cores)
-    python benchmarks/trl_train.py --stage dpo --precision fp32
+    python benchmarks/trl_train.py dpo --precision fp32        # a part: under four minutes
     python benchmarks/trl_train.py --quick                     # a small model, to see that it runs
 
 Ours is the stage as `repo sft`, `repo dpo` and `repo train-rm` run it, at one setting (engine.micro_tokens). TRL runs
@@ -21,8 +21,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import results
 import trl_kit as kit
 from trl_kit import Timed
+from trl_ours import Ours, our_keys, our_options, our_settings, wanted_cells
 
 STAGES = ("sft", "dpo", "train_rm")
 PRECISIONS = ("fp32", "bf16")
@@ -32,7 +34,7 @@ LONGEST = 2048
 class Task:
     """The same samples for both sides of one stage."""
 
-    def __init__(self, stage: str, base: Path, folder: Path, count: int, process: kit.Ours) -> None:
+    def __init__(self, stage: str, base: Path, folder: Path, count: int, process: Ours) -> None:
         from transformers import AutoTokenizer
 
         from repo_cli.dialogue.tokens import ChatFormat
@@ -73,7 +75,7 @@ class Task:
 
     # -- ours ----------------------------------------------------------------------------------------------------
 
-    def ours(self, precision: str, micro_tokens: int, attn: str) -> Callable[[int], Timed]:
+    def ours(self, precision: str, given: dict[str, Any]) -> Callable[[int], Timed]:
         more = {
             "sft": ("data.val_fraction=0", f"sft.batch_size={self.count}"),
             "dpo": ("data.val_fraction=0", f"dpo.batch_size={self.count}", "dpo.reference=adapter"),
@@ -83,10 +85,9 @@ class Task:
                 f"data.val_path={getattr(self, 'held', None)}",
             ),
         }[self.stage]
-        given = {"engine.micro_tokens": micro_tokens, "policy.attn": attn}
 
         def run(steps: int) -> Timed:
-            settings = kit.our_settings(
+            settings = our_settings(
                 self.base,
                 self.folder,
                 precision,
@@ -196,37 +197,43 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--stage", choices=STAGES, help="one of them; default all")
+    parser.add_argument("stages", nargs="*", metavar="STAGE", help=f"of {', '.join(STAGES)}; default all")
     parser.add_argument("--precision", choices=PRECISIONS, help="one of them; default both")
     parser.add_argument("--samples", type=int, default=16, help="dialogues or pairs in a step")
     parser.add_argument("--steps", type=int, default=2, help="timed steps, twice for ours and TRL's best")
     parser.add_argument("--hidden", type=int, default=512)
     parser.add_argument("--layers", type=int, default=4)
-    parser.add_argument("--micro-tokens", type=int, default=2048, help="engine.micro_tokens of ours")
-    parser.add_argument("--attn", default="sdpa", help="policy.attn of ours (TRL: sdpa)")
-    parser.add_argument("--quick", action="store_true", help="hidden 128, 2 layers, 8 samples, half the grid")
+    our_options(parser)
+    parser.add_argument("--results", type=Path, default=results.FOLDER, help="where the figures are kept")
+    parser.add_argument(
+        "--quick", action="store_true", help="hidden 128, 2 layers, 8 samples, half the grid; not kept"
+    )
     asked = parser.parse_args(arguments)
     if asked.quick:
-        asked.hidden, asked.layers, asked.samples, asked.steps = 128, 2, 8, 1
-    with tempfile.TemporaryDirectory() as name, kit.Ours() as process:
+        asked.hidden, asked.layers, asked.samples, asked.steps, asked.results = 128, 2, 8, 1, None
+    if wrong := set(asked.stages) - set(STAGES):
+        parser.error(f"{wrong.pop()}: not one of {', '.join(STAGES)}")
+    with tempfile.TemporaryDirectory() as name, Ours() as process:
         folder = Path(name)
         base = kit.make_base(folder / "base", asked.hidden, asked.layers)
         print(
             f"hidden {asked.hidden}, {asked.layers} layers, {kit.threads()}; LoRA r={kit.RANK}, all linear layers"
         )
-        for stage in (asked.stage,) if asked.stage else STAGES:
+        for stage in asked.stages or STAGES:
             task = Task(stage, base, folder, asked.samples, process)
             print(f"\n{stage}: {asked.samples} samples a step, {task.tokens} real tokens")
             for precision in (asked.precision,) if asked.precision else PRECISIONS:
                 print(f" {precision}; TRL's grid:")
                 found, theirs = kit.compare(
-                    {stage: task.ours(precision, asked.micro_tokens, asked.attn)},
-                    task.grid(precision, asked.quick),
+                    {stage: task.ours(precision, our_keys(asked))},
+                    wanted_cells(task.grid(precision, asked.quick), asked),
                     asked.steps,
                     lambda line: print(line, flush=True),
                 )
                 mine = found[stage]
                 rates = [task.tokens / timed.middle for timed in (mine, theirs)]
+                kept = results.against_trl(stage, precision, *rates, **kit.told(asked, mine, theirs))
+                results.keep(f"{stage}-{precision}", kept, asked.results)
                 print(
                     f"  {stage} {precision}: ours {rates[0]:.0f} real tokens/s ({mine.given}), TRL {rates[1]:.0f} "
                     f"({theirs.name}): {rates[0] / rates[1]:.2f} times; first loss {mine.losses[0]:.4f} and "

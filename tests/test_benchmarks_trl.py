@@ -44,15 +44,16 @@ def test_the_base_ends_its_replies_as_often_as_asked(kit: ModuleType, tmp_path: 
 
     model = kit.open_model(kit.make_base(tmp_path / "base", 64, 1, 1024, reply=10.0), "float32")
     end = model.generation_config.eos_token_id
-    ids = torch.randint(10, 900, (4, 50), generator=torch.Generator().manual_seed(0))
+    ids = torch.randint(10, 900, (8, 80), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         chances = model(ids).logits.softmax(-1)[..., end]
-    assert math.isclose(float(chances.mean()), 0.1, rel_tol=0.3)
+    assert math.isclose(float(chances.mean()), 0.1, rel_tol=0.2)
 
 
-def test_losses_and_gradients_are_those_of_trl() -> None:
+@pytest.mark.parametrize("short_cuts", [False, True])
+def test_losses_and_gradients_are_those_of_trl(short_cuts: bool) -> None:
     pytest.importorskip("trl", reason="TRL is not installed: pip install 'repo-cli[bench]'")
-    found = importlib.import_module("trl_losses").losses(hidden=64, layers=2, pairs=6)
+    found = importlib.import_module("trl_losses").losses(64, 2, 6, short_cuts)
     assert [row.stage for row in found] == ["sft", "dpo", "train-rm"]
     for row in found:
         assert abs(row.ours - row.theirs) <= 1e-4 and row.gradient < 1e-3, row
