@@ -1,0 +1,145 @@
+"""Batches at the edge of what RL can learn from: all replies cut off, all empty, a critic that runs away, a file limit."""
+
+from __future__ import annotations
+
+import json
+import math
+import resource
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from judge_server import FakeEndpoint
+from safetensors.torch import load_file
+from stages_kit import go, metrics, settings
+from test_stages_bad_input import say as say  # the fixture
+from test_stages_stop import arguments, only_run
+
+from repo_cli.rollout import engine
+from repo_cli.stages.session import Session
+from repo_cli.training.checkpoint import latest_complete
+
+
+def rl(line: SimpleNamespace, runs: Path, *more: str) -> list[dict[str, Any]]:
+    given = (
+        f"data.path={line.prompts}",
+        f"policy.parent={line.sft}",
+        f"rm.path={line.rm}",
+        "rl.batch_size=4",
+    )
+    rows = metrics(go("rl", runs, *given, "optim.lr=0.003", *more))
+    assert all(
+        math.isfinite(v) for row in rows for k, v in row.items() if k.startswith(("policy/", "critic/"))
+    )
+    return rows
+
+
+METHODS = [("algorithm=repo",), ("algorithm=grpo", "algorithm.group_size=2")]
+
+
+@pytest.mark.parametrize("method", METHODS, ids=["repo", "grpo"])
+def test_replies_that_are_all_cut_off_are_counted(
+    method: tuple[str, ...], line: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        engine, "sample", chosen(lambda logits, stops: logits.index_fill(1, stops, -torch.inf))
+    )
+    rows = rl(line, tmp_path, *method, "rl.steps=2", "rollout.max_new_tokens=3")
+    assert [row["rollout/truncated_frac"] for row in rows] == [1.0, 1.0]
+    assert [row["rollout/length_mean"] for row in rows] == [3.0, 3.0]
+
+
+@pytest.mark.parametrize("method", METHODS, ids=["repo", "grpo"])
+def test_replies_that_are_all_empty_are_counted(
+    method: tuple[str, ...], line: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def only(logits: torch.Tensor, stops: torch.Tensor) -> torch.Tensor:
+        return torch.full_like(logits, -torch.inf).index_copy(1, stops[:1], logits[:, stops[:1]])
+
+    monkeypatch.setattr(engine, "sample", chosen(only))
+    rows = rl(line, tmp_path, *method, "rl.steps=2")
+    assert [row["rollout/length_mean"] for row in rows] == [1.0, 1.0]  # the end token alone
+    assert [row["rollout/truncated_frac"] for row in rows] == [0.0, 0.0]
+
+
+def chosen(cut: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Callable[..., Any]:
+    """The real draw from logits that `cut` leaves; log-probs are the policy's own, as after a top-k cut."""
+    real = engine.sample
+    stops: list[int] = []
+
+    def sample(
+        logits: torch.Tensor, cfg: Any, generator: torch.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        tokens, _ = real(cut(logits.float(), torch.tensor(stops)), cfg, generator)
+        return tokens, (logits.float() / cfg.temperature).log_softmax(-1).gather(1, tokens[:, None])[:, 0]
+
+    before = engine.LocalEngine._generate_batch
+
+    def remember(self: engine.LocalEngine, *given: Any) -> None:
+        stops[:] = self.backbone.fmt.stop_ids
+        before(self, *given)
+
+    engine.LocalEngine._generate_batch = remember  # type: ignore[method-assign]
+    return sample
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Any:
+    before = engine.LocalEngine._generate_batch
+    yield
+    engine.LocalEngine._generate_batch = before  # type: ignore[method-assign]
+
+
+def test_a_value_loss_that_explodes_is_told_of(line: SimpleNamespace, tmp_path: Path) -> None:
+    rows = rl(
+        line, tmp_path, "rl.steps=9", "critic.lr=1000", "algorithm.epochs=2", "alarms.value_loss.window=1"
+    )
+    assert rows[-1]["critic/loss"] > 100 * rows[0]["critic/loss"] and rows[-1]["alarm/value_loss"] == 1
+    told = [json.loads(text) for text in (only_run(tmp_path, "rl") / "alarms.jsonl").read_text().splitlines()]
+    assert "value_loss" in {row["alarm"] for row in told}
+
+
+def test_a_limit_on_the_size_of_files_keeps_the_last_checkpoint(
+    line: SimpleNamespace, tmp_path: Path, say: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `ulimit -f` or a quota: from the third step on no file may grow over 20 kB."""
+    real, before = Session.end_step, resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def end_step(self: Session, at: int, *rest: Any, **more: Any) -> None:
+        if at == 2:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+        real(self, at, *rest, **more)
+
+    given = (*arguments(line, "sft"), "policy.train=full", "tracker.checkpoint_every=1")
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "end_step", end_step)
+        try:
+            text = say("sft", *settings(tmp_path, *given))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    run = only_run(tmp_path, "sft")
+    assert "no file may grow that large" in text and "ulimit -f" in text and str(run) in text
+    assert latest_complete(run / "checkpoints").name == "step-000002" and not list(run.glob("checkpoints/.*"))
+    final = go("sft", tmp_path, *given, "resume=auto")
+    assert metrics(final) == metrics(go("sft", tmp_path / "straight", *given)) and len(metrics(final)) == 6
+
+
+def test_a_batch_of_which_nothing_is_scored_changes_nothing(line: SimpleNamespace, tmp_path: Path) -> None:
+    with FakeEndpoint([f"R{i}" for i in range(1, 13)], {"refusal": 1.0}) as server:
+        asked = ("judge=openai", f"judge.api.url={server.url}", "judge.api.model=m", "judge.api.retries=0")
+        given = (
+            *asked,
+            "reward=enhance",
+            "policy.max_length=1024",
+            "rl.preflight=false",
+            "judge.max_failed=null",
+        )
+        rows = rl(line, tmp_path, *given, "rl.steps=2")
+    run = only_run(tmp_path, "rl")
+    assert [row["reward/kept_frac"] for row in rows] == [0.0, 0.0] and "policy/loss" not in rows[0]
+    assert (run / "log.txt").read_text().count("no reply could be scored; the step changes nothing") == 2
+    before, after = (load_file(place / "adapter_model.safetensors") for place in (line.sft, run / "final"))
+    assert before.keys() == after.keys() and all(torch.equal(before[k], after[k]) for k in before)
