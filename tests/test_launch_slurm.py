@@ -5,7 +5,6 @@ The real tests need `apt install slurm-wlm munge`, root, and REPO_TEST_SLURM=1: 
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -263,30 +262,35 @@ def test_a_sweep_is_an_array_and_a_bad_rank_is_told(cluster: dict[str, str], tmp
 
 
 @real
-def test_the_wall_clock_saves_and_queues_again_by_itself(cluster: dict[str, str], tmp_path: Path) -> None:
-    limits = (
-        "slurm.time='0:01:00'",
-        "slurm.signal_s=25",
-        "sft.max_steps=90000",
-        "sft.epochs=90000",
-        "launch.nproc=2",
-    )
-    said = repo(cluster, "sft", "launch=slurm", *overrides(tmp_path), *limits)
+@pytest.mark.timeout(600)
+def test_a_run_longer_than_its_wall_clock_equals_an_undisturbed_one(
+    cluster: dict[str, str], tmp_path: Path
+) -> None:
+    """One minute a job, with a warning 25 s before; the job queues itself again until all steps are made."""
+    more = overrides(tmp_path, "sft.max_steps=1800", "launch.nproc=2")
+    said = repo(cluster, "sft", "launch=slurm", "slurm.time='0:01:00'", "slurm.signal_s=25", *more)
     number, place = job_of(said)
     until(
         lambda: "stopped by SIGUSR1 after step" in output(place),
         lambda: output(place) + run(["squeue"], cluster),
     )
     kept = latest_complete(place / "checkpoints")
-    assert kept is not None and int(kept.name[5:]) == len(metrics(place))
-    go_on_now(number, cluster)
-    until(lambda: f"resumed after step {int(kept.name[5:])}" in output(place), lambda: output(place), 60)
+    assert kept is not None and int(kept.name[5:]) == len(metrics(place)) < 1800
+
+    def ended() -> bool:
+        if "BeginTime" in run(["squeue", "-h", "-j", number, "-o", "%r"], cluster):
+            run(["scontrol", "update", f"JobId={number}", "StartTime=now"], cluster)
+        return (place / "final").exists()
+
+    until(ended, lambda: output(place) + run(["squeue"], cluster), 300)
     print(output(place))
-    run(["scancel", number], cluster)
-    assert (
-        load_frozen(place).slurm.time == "0:01:00"
-        and json.loads((place / "state.json").read_text())["tried"] == 2
-    )
+    assert f"resumed after step {int(kept.name[5:])}" in output(place)
+    until(lambda: read_state(place)["state"] == "done", lambda: read_state(place))
+    assert read_state(place)["tried"] >= 2 and load_frozen(place).slurm.time == "0:01:00"
+    straight = launch("sft", compose("sft", [*more, "name=straight"]))
+    assert metrics(straight) == metrics(place / "final") and len(metrics(straight)) == 1800
+    name = "model.safetensors"
+    assert (straight / name).read_bytes() == (place / "final" / name).read_bytes()
 
 
 @real

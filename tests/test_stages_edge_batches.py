@@ -44,9 +44,7 @@ METHODS = [("algorithm=repo",), ("algorithm=grpo", "algorithm.group_size=2")]
 def test_replies_that_are_all_cut_off_are_counted(
     method: tuple[str, ...], line: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        engine, "sample", chosen(lambda logits, stops: logits.index_fill(1, stops, -torch.inf))
-    )
+    draw_from(monkeypatch, lambda logits, stops: logits.index_fill(1, stops, -torch.inf))
     rows = rl(line, tmp_path, *method, "rl.steps=2", "rollout.max_new_tokens=3")
     assert [row["rollout/truncated_frac"] for row in rows] == [1.0, 1.0]
     assert [row["rollout/length_mean"] for row in rows] == [3.0, 3.0]
@@ -59,44 +57,36 @@ def test_replies_that_are_all_empty_are_counted(
     def only(logits: torch.Tensor, stops: torch.Tensor) -> torch.Tensor:
         return torch.full_like(logits, -torch.inf).index_copy(1, stops[:1], logits[:, stops[:1]])
 
-    monkeypatch.setattr(engine, "sample", chosen(only))
+    draw_from(monkeypatch, only)
     rows = rl(line, tmp_path, *method, "rl.steps=2")
     assert [row["rollout/length_mean"] for row in rows] == [1.0, 1.0]  # the end token alone
     assert [row["rollout/truncated_frac"] for row in rows] == [0.0, 0.0]
 
 
-def chosen(cut: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Callable[..., Any]:
-    """The real draw from logits that `cut` leaves; log-probs are the policy's own, as after a top-k cut."""
-    real = engine.sample
+def draw_from(
+    monkeypatch: pytest.MonkeyPatch, cut: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+) -> None:
+    """The real draw, from what `cut` leaves of the logits; log-probs stay the policy's own, as after a top-k cut."""
+    real, generate = engine.sample, engine.LocalEngine._generate_batch
     stops: list[int] = []
 
     def sample(
         logits: torch.Tensor, cfg: Any, generator: torch.Generator
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        tokens, _ = real(cut(logits.float(), torch.tensor(stops)), cfg, generator)
-        return tokens, (logits.float() / cfg.temperature).log_softmax(-1).gather(1, tokens[:, None])[:, 0]
+        logits = logits.float()
+        tokens, _ = real(cut(logits, torch.tensor(stops)), cfg, generator)
+        return tokens, (logits / cfg.temperature).log_softmax(-1).gather(1, tokens[:, None])[:, 0]
 
-    before = engine.LocalEngine._generate_batch
-
-    def remember(self: engine.LocalEngine, *given: Any) -> None:
+    def noted(self: engine.LocalEngine, *given: Any) -> None:
         stops[:] = self.backbone.fmt.stop_ids
-        before(self, *given)
+        generate(self, *given)
 
-    engine.LocalEngine._generate_batch = remember  # type: ignore[method-assign]
-    return sample
-
-
-@pytest.fixture(autouse=True)
-def restored() -> Any:
-    before = engine.LocalEngine._generate_batch
-    yield
-    engine.LocalEngine._generate_batch = before  # type: ignore[method-assign]
+    monkeypatch.setattr(engine, "sample", sample)
+    monkeypatch.setattr(engine.LocalEngine, "_generate_batch", noted)
 
 
 def test_a_value_loss_that_explodes_is_told_of(line: SimpleNamespace, tmp_path: Path) -> None:
-    rows = rl(
-        line, tmp_path, "rl.steps=9", "critic.lr=1000", "algorithm.epochs=2", "alarms.value_loss.window=1"
-    )
+    rows = rl(line, tmp_path, "rl.steps=9", "critic.lr=1", "algorithm.epochs=2", "alarms.value_loss.window=1")
     assert rows[-1]["critic/loss"] > 100 * rows[0]["critic/loss"] and rows[-1]["alarm/value_loss"] == 1
     told = [json.loads(text) for text in (only_run(tmp_path, "rl") / "alarms.jsonl").read_text().splitlines()]
     assert "value_loss" in {row["alarm"] for row in told}
