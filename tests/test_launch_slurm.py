@@ -301,3 +301,23 @@ def test_a_command_under_srun_joins_as_ranks(cluster: dict[str, str], tmp_path: 
     assert done.returncode == 0, done.stderr
     (place,) = (tmp_path / "runs" / "sft" / "run").iterdir()
     assert len(metrics(place)) == 3 and os.path.isdir(place / "final")
+
+
+@real
+@pytest.mark.timeout(600)
+def test_ranks_on_two_nodes_do_what_two_ranks_here_do(tmp_path: Path) -> None:
+    place = tmp_path / "slurm"
+    place.mkdir()
+    more = overrides(tmp_path, "sft.max_steps=60", "engine=zero2")
+    with slurm(place, nodes=2) as env:
+        env["PYTHONPATH"] = str(ROOT)
+        said = repo(env, "sft", "launch=slurm", "slurm.nodes=2", "launch.nproc=1", *more)
+        number, made = job_of(said)
+        until(lambda: not run(["squeue", "-h", "-j", number], env).strip(), lambda: output(made), 150)
+        print(said, output(made), (made / "slurm" / "job.sbatch").read_text())
+    assert "#SBATCH --nodes=2" in (made / "slurm" / "job.sbatch").read_text()
+    assert read_state(made)["state"] == "done", output(made)
+    here = launch("sft", compose("sft", [*more, "launch.nproc=2", "name=here"]))
+    assert metrics(here) == metrics(made / "final") and len(metrics(here)) == 60
+    name = "model.safetensors"
+    assert (here / name).read_bytes() == (made / "final" / name).read_bytes()

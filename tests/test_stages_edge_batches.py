@@ -85,9 +85,27 @@ def draw_from(
     monkeypatch.setattr(engine.LocalEngine, "_generate_batch", noted)
 
 
+class Growing:
+    """A reward of the user's own that is a thousand times as large from the fourth step on."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def score(self, items: list[dict[str, Any]]) -> list[float]:
+        self.calls += 1
+        return [float(1 + index % 3) * (1000.0 if self.calls > 3 else 1.0) for index in range(len(items))]
+
+
 def test_a_value_loss_that_explodes_is_told_of(line: SimpleNamespace, tmp_path: Path) -> None:
-    rows = rl(line, tmp_path, "rl.steps=9", "critic.lr=1", "algorithm.epochs=2", "alarms.value_loss.window=1")
-    assert rows[-1]["critic/loss"] > 100 * rows[0]["critic/loss"] and rows[-1]["alarm/value_loss"] == 1
+    own = (
+        "reward=own_only",
+        "reward.own.grow._target_=test_stages_edge_batches.Growing",
+        "rl.preflight=false",
+    )
+    watched = ("alarms.start=2", "alarms.value_loss.window=1", "alarms.value_loss.patience=1")
+    rows = rl(line, tmp_path, "rl.steps=4", *own, *watched)
+    assert rows[3]["critic/loss"] > 1000 * rows[2]["critic/loss"]
+    assert [row["alarm/value_loss"] for row in rows] == [0, 0, 0, 1]
     told = [json.loads(text) for text in (only_run(tmp_path, "rl") / "alarms.jsonl").read_text().splitlines()]
     assert "value_loss" in {row["alarm"] for row in told}
 

@@ -105,7 +105,7 @@ def load_sweep(path: Path | str) -> Sweep:
             data["made"],
             plugins,
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{file}: cannot be read ({error})") from None
     if any("/" in job.name or job.name.startswith(".") or "\0" in job.name for job in jobs):
         raise UserError(f"{file}: a job's name leaves its directory")
