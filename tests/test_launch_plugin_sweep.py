@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib.metadata
 import json
 import os
 import signal
@@ -28,9 +28,12 @@ ROOT = Path(__file__).parents[1]
 LR = "optim.lr=tag(log,interval(1e-4,3e-2))"
 
 
-def needs(module: str) -> pytest.MarkDecorator:
-    missing = importlib.util.find_spec(module) is None
-    return pytest.mark.skipif(missing, reason=f"{module} is not installed")
+def installed(package: str) -> bool:
+    return bool(list(importlib.metadata.distributions(name=package)))
+
+
+def needs(package: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(not installed(package), reason=f"{package} is not installed")
 
 
 @pytest.fixture
@@ -66,7 +69,7 @@ def test_what_is_swept_and_the_first_value_of_each() -> None:
         (["hydra/launcher=basic", "hydra.launcher.workers=2", "seed=1,2"], ["workers"]),
         (["hydra/launcher=basic", "hydra.sweep.dir=x", "seed=1,2"], ["hydra.sweep.dir=x", "sweep.path"]),
         (
-            ["hydra/launcher=basic", "launch=slurm", "seed=1,2"],
+            ["hydra/launcher=basic", "launch=slurm", "launch.nproc=1", "seed=1,2"],
             ["launch=slurm does not go with", "job array"],
         ),
         (["hydra/launcher=basic"], ["no override has several values"]),
@@ -84,9 +87,7 @@ def test_what_does_not_fit_is_told_and_makes_nothing(
     assert run("sft", asked[0], *given) == 2 and "are for -m" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("hydra_plugins.hydra_optuna_sweeper") is not None, reason="it is there"
-)
+@pytest.mark.skipif(installed("hydra-optuna-sweeper"), reason="it is there")
 def test_a_plugin_that_is_not_installed_is_named(
     given: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -116,7 +117,7 @@ def test_a_failed_job_does_not_stop_the_others_and_is_tried_again(
     assert "there is a sweep already" in capsys.readouterr().err
 
 
-@needs("hydra_plugins.hydra_optuna_sweeper")
+@needs("hydra-optuna-sweeper")
 @pytest.mark.slow
 def test_optuna_searches_by_the_metric(
     given: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -166,7 +167,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
 
 
 @real
-@needs("hydra_plugins.hydra_submitit_launcher")
+@needs("hydra-submitit-launcher")
 def test_submitit_submits_each_job(cluster: dict[str, str], given: list[str], tmp_path: Path) -> None:
     asked = [
         "hydra/launcher=submitit_slurm",
