@@ -107,7 +107,7 @@ def test_a_value_loss_that_explodes_is_told_of(line: SimpleNamespace, tmp_path: 
     assert rows[3]["critic/loss"] > 1000 * rows[2]["critic/loss"]
     assert [row["alarm/value_loss"] for row in rows] == [0, 0, 0, 1]
     told = [json.loads(text) for text in (only_run(tmp_path, "rl") / "alarms.jsonl").read_text().splitlines()]
-    assert "value_loss" in {row["alarm"] for row in told}
+    assert "value_loss" in {row["name"] for row in told}
 
 
 def test_a_limit_on_the_size_of_files_keeps_the_last_checkpoint(

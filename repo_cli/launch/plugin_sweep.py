@@ -11,6 +11,7 @@ states, logs and tables are the same. The plan is not known before: a job notes 
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 from collections.abc import Sequence
@@ -158,6 +159,7 @@ def _ask_hydra(sweep: Sweep, swept: Sequence[str], run: bool) -> None:
     from hydra.types import RunMode
     from omegaconf.errors import OmegaConfBaseException
 
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # Optuna's, which lists its parts
     texts = [*sweep.plugins, *swept, "hydra/job_logging=none", "hydra.output_subdir=null"]
     texts += [override_text("hydra.sweep.dir", str(sweep.path.resolve())), "hydra.sweep.subdir=.hydra"]
     if sweep.config_dir:
