@@ -268,9 +268,9 @@ def test_a_sweep_is_an_array_and_a_bad_rank_is_told(cluster: dict[str, str], tmp
 def test_a_run_longer_than_its_wall_clock_equals_an_undisturbed_one(
     cluster: dict[str, str], tmp_path: Path
 ) -> None:
-    """One minute a job, with a warning 25 s before; the job queues itself again until all steps are made."""
+    """Two minutes a job, with a warning one before; the job queues itself again until all steps are made."""
     more = overrides(tmp_path, "sft.max_steps=1500", "launch.nproc=2")
-    said = repo(cluster, "sft", "launch=slurm", "slurm.time='0:01:00'", "slurm.signal_s=25", *more)
+    said = repo(cluster, "sft", "launch=slurm", "slurm.time='0:02:00'", "slurm.signal_s=60", *more)
     number, place = job_of(said)
     until(
         lambda: "stopped by SIGUSR1 after step" in output(place),
@@ -288,7 +288,7 @@ def test_a_run_longer_than_its_wall_clock_equals_an_undisturbed_one(
     print(output(place))
     assert f"resumed after step {int(kept.name[5:])}" in output(place)
     until(lambda: read_state(place)["state"] == "done", lambda: read_state(place))
-    assert read_state(place)["tried"] >= 2 and load_frozen(place).slurm.time == "0:01:00"
+    assert read_state(place)["tried"] >= 2 and load_frozen(place).slurm.time == "0:02:00"
     straight = launch("sft", compose("sft", [*more, "name=straight"]))
     assert metrics(straight) == metrics(place / "final") and len(metrics(straight)) == 1500
     name = "model.safetensors"
