@@ -95,26 +95,39 @@ def test_a_plugin_that_is_not_installed_is_named(
     assert "pip install hydra-optuna-sweeper" in capsys.readouterr().err
 
 
-def test_a_failed_job_does_not_stop_the_others_and_is_tried_again(
+def test_a_job_that_cannot_be_does_not_stop_the_others(
     given: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    good, bad = tmp_path / "data.jsonl", tmp_path / "bad.jsonl"
-    bad.write_text(good.read_text() + "{broken\n")
-    asked = ("hydra/launcher=basic", f"data.path={bad},{good}")
+    asked = ("hydra/launcher=basic", "optim.lr=0.01,-1")
     assert run("sft", "-m", *asked, "--dry-run", *given) == 0
     assert "nothing was started" in capsys.readouterr().out and not (tmp_path / "sweep").exists()
     assert run("sft", "-m", *asked, *given) == 1
     assert "1 done, 1 failed of 2 jobs" in capsys.readouterr().err
     sweep = load_sweep(tmp_path / "sweep")
     states = [read_state(sweep.folder(job)) for job in sweep.jobs]
-    assert [s["state"] for s in states] == ["failed", "done"] and "bad.jsonl:21" in states[0]["message"]
-    assert all(job.name.startswith(f"{job.index:03d}_data.path=") for job in sweep.jobs)
-    bad.write_text(good.read_text())
-    assert run("sweep", "resume", str(sweep.path)) == 0
-    assert run("sweep", "table", str(sweep.path), "--sort", "sft/loss") == 0
-    assert [len(metrics(sweep.folder(job))) for job in sweep.jobs] == [3, 3]
+    assert [s["state"] for s in states] == ["done", "failed"] and "optim.lr=-1" in states[1]["message"]
+    assert [job.name for job in sweep.jobs] == ["000_optim.lr=0.01", "001_optim.lr=-1"]
+    assert len(metrics(sweep.folder(sweep.jobs[0]))) == 3
+    assert run("sweep", "status", str(sweep.path)) == 0 and "1 done, 1 failed" in capsys.readouterr().out
+    assert run("sweep", "table", str(sweep.path), "--sort", "val/loss") == 0
     assert run("sft", "-m", *asked, *given) == 2
     assert "there is a sweep already" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_failed_job_is_tried_again_by_one_command(
+    given: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = tmp_path / "data.jsonl", tmp_path / "bad.jsonl"
+    bad.write_text(good.read_text() + "{broken\n")
+    assert run("sft", "-m", "hydra/launcher=basic", f"data.path={bad},{good}", *given) == 1
+    assert "1 done, 1 failed of 2 jobs" in capsys.readouterr().err
+    sweep = load_sweep(tmp_path / "sweep")
+    states = [read_state(sweep.folder(job)) for job in sweep.jobs]
+    assert [s["state"] for s in states] == ["failed", "done"] and "bad.jsonl:21" in states[0]["message"]
+    bad.write_text(good.read_text())
+    assert run("sweep", "resume", str(sweep.path)) == 0
+    assert [len(metrics(sweep.folder(job))) for job in sweep.jobs] == [3, 3]
 
 
 @needs("hydra-optuna-sweeper")
@@ -136,6 +149,7 @@ def test_optuna_searches_by_the_metric(
     assert len(set(losses)) == 3 and f"best_value: {min(losses)}" in best
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_all_and_what_had_begun_goes_on(given: list[str], tmp_path: Path) -> None:
     command = [sys.executable, "-W", "ignore", "-m", "repo_cli.cli"]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -101,7 +101,7 @@ def plan_plugins(
 def split(texts: Sequence[str], places: Places) -> tuple[list[str], list[str], list[str]]:
     """(what all jobs share, the swept overrides, each of those with its first value)."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.core.override_parser.types import Glob
+    from hydra.core.override_parser.types import Glob, IntervalSweep
     from hydra.errors import HydraException
 
     common: list[str] = []
@@ -124,7 +124,7 @@ def split(texts: Sequence[str], places: Places) -> tuple[list[str], list[str], l
         elif parsed.is_discrete_sweep():
             values = [str(one) for one in parsed.sweep_string_iterator()]
         else:
-            values = [repr(value.start)]
+            values = [repr(value.start)] if isinstance(value, IntervalSweep) else []
         if not values:
             raise UserError(f"{text}: gives no value at all")
         first.append(f"{key}={values[0]}")
