@@ -14,14 +14,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from slurm_kit import run as ask
 from slurm_kit import slurm, why_not
 from stages_kit import dialogue, metrics, settings, write
 from test_launch_sweep import run
 
+from repo_cli.config import compose
 from repo_cli.config.compose import conf_dir
 from repo_cli.config.overrides import Places
-from repo_cli.launch.plugin_sweep import split
+from repo_cli.launch.plugin_sweep import apart, split
 from repo_cli.launch.sweep import load_sweep, read_state
 
 ROOT = Path(__file__).parents[1]
@@ -60,6 +63,14 @@ def test_what_is_swept_and_the_first_value_of_each() -> None:
     common, swept, first = split(texts, Places(conf_dir()))
     assert common == ["lora.r=8"] and swept == texts[1:]
     assert first == ["optim.lr=0.0001", "seed=0", "algorithm=repo", "engine=zero1"]
+
+
+def test_jobs_are_composed_in_the_middle_of_hydras_own_composition() -> None:
+    with initialize_config_dir(config_dir=str(conf_dir()), job_name="repo", version_base="1.3"):
+        outer = GlobalHydra.instance().hydra
+        with apart():
+            assert compose("eval", ["policy=tiny", "lora=r64"]).lora.r == 64
+        assert GlobalHydra.instance().hydra is outer is not None
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,12 @@ states, logs and tables are the same. The plan is not known before: a job notes 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -192,9 +193,27 @@ def job(_composed: Any) -> float:
     told = HydraConfig.get()
     if int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
         raise Halt(UserError("hydra.launcher.tasks_per_node: 1 starts the job, and launch.nproc its ranks"))
-    path, number = Path(told.sweep.dir), int(told.job.num)
+    with apart():
+        return _job(Path(told.sweep.dir), int(told.job.num), [str(text) for text in told.overrides.task])
+
+
+@contextlib.contextmanager
+def apart() -> Iterator[None]:
+    """Hydra holds one composition at a time, and is in the middle of its own: we compose our way meanwhile."""
+    from hydra.core.global_hydra import GlobalHydra
+
+    state = GlobalHydra.instance()
+    before = state.hydra
+    state.clear()
+    try:
+        yield
+    finally:
+        state.hydra = before
+
+
+def _job(path: Path, number: int, own: list[str]) -> float:
     sweep = load_sweep(path)
-    one = _begun(sweep, number, [str(text) for text in told.overrides.task])
+    one = _begun(sweep, number, own)
     if one is None:
         return math.nan
     cfg = sweep.config(one)
