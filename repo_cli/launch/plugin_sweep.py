@@ -202,13 +202,12 @@ def apart() -> Iterator[None]:
     """Hydra holds one composition at a time, and is in the middle of its own: we compose our way meanwhile."""
     from hydra.core.global_hydra import GlobalHydra
 
-    state = GlobalHydra.instance()
-    before = state.hydra
-    state.clear()
+    before = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
     try:
         yield
     finally:
-        state.hydra = before
+        GlobalHydra.instance().hydra = before  # ours has put another instance in its place
 
 
 def _job(path: Path, number: int, own: list[str]) -> float:
