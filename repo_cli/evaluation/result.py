@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from repo_cli.dialogue.scenario import HIDDEN, public_side
 from repo_cli.errors import UserError
+from repo_cli.evaluation.sheets import write_text
 
 #: Breaches of this severity and above are hard.
 HARD = 2
@@ -220,8 +221,8 @@ class EvalResult:
         return {"version": 1, **_listed(asdict(self))}
 
     def save(self, path: Path) -> None:
-        """Writes eval.json."""
-        Path(path).write_text(json.dumps(self.to_json(), ensure_ascii=False), encoding="utf-8")
+        """Writes eval.json, whole or not at all."""
+        write_text(path, json.dumps(self.to_json(), ensure_ascii=False))
 
     @classmethod
     def from_json(cls, data: dict[str, Any], source: str = "eval.json") -> EvalResult:

@@ -9,6 +9,7 @@ whether the end was right, and whether a bad case's defect is gone.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,9 +19,10 @@ from repo_cli.evaluation.result import HARD, SKILLS
 from repo_cli.models.backbone import Backbone
 from repo_cli.rewards.judge import Judge, LocalJudge
 from repo_cli.rewards.judge_remote import RemoteJudge
+from repo_cli.rewards.judge_watch import SPENT
 from repo_cli.rewards.rubric import normalise_judge
 from repo_cli.stages.session import Session
-from repo_cli.training.distributed import world_size
+from repo_cli.training.distributed import all_sum, world_size
 from repo_cli.worlds.base import ReplyRating, TurnRating
 
 
@@ -40,6 +42,9 @@ class JudgeRater:
 
     def __init__(self, judge: Judge) -> None:
         self.judge, self.rubric = judge, judge.rubric
+        self.used = dict.fromkeys(
+            SPENT, 0.0
+        )  # of a judge elsewhere, on all ranks, since the evaluation began
 
     @classmethod
     def open(cls, cfg: Config, session: Session) -> JudgeRater:
@@ -48,6 +53,18 @@ class JudgeRater:
             return cls(RemoteJudge.open(cfg, ranks=world_size()))
         backbone = Backbone.load(cfg, session.device, parent=cfg.judge.path)
         return cls(LocalJudge.open(cfg, backbone))
+
+    def state(self) -> dict[str, Any]:
+        """All ranks call: what a checkpoint keeps."""
+        if isinstance(self.judge, RemoteJudge):
+            spent = self.judge.spent()
+            self.used = {name: self.used[name] + all_sum(float(getattr(spent, name))) for name in SPENT}
+        return {"used": dict(self.used)}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        self.used = {name: float(state.get("used", {}).get(name, 0.0)) for name in SPENT}
+        if isinstance(self.judge, RemoteJudge):
+            self.judge.go_on_from(self.used)
 
     def rate(self, messages: list[dict[str, Any]], scenario: dict[str, Any], outcome: Any) -> JudgedDialogue:
         """A finished dialogue, reply by reply; its rating is the mean of theirs."""
