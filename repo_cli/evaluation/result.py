@@ -22,6 +22,8 @@ HARD = 2
 #: A reply rated at least this, without a hard breach, is excellent.
 EXCELLENT = 4.5
 SKILLS = ("fluency", "workflow", "negotiation", "scope")
+#: What is asked of a bad case.
+MENDED = ("fixed", "clean", "severe_unresolved")
 
 #: Endings by which the partner leaves.
 LEFT = ("hangup", "optout")
@@ -167,9 +169,7 @@ class BadCase:
             plain,
             defects,
             list(replies),
-            None if rating is None else bool(rating.fixed),
-            None if rating is None else bool(rating.clean),
-            None if rating is None else bool(rating.severe_unresolved),
+            *(None if rating is None else _yes(getattr(rating, name)) for name in MENDED),
             math.nan if rating is None else float(rating.rating),
         )
 
@@ -251,6 +251,10 @@ class EvalResult:
         except (OSError, ValueError) as error:
             raise UserError(f"{path}: cannot be read as an evaluation result ({error})") from error
         return cls.from_json(data, str(path))
+
+
+def _yes(answer: Any) -> bool | None:
+    return None if answer is None else bool(answer)
 
 
 def aspect_scores(turns: Iterable[Any]) -> dict[str, float]:
