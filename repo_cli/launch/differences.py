@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from repo_cli.config import Config
-from repo_cli.config.inputs import SYSTEM_FILES
+from repo_cli.config.inputs import system_source
 from repo_cli.config.own import source_file
 from repo_cli.errors import UserError
 from repo_cli.launch.contents import content
@@ -26,7 +26,7 @@ from repo_cli.launch.contents import content
 ALLOWED = ("launch.nproc", "slurm.nodes")
 HARMLESS = (
     "name", "runs_dir", "cache_dir", "resume", "force", "tracker", "launch", "slurm", "sweep", "pipeline",
-    "eval", "engine.threads", "rl.eval_every", "rl.eval_n", "alarms", "rl.preflight",
+    "eval", "engine.threads", "rl.eval_every", "rl.eval_n", "rl.eval_turns", "alarms", "rl.preflight",
     "rl.preflight_action", "rl.preflight_contexts",
 )  # fmt: skip
 REFUSED = (
@@ -179,7 +179,7 @@ def _is_code(key: str) -> bool:
 def _content(key: str, value: Any, cache_dir: str) -> str:
     file = source_file(str(value)) if _is_code(key) else value
     if key.startswith(SYSTEM):
-        file = str(value).removeprefix(SYSTEM_FILES)
+        file = system_source(str(value))
     return content(file, cache_dir) if file else ""
 
 
