@@ -156,8 +156,8 @@ def _path(found: list[MissingInput], dotted: str, value: str, hub: bool = False)
         found.append(MissingInput(f"{dotted}={value} names a step of a pipeline", hint=hint))
     elif not Path(value).expanduser().exists() and not (hub and hub_name(value)):
         bare = dotted.startswith("eval.systems.") and not hub and hub_name(value)
-        hint = f"{dotted}={BARE_BASE}{value} where this is the name of a model on the hub" if bare else None
-        found.append(MissingInput(f"{dotted}={value}: no such file or directory", hint, given=True))
+        named = f"{dotted}={BARE_BASE}{value} where this is the name of a model on the hub" if bare else None
+        found.append(MissingInput(f"{dotted}={value}: no such file or directory", named, given=True))
 
 
 def hub_name(value: str) -> bool:

@@ -22,8 +22,6 @@ HARD = 2
 #: A reply rated at least this, without a hard breach, is excellent.
 EXCELLENT = 4.5
 SKILLS = ("fluency", "workflow", "negotiation", "scope")
-#: What is asked of a bad case.
-MENDED = ("fixed", "clean", "severe_unresolved")
 
 #: Endings by which the partner leaves.
 LEFT = ("hangup", "optout")
@@ -169,7 +167,9 @@ class BadCase:
             plain,
             defects,
             list(replies),
-            *(None if rating is None else _yes(getattr(rating, name)) for name in MENDED),
+            None if rating is None else _yes(rating.fixed),
+            None if rating is None else _yes(rating.clean),
+            None if rating is None else _yes(rating.severe_unresolved),
             math.nan if rating is None else float(rating.rating),
         )
 

@@ -26,7 +26,7 @@ from repo_cli.launch.contents import content
 ALLOWED = ("launch.nproc", "slurm.nodes")
 HARMLESS = (
     "name", "runs_dir", "cache_dir", "resume", "force", "tracker", "launch", "slurm", "sweep", "pipeline",
-    "eval", "engine.threads", "rl.eval_every", "rl.eval_n", "rl.eval_turns", "alarms", "rl.preflight",
+    "eval", "engine.threads", "rl.eval_every", "rl.eval_n", "alarms", "rl.preflight",
     "rl.preflight_action", "rl.preflight_contexts",
 )  # fmt: skip
 REFUSED = (
