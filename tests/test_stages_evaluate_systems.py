@@ -71,6 +71,7 @@ def test_what_is_asked_for_before_it_starts(tmp_path: Path) -> None:
     (said,) = problems("org/tiny")
     assert "no such file" in said and "eval.systems.x=base:org/tiny" in said
     assert "eval.systems.x=/nowhere: no such file" in problems("base:/nowhere")[0]
+    assert "names no model (policy.path is null?)" in problems("base:None")[0]
     names = named_in(compose("eval", ["eval.systems={x: 'base:org/tiny', y: 'world:gold'}"]))
     assert Named("eval.systems.x", "org/tiny", "model") in names
 

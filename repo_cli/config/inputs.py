@@ -45,7 +45,11 @@ def missing_inputs(cfg: Config) -> list[MissingInput]:
                 )
             )
         for name, what in cfg.eval.systems.items():
-            if source := system_source(str(what)):
+            if str(what) in (BARE_BASE, f"{BARE_BASE}{None}"):
+                found.append(
+                    MissingInput(f"eval.systems.{name}={what} names no model (policy.path is null?)")
+                )
+            elif source := system_source(str(what)):
                 _path(found, f"eval.systems.{name}", source, hub=str(what).startswith(BARE_BASE))
         for dotted, own in (("eval.path", cfg.eval.path), ("eval.badcases_path", cfg.eval.badcases_path)):
             if own:
