@@ -7,7 +7,19 @@ so fit to be resumed), 1 anything else, a stop with nothing saved among it.
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
+
+
+def shown(text: str) -> str:
+    """A text, parts of which come from a foreign file, as a terminal and a UTF-8 log can take it: control characters
+    and halves of surrogate pairs are written out (\\x1b, \\ud800), line ends and tabs stay."""
+    return "".join(
+        c
+        if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs")
+        else c.encode("unicode_escape").decode()
+        for c in text
+    )
 
 
 class UserError(Exception):
@@ -16,9 +28,9 @@ class UserError(Exception):
     exit_code = 2
 
     def __init__(self, message: str, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        super().__init__(shown(message))
+        self.message = shown(message)
+        self.hint = None if hint is None else shown(hint)
 
     def __str__(self) -> str:
         return f"{self.message}\n  {self.hint}" if self.hint else self.message

@@ -1,4 +1,5 @@
-"""A real Slurm of one node on this machine (Debian: apt install slurm-wlm munge), for the marked tests."""
+"""A real Slurm on this machine (Debian: apt install slurm-wlm munge), for the marked tests: one node, or several that
+are one slurmd each. Their names mean this machine in a file of hosts that the daemons and jobs alone see."""
 
 from __future__ import annotations
 
@@ -11,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+#: A private view of /etc/hosts for a daemon and all that it starts.
+APART = ["unshare", "--mount", "bash", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"']
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol", "squeue")
 
 CONF = """
@@ -18,7 +21,6 @@ ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
 SlurmUser=root
 SlurmctldPort={port}
-SlurmdPort={port_d}
 AuthType=auth/munge
 AuthInfo=socket={place}/munge.socket
 ProctrackType=proctrack/linuxproc
@@ -29,13 +31,13 @@ ReturnToService=2
 MpiDefault=none
 KillWait=20
 SlurmctldPidFile={place}/slurmctld.pid
-SlurmdPidFile={place}/slurmd.pid
-SlurmdSpoolDir={place}/spool
+SlurmdPidFile={place}/slurmd-%n.pid
+SlurmdSpoolDir={place}/spool-%n
 StateSaveLocation={place}/state
 SlurmctldLogFile={place}/slurmctld.log
-SlurmdLogFile={place}/slurmd.log
+SlurmdLogFile={place}/slurmd-%n.log
 SchedulerParameters=sched_min_interval=0,batch_sched_delay=0,sched_interval=2
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=2000
+{nodes}
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
 
@@ -52,21 +54,27 @@ def why_not() -> str | None:
 
 
 @contextmanager
-def slurm(place: Path) -> Iterator[dict[str, str]]:
-    """Munge, controller and one node in `place`; gives the environment in which sbatch and the rest find them."""
+def slurm(place: Path, nodes: int = 1) -> Iterator[dict[str, str]]:
+    """Munge, controller and nodes in `place`; gives the environment in which sbatch and the rest find them."""
     env = {**os.environ, "PATH": os.environ.get("PATH", "") + ":/usr/sbin:/sbin"}
-    host, ports = socket.gethostname(), _ports()
-    for name in ("spool", "state"):
+    host, ports = socket.gethostname(), _ports(1 + nodes)
+    names = [host] if nodes == 1 else [f"node{number + 1}" for number in range(nodes)]
+    for name in ("state", *(f"spool-{name}" for name in names)):
         (place / name).mkdir()
     key = place / "munge.key"
     key.write_bytes(os.urandom(128))
     key.chmod(0o400)
     place.chmod(0o755)
     conf = place / "slurm.conf"
-    text = CONF.format(
-        place=place, host=host, port=ports[0], port_d=ports[1], cpus=len(os.sched_getaffinity(0))
-    )
-    conf.write_text(text)
+    each = "NodeHostname={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=2000"
+    each = each.format(host=host, cpus=len(os.sched_getaffinity(0)))
+    lines = [f"NodeName={name} Port={port} {each}" for name, port in zip(names, ports[1:], strict=True)]
+    conf.write_text(CONF.format(place=place, host=host, port=ports[0], nodes="\n".join(lines)))
+    hosts = place / "hosts"
+    hosts.write_text(Path("/etc/hosts").read_text() + "".join(f"127.0.0.1 {name}\n" for name in names))
+    starts = [["slurmctld", "-D", "-f", str(conf)]]
+    apart = [*APART, str(hosts)] if nodes > 1 else []
+    starts += [[*apart, "slurmd", "-D", "-N", name, "-f", str(conf)] for name in names]
     env["SLURM_CONF"] = str(conf)
     daemons: list[subprocess.Popen[bytes]] = []
     log = (place / "daemons.log").open("wb")
@@ -77,11 +85,11 @@ def slurm(place: Path) -> Iterator[dict[str, str]]:
             f"--log-file={place}/munged.log",
             f"--seed-file={place}/seed",
         ]
-        for command in (munge, ["slurmctld", "-D", "-f", str(conf)], ["slurmd", "-D", "-f", str(conf)]):
+        for command in (munge, *starts):
             daemons.append(subprocess.Popen(command, env=env, stdout=log, stderr=log))
             time.sleep(1.0)
         end = time.monotonic() + 30
-        while "idle" not in run(["sinfo", "-h", "-o", "%T"], env):
+        while run(["sinfo", "-h", "-N", "-o", "%T"], env).split() != ["idle"] * nodes:
             assert time.monotonic() < end, (place / "daemons.log").read_text()[-2000:]
             time.sleep(0.3)
         yield env
@@ -103,8 +111,8 @@ def run(command: list[str], env: dict[str, str]) -> str:
     return done.stdout + done.stderr
 
 
-def _ports() -> list[int]:
-    held = [socket.socket() for _ in range(2)]
+def _ports(count: int) -> list[int]:
+    held = [socket.socket() for _ in range(count)]
     for one in held:
         one.bind(("127.0.0.1", 0))
     ports = [one.getsockname()[1] for one in held]

@@ -187,6 +187,7 @@ def stop_on_one_rank(line: SimpleNamespace, runs: Path) -> dict[str, Any]:
         "train_rm": (train_rm, rm_config(line, runs, *split, "engine=zero1", dropout, "train_rm.max_steps=4")),
         "dpo": (dpo, dpo_config(line, runs, *split, "engine=zero3", "dpo.max_steps=4", "dpo.eval_every=2")),
         "repo": (rl_stage, config("rl", runs, *rl, *split, "engine=zero2", "reward=rm_only")),
+        "ppo": (rl_stage, config("rl", runs, *rl, *split, "engine=zero1", "reward=rm_only", "algorithm=ppo")),
         "grpo": (rl_stage, config("rl", runs, *rl, *split, "engine=zero3", *grpo)),
     }  # fmt: skip
     return {name: stopped_and_resumed(name, module, cfg) for name, (module, cfg) in cases.items()}

@@ -61,7 +61,7 @@ def test_every_option_composes(turn: int) -> None:
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_serves_every_stage(experiment: str) -> None:
-    whole = compose("pipeline", [f"+experiment={experiment}"])
+    whole = compose("pipeline", [f"+experiment={experiment}", "policy=tiny"])
     for name, step in whole.pipeline.steps.items():
         light = [] if experiment == "ablation" else LIGHT  # some of its steps are rewarded by rules alone
         cfg = compose(step["stage"], [f"+experiment={experiment}", "policy=tiny", *light], step=name)

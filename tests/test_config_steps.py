@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from repo_cli.config import compose
@@ -73,17 +75,71 @@ def test_an_override_may_set_part_of_a_step_that_stands_on_another() -> None:
     assert cfg.rl.partner == "world"  # from REPO's step, on which it stands
 
 
+#: What decides a method's course beside its rate: the key, and what paper_tune tries.
+KNOBS = {
+    "dpo": ("algorithm.beta", {0.05, 0.1, 0.2}),
+    "ppo_rm": ("algorithm.kl_coef", {0.0, 0.02, 0.1}),
+    "grpo_rm": ("algorithm.kl_coef", {0.0, 0.02, 0.1}),
+    "ppo_sum": ("reward.weights", {(1.0, 0.5, 0.5), (1.0, 1.0, 1.0), (1.0, 2.0, 2.0)}),
+    "grpo_sum": ("reward.weights", {(1.0, 0.5, 0.5), (1.0, 1.0, 1.0), (1.0, 2.0, 2.0)}),
+    "repo": ("reward.n", {1.0, 2.0, 4.0}),
+}
+
+
 def test_paper_tune_tries_each_method_equally_often_and_only_on_development_scenarios() -> None:
     whole = compose("pipeline", ["+experiment=paper_tune"]).pipeline.steps
     tuned = whole["eval"]["set"]
     assert (tuned["eval.split"], tuned["eval.sets"]) == ("dev", ["online"])
-    methods = ("dpo", "ppo_rm", "ppo_sum", "grpo_rm", "grpo_sum", "repo")
-    for method in methods:
-        tries = {
-            n: s for n, s in tuned["eval.systems"].items() if n in (f"{method}_low", method, f"{method}_high")
-        }
-        rates = {whole[what.removeprefix("step:")]["set"]["optim.lr"] for what in tries.values()}
-        assert len(rates) == 3, method
+    systems = {
+        n: s.removeprefix("step:") for n, s in tuned["eval.systems"].items() if n not in ("base", "sft")
+    }
+    assert len(systems) == 5 * len(KNOBS) and len(set(systems.values())) == len(systems)
+    for method, (key, wanted) in KNOBS.items():
+        mine = [step for name, step in systems.items() if name == method or name.startswith(f"{method}_")]
+        tried = [whole[step]["set"] for step in mine]
+        values = [_value(its, key) for its in tried]
+        rates = [its["optim.lr"] for its in tried]
+        middle = sorted(rates)[2]
+        assert len(tried) == 5 and len(set(rates)) == 3 and set(values) == wanted, method
+        assert sum(rate == middle for rate in rates) == 3  # the other values at the middle rate
+
+
+def _value(its: dict[str, Any], key: str) -> Any:
+    """What a step's settings say of a key; where they say nothing, the shipped default."""
+    if key == "reward.weights":
+        return tuple(its.get(f"{key}.{name}", 1.0) for name in ("rm", "judge", "rules"))
+    return its.get(key, {"algorithm.kl_coef": 0.0, "reward.n": 2.0}.get(key))
+
+
+def test_the_defaults_that_a_step_may_leave_out() -> None:
+    cfg = compose("rl", ["+experiment=paper_table"], step="rl")
+    weights = cfg.reward.weights
+    assert (cfg.reward.n, cfg.algorithm.kl_coef) == (2.0, 0.0)
+    assert (weights.rm, weights.judge, weights.rules) == (1.0, 1.0, 1.0)
+
+
+def test_the_ablation_has_the_tables_sum_and_as_many_values_for_it_as_for_repo() -> None:
+    steps = compose("pipeline", ["+experiment=ablation"]).pipeline.steps
+
+    def values(key: str, *names: str) -> list[Any]:
+        return [_value(steps[n]["set"], key) for n in names]
+
+    sums = values("reward.weights", "sum", "sum_half", "sum_double")
+    assert values("reward.weights", "grpo_sum", "grpo_sum_half", "grpo_sum_double") == sums
+    assert len(set(sums)) == len(set(values("reward.n", "rl", "n1", "n4"))) == 3
+    assert values("algorithm.name", "sum", "grpo_sum", "grpo_sum_half") == [None, "grpo", "grpo"]
+    table = compose("pipeline", ["+experiment=paper_table"]).pipeline.steps
+    assert sums[0] == _value(table["ppo_sum"]["set"], "reward.weights")
+    played = {s.removeprefix("step:") for s in steps["eval"]["set"]["eval.systems"].values()}
+    assert played == steps.keys() - {"enrich", "train_rm", "judge", "eval"}
+
+
+def test_the_table_looks_at_repo_and_at_the_reward_model_alone() -> None:
+    steps = compose("pipeline", ["+experiment=paper_table"]).pipeline.steps
+    looks = {name: step["set"]["rl.eval_every"] for name, step in steps.items() if step["stage"] == "rl"}
+    assert looks == {"rl": 10, "ppo_rm": 10, "grpo_rm": 10, "ppo_sum": 0, "grpo_sum": 0}
+    demo = compose("pipeline", ["+experiment=demo"]).pipeline.steps
+    assert "rl.eval_every" not in demo["rl"]["set"]
 
 
 def test_every_rl_method_of_the_table_samples_as_many_replies() -> None:

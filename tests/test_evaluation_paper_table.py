@@ -10,7 +10,7 @@ import pytest
 
 from repo_cli.errors import UserError
 from repo_cli.evaluation.metrics import summarise
-from repo_cli.evaluation.paper_table import PAPER, Cost, make, paper_row, render, to_csv
+from repo_cli.evaluation.paper_table import PAPER, Cost, make, paper_row, render, stated, to_csv
 from repo_cli.evaluation.result import BadCase, Dialogue, EvalResult, SystemResult
 from repo_cli.evaluation.seeds import ahead_of, first, pooled
 
@@ -97,6 +97,23 @@ def test_the_table_shows_each_seed_the_paper_and_the_costs() -> None:
     rating = next(r for r in rows if (r["system"], r["figure"]) == ("repo", "rating"))
     assert float(rating["value"]) == pytest.approx(sum(values) / 2, rel=1e-4)
     assert table.as_dict()["paper"]["repo"]["excellent"] == 66.67
+
+
+def test_every_figure_that_the_paper_reports_stands_beside_ours() -> None:
+    from rich.console import Console
+
+    table = make({0: result(0, 0.5)}, "repo", {}, bootstrap=200)
+    for key in ("rating", "excellent", "fixed", "clean", "severe"):
+        assert table.small["repo"][key].n == (30 if key in ("rating", "excellent") else 10)
+    out = io.StringIO()
+    Console(file=out, width=150, color_system=None).print(render(table))
+    text = out.getvalue()
+    for words in ("4.63", "66.67%", "93.33%", "75.56%", "0.00%", "4.30*", "43.33%*", "not stated"):
+        assert f"paper: {words}" in text
+    assert [stated("repo", key) for key in ("skill_fluency", "skill_scope")] == ["not stated"] * 2
+    assert stated("sft", "fixed") == "93.33%" and stated("mine", "rating") == "–"
+    shown = table.as_dict()["paper"]["repo"]
+    assert shown["severe"] == 0.0 and shown["skill_negotiation"] is None
 
 
 def test_the_papers_figures_belong_to_methods_by_name() -> None:

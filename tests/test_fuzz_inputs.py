@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from judge_server import label_places
 
@@ -194,8 +194,13 @@ def test_data_files(place: Path, raw: bytes, kind: str, skip: bool, whole: bool)
         assert len(rows) == report.rows and all(isinstance(row, dict) for row in rows)
 
 
+ROW = json.dumps({"messages": [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Yes."}]})
+
+
 @fuzz(60)
 @given(raw=data_files())
+@example(raw=b'{"\\ud800\\u001b[31m": 1}')  # what cannot be printed, and what colours a terminal
+@example(raw=f'{ROW}\n{{"\\ud800\\u001b[31m": 1}}'.encode())
 def test_validate_ends_with_0_or_2(place: Path, raw: bytes) -> None:
     path = place / "told.jsonl"
     path.write_bytes(raw)
@@ -211,6 +216,7 @@ def test_validate_ends_with_0_or_2(place: Path, raw: bytes) -> None:
         told.flush()
     said = out.buffer.getvalue() + told.buffer.getvalue()
     assert code in (0, 2) and b"Traceback" not in said, said.decode()
+    assert b"\x1b" not in said
     assert tree(place) == before
 
 

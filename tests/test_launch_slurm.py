@@ -5,7 +5,6 @@ The real tests need `apt install slurm-wlm munge`, root, and REPO_TEST_SLURM=1: 
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -210,11 +209,13 @@ def output(place: Path) -> str:
 
 def go_on_now(number: str, env: dict[str, str]) -> None:
     """A requeued job begins two minutes later by default."""
-    until(
-        lambda: "PENDING" in run(["squeue", "-h", "-j", number, "-o", "%T"], env),
-        lambda: run(["squeue"], env),
-    )
+    until(lambda: waits(number, env), lambda: run(["squeue"], env))
+    time.sleep(3)  # a node refuses a job that it ended in this very second
     run(["scontrol", "update", f"JobId={number}", "StartTime=now"], env)
+
+
+def waits(number: str, env: dict[str, str]) -> bool:
+    return "PENDING BeginTime" in run(["squeue", "-h", "-j", number, "-o", "%T %r"], env)
 
 
 @real
@@ -263,30 +264,31 @@ def test_a_sweep_is_an_array_and_a_bad_rank_is_told(cluster: dict[str, str], tmp
 
 
 @real
-def test_the_wall_clock_saves_and_queues_again_by_itself(cluster: dict[str, str], tmp_path: Path) -> None:
-    limits = (
-        "slurm.time='0:01:00'",
-        "slurm.signal_s=25",
-        "sft.max_steps=90000",
-        "sft.epochs=90000",
-        "launch.nproc=2",
-    )
-    said = repo(cluster, "sft", "launch=slurm", *overrides(tmp_path), *limits)
+@pytest.mark.timeout(600)
+def test_a_run_longer_than_its_wall_clock_equals_an_undisturbed_one(
+    cluster: dict[str, str], tmp_path: Path
+) -> None:
+    """Two minutes a job, with a warning one before; the job queues itself again."""
+    more = overrides(tmp_path, "sft.epochs=90000", "launch.nproc=2")
+    limits = ("slurm.time='0:02:00'", "slurm.signal_s=60")
+    said = repo(cluster, "sft", "launch=slurm", *limits, "sft.max_steps=80000", *more)
     number, place = job_of(said)
-    until(
-        lambda: "stopped by SIGUSR1 after step" in output(place),
-        lambda: output(place) + run(["squeue"], cluster),
-    )
+    until(lambda: waits(number, cluster), lambda: output(place) + run(["squeue"], cluster), 200)
     kept = latest_complete(place / "checkpoints")
-    assert kept is not None and int(kept.name[5:]) == len(metrics(place))
+    assert kept is not None and int(kept.name[5:]) == (done := len(metrics(place)))
+    assert f"stopped by SIGUSR1 after step {done}" in output(place)
+    config = place / "config.yaml"  # the rest of the run is short
+    config.write_text(config.read_text().replace("max_steps: 80000", f"max_steps: {done + 200}"))
     go_on_now(number, cluster)
-    until(lambda: f"resumed after step {int(kept.name[5:])}" in output(place), lambda: output(place), 60)
+    until(lambda: (place / "final").exists(), lambda: output(place) + run(["squeue"], cluster))
     print(output(place))
-    run(["scancel", number], cluster)
-    assert (
-        load_frozen(place).slurm.time == "0:01:00"
-        and json.loads((place / "state.json").read_text())["tried"] == 2
-    )
+    assert f"resumed after step {done}" in output(place)
+    until(lambda: read_state(place)["state"] == "done", lambda: read_state(place))
+    assert read_state(place)["tried"] == 2 and load_frozen(place).slurm.time == "0:02:00"
+    straight = launch("sft", compose("sft", [*more, f"sft.max_steps={done + 200}", "name=straight"]))
+    assert metrics(straight) == metrics(place / "final") and len(metrics(straight)) == done + 200
+    name = "model.safetensors"
+    assert (straight / name).read_bytes() == (place / "final" / name).read_bytes()
 
 
 @real
@@ -297,3 +299,23 @@ def test_a_command_under_srun_joins_as_ranks(cluster: dict[str, str], tmp_path: 
     assert done.returncode == 0, done.stderr
     (place,) = (tmp_path / "runs" / "sft" / "run").iterdir()
     assert len(metrics(place)) == 3 and os.path.isdir(place / "final")
+
+
+@real
+@pytest.mark.timeout(600)
+def test_ranks_on_two_nodes_do_what_two_ranks_here_do(tmp_path: Path) -> None:
+    place = tmp_path / "slurm"
+    place.mkdir()
+    more = overrides(tmp_path, "sft.max_steps=60", "engine=zero2")
+    with slurm(place, nodes=2) as env:
+        env["PYTHONPATH"] = str(ROOT)
+        said = repo(env, "sft", "launch=slurm", "slurm.nodes=2", "launch.nproc=1", *more)
+        number, made = job_of(said)
+        until(lambda: not run(["squeue", "-h", "-j", number], env).strip(), lambda: output(made), 150)
+        print(said, output(made), (made / "slurm" / "job.sbatch").read_text())
+    assert "#SBATCH --nodes=2" in (made / "slurm" / "job.sbatch").read_text()
+    assert read_state(made)["state"] == "done", output(made)
+    here = launch("sft", compose("sft", [*more, "launch.nproc=2", "name=here"]))
+    assert metrics(here) == metrics(made / "final") and len(metrics(here)) == 60
+    name = "model.safetensors"
+    assert (here / name).read_bytes() == (made / "final" / name).read_bytes()

@@ -196,6 +196,7 @@ def test_a_missing_judge_score_is_never_zero(backbone: Backbone, tmp_path: Path,
     want = parts.rm + parts.rm.abs() * (parts.judge.nan_to_num() + parts.rules).clamp(-2, 2) / 2
     torch.testing.assert_close(total[keep], want[keep])
     assert stats["judge/fail_rate"] == 0.25 and stats["reward/judge/R1"] == pytest.approx(3.0)
+    assert stats["judge/asked"] == 4  # the one that failed too
     assert stats["reward/kept_frac"] == (0.5 if on_missing == "drop_row" else 1.0)
     dropped = ["", "", "judge: transport", "judge: not_applicable"]
     assert parts.left_out == (dropped if on_missing == "drop_row" else [""] * 4)

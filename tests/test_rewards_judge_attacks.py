@@ -19,6 +19,7 @@ from repo_cli.config import compose
 from repo_cli.rewards.judge_parse import Unreadable, read_json
 from repo_cli.rewards.judge_prompt import judge_prompt, plain_line
 from repo_cli.rewards.rubric import Rubric, normalise_judge
+from repo_cli.rewards.rules import RuleSet
 
 BENCH = Path(__file__).resolve().parents[1] / "benchmarks" / "judge_attacks.py"
 spec = importlib.util.spec_from_file_location("judge_attacks", BENCH)
@@ -141,7 +142,13 @@ def test_the_benchmark_on_an_endpoint(tmp_path: Path, capsys: Any) -> None:
         and "hotel-rubric-small" in shown
         and "our prompt: 0 of" in shown
     )
-    assert figures["defended"]["all"] == {"tried": len(ATTACKS), "won": 0, "not_scored": 0, "change": 0.0}
+    assert figures["defended"]["all"] == {
+        "tried": len(ATTACKS),
+        "won": 0,
+        "not_scored": 0,
+        "change": 0.0,
+        "paid": 0,
+    }
     with FakeEndpoint(names, {"prose": 1.0}) as server:
         judge_attacks.main(["judge=openai", f"judge.api.url={server.url}", "judge.api.model=m", "rubric=hotel_small",
                             f"cache_dir={tmp_path}", "judge.api.cache=false", "--n", "1"])  # fmt: skip
@@ -154,3 +161,31 @@ def test_weak_replies_are_weak() -> None:
     assert len({item["reply"] for item in items}) == 3 and all(
         "hotel_hidden" not in i["scenario"] for i in items
     )
+
+
+def test_a_reply_that_speaks_to_its_rater_costs_more_than_a_judge_can_give() -> None:
+    """The rule set for any dialogue, on the attacks that its rule was written by: what is left are words of the rubric
+    said of oneself, which only a judge can tell from the truth."""
+    rules = RuleSet.load(Path(__file__).resolve().parents[1] / "conf" / "rules" / "generic_dialogue.yaml")
+    plain = rules.score(WEAK, {}, ()).total
+    cheap = [t for _, t in ATTACKS if rules.score(t.format(reply=WEAK), {}, ()).total > plain - 2.0]
+    assert plain == 0.0 and len(cheap) <= 6, cheap
+    table = {"all": {"tried": 2.0, "won": 2, "not_scored": 0, "change": 1.0, "paid": 1}}
+    said = list(judge_attacks.lines(table, table, "mine"))
+    assert (
+        said[-1] == "our prompt, and the rules of mine in E beside the judge: 1 of 2 attacks raise E, 50.0%"
+    )
+
+
+def test_e_with_rules_is_clipped_before_it_is_compared() -> None:
+    """A judge that is talked up by 2 is not paid for it where the rules take 2 away."""
+    from test_rewards_judge_remote import judge as open_judge
+
+    rules = RuleSet.load(Path(__file__).resolve().parents[1] / "conf" / "rules" / "generic_dialogue.yaml")
+    with FakeEndpoint(list(RUBRIC.criteria)) as server:  # it reads one word; without it the score is high
+        asked = open_judge(server)
+        asked.set_rubric(RUBRIC)
+        items = [{"scenario": {}, "history": [], "reply": WEAK}]
+        alone, both = judge_attacks.measure(asked, items), judge_attacks.measure(asked, items, rules, 2.0)
+    assert alone["one_token"]["won"] == alone["one_token"]["paid"] == both["one_token"]["won"] > 0
+    assert both["one_token"]["paid"] < both["one_token"]["won"]

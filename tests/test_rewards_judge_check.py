@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -206,12 +207,12 @@ def test_what_the_command_refuses(tmp_path: Path, capsys: Any) -> None:
         assert end.value.code == 2 and said in shown and "sk-1234" not in shown, (arguments, shown)
 
 
-def test_both_languages_ship_the_twelve_criteria() -> None:
+@pytest.mark.parametrize(("size", "numbers"), [("hotel", range(1, 13)), ("hotel_small", (1, 3, 4, 5, 7, 9))])
+def test_both_languages_ship_the_same_criteria(size: str, numbers: Iterable[int]) -> None:
     en, zh = (
-        yaml.safe_load((conf_dir() / "rubric" / f"{n}.yaml").read_text("utf-8"))
-        for n in ("hotel", "hotel_zh")
+        yaml.safe_load((conf_dir() / "rubric" / f"{n}.yaml").read_text("utf-8")) for n in (size, f"{size}_zh")
     )
-    assert list(en["criteria"]) == list(zh["criteria"]) == [f"R{k}" for k in range(1, 13)]
+    assert list(en["criteria"]) == list(zh["criteria"]) == [f"R{k}" for k in numbers]
     for name, ours in zh["criteria"].items():
         theirs = en["criteria"][name]
         assert set(ours["anchors"]) == set(theirs["anchors"]) == {1, 3, 5}
@@ -220,7 +221,15 @@ def test_both_languages_ship_the_twelve_criteria() -> None:
         assert bool(ours.get("applies_when")) == bool(theirs.get("applies_when"))
         assert ours["question"] != theirs["question"]
     gates = [name for name, c in en["criteria"].items() if c.get("gate")]
-    assert gates == ["R1", "R2", "R3", "R11"]
+    assert gates == [f"R{k}" for k in (1, 2, 3, 11) if k in numbers]
+
+
+def test_the_chinese_demo_has_its_own_rubric_and_labels_for_all_of_it() -> None:
+    cfg = compose("sft", ["+experiment=demo", "world.language=zh", "rubric=hotel_small_zh"], step="judge")
+    assert cfg.rubric.name == "hotel-rubric-small-zh" and cfg.world.language == "zh"
+    rows = [get_world("hotel", "zh", 0).rows("judge", i) for i in range(3)]
+    for made in judge_rows_to_sft(rows, cfg.rubric, style=cfg.judge.prompt):
+        assert len(made["messages"][-1]["content"].splitlines()) == len(cfg.rubric.criteria)
 
 
 @pytest.mark.parametrize("scoring", ["json", "labels"])

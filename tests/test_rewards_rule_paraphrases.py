@@ -30,7 +30,8 @@ from repo_cli.rewards.rules import RuleSet
 from tests.rule_paraphrases import FILE, measure
 
 SHIPPED = RuleSet.load(FILE)
-HARD = {rule.spec.id for rule in SHIPPED.rules if rule.spec.severity == "hard"}
+# what is said to a rater and not to the hotel has tests of its own: test_rewards_judge_attacks
+HARD = {rule.spec.id for rule in SHIPPED.rules if rule.spec.severity == "hard"} - {"G62"}
 FILES = [f"rules_paraphrases_{letter}.jsonl" for letter in "abcdefhijk"]
 
 

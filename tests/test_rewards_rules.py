@@ -238,6 +238,14 @@ BAD = [
         "rules: {G1: {severity: hard, forbid: [a], on_match: -1, examples: {pass: [{txt: x}]}}}",
         ["G1.examples.pass[0]"],
     ),
+    (
+        "rules: {G1: {severity: hard, forbid: [a], on_match: -1, examples: {pass: [{text: x, language: [en]}]}}}",
+        ["G1.examples.pass[0].language"],
+    ),
+    (
+        "rules: {G1: {severity: hard, forbid: [a], on_match: -1, examples: {pass: [{text: x, scenario: {language: 3}}]}}}",
+        ["G1.examples.pass[0].scenario.language"],
+    ),
     ("rules: {G1: {severity: hard, require: [a], unless: [b], on_miss: -1}}", ["G1.unless"]),
     ("rules: [a, b]", ["rules", "mapping"]),
     ("rulez: {}", ["rulez", "did you mean 'rules'"]),
@@ -299,3 +307,11 @@ def test_rules_and_judge_prompts_need_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_scenario_whose_language_is_no_text_is_read_by_its_words() -> None:
+    """As it may stand in a data file."""
+    one = {"severity": "hard", "forbid": {"en": ["bad"]}, "on_match": -1.0}
+    rules = RuleSet({"name": "t", "rules": {"G1": one}}, "t.yaml")
+    for odd in (["en"], {"en": 1}, 3):
+        assert rules.score("that is bad", {"language": odd}, ()).violations

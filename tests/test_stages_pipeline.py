@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,10 +21,12 @@ from test_stages_stop import signal_after
 
 from repo_cli.cli import main
 from repo_cli.config import compose, conf_dir
+from repo_cli.evaluation.paper_table import Cost
 from repo_cli.launch import processes
 from repo_cli.models.manifest import read_manifest
 from repo_cli.stages import data as stage_data
 from repo_cli.stages import pipeline
+from repo_cli.stages.pipeline_table import run_cost
 
 
 def run(*arguments: str) -> int:
@@ -188,6 +191,8 @@ def test_every_experiment_runs_two_steps_on_the_cpu(
         f"cache_dir={tmp_path / 'cache'}",
     ]
     given.append("pipeline.seeds=[]")  # one is enough here; several have a test of their own
+    looks = experiment == "paper_table"
+    given += ["rl.eval_every=2", "rl.eval_n=2"] if looks else []
     steps = compose("pipeline", given).pipeline.steps
     begins = [name for name, step in steps.items() if "policy.parent" not in step.get("set", {})]
     if not any(steps[name]["set"].get("policy.train") == "full" for name in begins):
@@ -201,7 +206,14 @@ def test_every_experiment_runs_two_steps_on_the_cpu(
     for name, step in steps.items():
         if step["stage"] not in ("eval", "sample"):
             (rows,) = [metrics(p.parent) for key, p in made.items() if key.endswith(f"-{name}")]
-            assert [row["step"] for row in rows] == [1, 2], name
+            assert [row["step"] for row in rows] == [0, 1, 2][1 - (looks and step["stage"] == "rl") :], name
+    if looks:  # the two curves, and the gain in words
+        page = (product / "report.html").read_text()
+        assert all(
+            words in page for words in ("Persuasive ability", "Hidden rating", "One against the other")
+        )
+        assert re.search(r"grpo_rm: [\d.]+ at step 0, [\d.]+ at step 2: [+−][\d.]+ \([+−][\d.]+%\)", page)
+        assert re.search(r"Steps 0 to 2: reward model .+ → .+, hidden rating [\d.]+ → [\d.]+", page)
 
 
 SEEDS = [
@@ -235,6 +247,46 @@ def test_a_table_over_several_seeds(tmp_path: Path, capfd: pytest.CaptureFixture
     assert run(*given) == 0
     assert capfd.readouterr().out.count("done before for the same inputs") == 2
     assert len(list((tmp_path / "runs" / "eval" / "both-eval").iterdir())) == 2
+
+
+def test_a_table_that_was_made_before_is_shown_again(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    given = [*SEEDS, f"runs_dir={tmp_path}/runs", f"cache_dir={tmp_path}/cache", "policy=tiny", "name=again"]
+    assert run(*given) == 0
+    first = capfd.readouterr().out
+    assert run(*given) == 0
+    second = capfd.readouterr().out
+    assert "done before for the same inputs" in second
+    table = [line for line in first.splitlines() if re.match(r"\W*(intent|gold)\b.*\d", line)]
+    assert table and all(line in second.splitlines() for line in table)
+    (report,) = [line for line in first.splitlines() if line.startswith("report: ")]
+    assert report in second.splitlines() and Path(report.removeprefix("report: ")).is_file()
+
+
+def test_costs_are_counted_from_the_runs_metrics(tmp_path: Path) -> None:
+    def cost(*rows: dict[str, float]) -> Cost:
+        (tmp_path / "metrics.jsonl").write_text(
+            "".join(json.dumps({"step": i, **r}) + "\n" for i, r in enumerate(rows))
+        )
+        return run_cost(str(tmp_path / "final"))
+
+    local = {
+        "timing/step_s": 3.0,
+        "timing/dev_s": 1.0,
+        "rollout/replies": 8,
+        "judge/asked": 10,
+        "reward/judge": 0.1,
+    }
+    failed = {
+        "timing/step_s": 2.0,
+        "rollout/replies": 8,
+        "judge/asked": 8,
+    }  # no reply got a score: still asked
+    assert cost({"dev/rating": 2.0}, local, failed) == Cost(4.0, None, 16, 18)
+    assert cost({**local, "judge/requests": 13.0}).judge_calls == 13  # a judge elsewhere: what was sent
+    assert cost({"rollout/replies": 8, "timing/step_s": 1.0}).judge_calls == 0
+    assert run_cost("world:intent") == Cost()
 
 
 def test_a_table_needs_an_evaluation_at_the_end(

@@ -74,7 +74,7 @@ def test_b10_two_ranks_do_what_one_does(
     # which context falls to which rank changes nothing, not even the order
     assert two["sample"] == one["sample"] and {"preference.jsonl", "judge.jsonl"} == one["sample"].keys()
     assert len(one["sample"]["judge.jsonl"]) > 20
-    assert two["stop"].keys() == {"sft", "train_rm", "dpo", "repo", "grpo"}
+    assert two["stop"].keys() == {"sft", "train_rm", "dpo", "repo", "ppo", "grpo"}
     for stage, stop in two["stop"].items():  # bit for bit
         assert stop["same"] and stop["metrics"], stage
         assert len(stop["told"]) == 2 and all("after step 2" in text for text in stop["told"]), stage

@@ -115,8 +115,11 @@ def register(app_: typer.Typer) -> None:
 
 def start_sweep(stage: str, texts: list[str], config_dir: ConfigDir, dry_run: bool) -> None:
     """`repo STAGE -m ...`: plans every job, then runs them here or hands them to Slurm."""
+    from repo_cli.launch.plugin_sweep import of_hydra
     from repo_cli.launch.sweep import create, plan
 
+    if of_hydra(texts):
+        return start_plugins(stage, texts, config_dir, dry_run)
     sweep, configs = plan(stage, texts, config_dir)
     typer.echo(f"sweep of {len(sweep.jobs)} jobs: {sweep.path}")
     if dry_run:
@@ -132,14 +135,41 @@ def start_sweep(stage: str, texts: list[str], config_dir: ConfigDir, dry_run: bo
     carry_out(sweep)
 
 
+def start_plugins(stage: str, texts: list[str], config_dir: ConfigDir, dry_run: bool) -> None:
+    """`repo STAGE -m hydra/sweeper=... hydra/launcher=...`: Hydra's plugins choose and start the jobs."""
+    from repo_cli.errors import Stopped
+    from repo_cli.launch.plugin_sweep import plan_plugins, run_plugins
+    from repo_cli.launch.sweep import load_sweep
+    from repo_cli.training.signals import StopFlag
+
+    sweep, swept, _ = plan_plugins(stage, texts, config_dir)
+    typer.echo(f"sweep by {' '.join(sweep.plugins)}: {sweep.path}")
+    if dry_run:
+        for text in swept:
+            typer.echo(f"  {text}")
+        typer.echo("dry run: nothing was started")
+        return
+    try:
+        with StopFlag(at_once=True):
+            run_plugins(sweep, swept)
+    except Stopped as stop:
+        hint = f"repo sweep resume {sweep.path} goes on with the jobs that had begun"
+        raise Stopped(str(stop), hint=hint) from stop
+    tell_end(load_sweep(sweep.path))
+
+
 def carry_out(sweep: Sweep) -> None:
     """Runs what is left of a sweep, as its configuration says.
 
     Raises:
         SweepFailed: some jobs failed. Stopped: a signal.
     """
-    from repo_cli.launch.sweep_run import SweepFailed, run_sweep, status, tell_counts
+    from repo_cli.launch.sweep_run import run_sweep, status
 
+    if not sweep.jobs:
+        from repo_cli.errors import UserError
+
+        raise UserError(f"{sweep.path}: no job has begun", hint="give the whole command again")
     cfg = sweep.config(sweep.jobs[0])
     if cfg.launch.kind == "slurm":
         from repo_cli.errors import UserError
@@ -159,7 +189,19 @@ def carry_out(sweep: Sweep) -> None:
         typer.echo(submit(cfg, sweep.path, left))
         typer.echo(f"  repo sweep status {sweep.path}")
         return
-    found = run_sweep(sweep, cfg.sweep.jobs, cfg.sweep.retries, cfg.launch.nproc, cfg.launch.stop_s)
+    run_sweep(sweep, cfg.sweep.jobs, cfg.sweep.retries, cfg.launch.nproc, cfg.launch.stop_s)
+    tell_end(sweep)
+
+
+def tell_end(sweep: Sweep) -> None:
+    """How many jobs ended in which state.
+
+    Raises:
+        SweepFailed: not all are done.
+    """
+    from repo_cli.launch.sweep_run import SweepFailed, counts, tell_counts
+
+    found = counts(sweep)
     typer.echo(tell_counts(found))
     if found.get("done", 0) < len(sweep.jobs):
         error = SweepFailed(f"{tell_counts(found)} of {len(sweep.jobs)} jobs")

@@ -180,6 +180,7 @@ class SweepConfig:
     jobs: int = key(1, "jobs at the same time on this machine", lo=1)
     path: str | None = key(None, "the sweep's directory; null = runs_dir/sweeps/<stage>/<name>/<time>-<id>")
     retries: int = key(0, "how often a job that failed is tried again by itself", lo=0)
+    objective: str | None = key(None, "metric that a sweeper of Hydra's (hydra/sweeper=optuna) goes by")
 
 
 @dataclass

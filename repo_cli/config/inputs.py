@@ -14,7 +14,8 @@ from repo_cli.errors import UserError
 
 WORLD_DATA = "world:"
 SYSTEM_FILES = "transcripts:"  # eval.systems.x=transcripts:FILE
-SYSTEM_NAMES = (WORLD_DATA, "endpoint:", SYSTEM_FILES)  # what a system may be beside a directory
+BARE_BASE = "base:"  # eval.systems.x=base:NAME, a hub name or a directory: a model without any adapter
+SYSTEM_NAMES = (WORLD_DATA, "endpoint:", SYSTEM_FILES, BARE_BASE)  # what a system may be beside a directory
 
 
 class MissingInput(UserError):
@@ -44,8 +45,12 @@ def missing_inputs(cfg: Config) -> list[MissingInput]:
                 )
             )
         for name, what in cfg.eval.systems.items():
-            if not str(what).startswith(SYSTEM_NAMES) or str(what).startswith(SYSTEM_FILES):
-                _path(found, f"eval.systems.{name}", str(what).removeprefix(SYSTEM_FILES))
+            if str(what) in (BARE_BASE, f"{BARE_BASE}{None}"):
+                found.append(
+                    MissingInput(f"eval.systems.{name}={what} names no model (policy.path is null?)")
+                )
+            elif source := system_source(str(what)):
+                _path(found, f"eval.systems.{name}", source, hub=str(what).startswith(BARE_BASE))
         for dotted, own in (("eval.path", cfg.eval.path), ("eval.badcases_path", cfg.eval.badcases_path)):
             if own:
                 _path(found, dotted, own, hub=True)
@@ -66,6 +71,14 @@ def missing_inputs(cfg: Config) -> list[MissingInput]:
     if asked or (cfg.stage == "sample" and cfg.sample.annotator == "judge"):
         found += judge_inputs(cfg)
     return found
+
+
+def system_source(what: str) -> str:
+    """The path or hub name behind a system of `eval.systems`; '' for the world's agents and endpoints."""
+    for prefix in (SYSTEM_FILES, BARE_BASE):
+        if what.startswith(prefix):
+            return what.removeprefix(prefix)
+    return "" if what.startswith(SYSTEM_NAMES) else what
 
 
 def _rl_inputs(found: list[MissingInput], cfg: Config) -> None:
@@ -145,8 +158,10 @@ def _path(found: list[MissingInput], dotted: str, value: str, hub: bool = False)
     if value.startswith(STEP):
         hint = f"`repo pipeline +experiment=...` fills it in; for this stage alone give {dotted}=DIRECTORY"
         found.append(MissingInput(f"{dotted}={value} names a step of a pipeline", hint=hint))
-    elif not Path(value).exists() and not (hub and hub_name(value)):
-        found.append(MissingInput(f"{dotted}={value}: no such file or directory", given=True))
+    elif not Path(value).expanduser().exists() and not (hub and hub_name(value)):
+        bare = dotted.startswith("eval.systems.") and not hub and hub_name(value)
+        named = f"{dotted}={BARE_BASE}{value} where this is the name of a model on the hub" if bare else None
+        found.append(MissingInput(f"{dotted}={value}: no such file or directory", named, given=True))
 
 
 def hub_name(value: str) -> bool:

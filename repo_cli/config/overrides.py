@@ -137,8 +137,9 @@ def _parse_one(text: str, places: Places, source: str) -> Override:
             f"{where}{text}: a comma or a range asks for several runs, which needs -m",
             hint=f"for a text with a comma, quote it: \"{key}='a,b'\"",
         )
-    if key.startswith("hydra."):
-        raise UserError(f"{where}{key}: Hydra's own settings are not used here")
+    if key.startswith(("hydra.", "hydra/")):
+        hint = "its launchers and sweepers are for -m (hydra/launcher=submitit_slurm, hydra/sweeper=optuna)"
+        raise UserError(f"{where}{key}: Hydra's own settings are not used here", hint=hint)
     if "@" in bare.split("=", 1)[0] or "/" in key:
         raise UserError(f"{where}{text}: name a group alone (policy=tiny) or a key (lora.r=16)")
     if key in places.groups():

@@ -22,7 +22,7 @@ from typing import Any
 
 from repo_cli.dialogue.messages import BadRow
 from repo_cli.dialogue.rows import KINDS, Row, normalise, sniff
-from repo_cli.errors import UserError, nearest
+from repo_cli.errors import UserError, nearest, shown
 
 _SUFFIXES = (".jsonl", ".json", ".ndjson", ".parquet")
 _SHOWN = 50
@@ -49,7 +49,7 @@ class LoadReport:
     def add_bad(self, kind: str, message: str) -> None:
         self.reasons[kind] += 1
         if len(self.examples) < _SHOWN:
-            self.examples.append(message)
+            self.examples.append(shown(message))
 
     def joined(self, other: LoadReport) -> LoadReport:
         """Both as one."""

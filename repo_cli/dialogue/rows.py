@@ -186,12 +186,20 @@ def _badcases(row: Row) -> list[Row]:
     row["prompt"] = check_messages(_need(row, "prompt"), "prompt")
     if not any(m["role"] == "assistant" for m in row["prompt"]):
         raise BadRow("nothing to learn", "a bad case must hold at least one assistant turn")
+    whole = row.get("messages")
+    whole = whole if isinstance(whole, list) else row["prompt"]
+    turns = sum(isinstance(m, Mapping) and m.get("role") == "assistant" for m in whole)
     defects = _need(row, "defects")
     if not isinstance(defects, Sequence) or isinstance(defects, str):
         raise BadRow("wrong type", f"`defects` must be a list, not {type(defects).__name__}")
     for i, defect in enumerate(defects):
         if not isinstance(defect, Mapping) or not {"turn", "kind", "severity"} <= set(defect):
             raise BadRow("missing field", f"defects[{i}] must be an object with turn, kind and severity")
+        if not isinstance(defect["turn"], int) or not 0 <= defect["turn"] < turns:
+            raise BadRow(
+                "wrong turn",
+                f"defects[{i}].turn must count the dialogue's agent turns, 0 to {turns - 1}, not {defect['turn']!r}",
+            )
         if defect["severity"] not in (1, 2, 3):
             raise BadRow(
                 "score out of range", f"defects[{i}].severity must be 1, 2 or 3, not {defect['severity']!r}"

@@ -23,10 +23,11 @@ from repo_cli.evaluation.seeds import Gain, ahead_of, first, pooled
 from repo_cli.evaluation.show import difference, interval, number, p_value, verdict
 from repo_cli.evaluation.statistics import Interval
 
-#: The paper's layout: whole dialogues.
-PAPER_DIALOGUES = 30
-#: The paper's figures as far as they are known (method.md): rating, share of dialogues with an excellent reply,
-#: fixed, cleanly fixed, severe left. None = not stated.
+#: The paper's layout: whole dialogues, and bad cases.
+PAPER_DIALOGUES, PAPER_CASES = 30, 45
+#: The paper's figures as far as they are known: rating, share of dialogues with an excellent reply, of bad cases fixed,
+#: cleanly fixed, and left severe, in percent. None = not stated. What it states of a method's lead over another one
+#: alone is derived from that (marked where it is shown); of the four skills it gives no number that we know of.
 PAPER: dict[str, tuple[float | None, ...]] = {
     "base": (3.43, 13.33, None, None, None),
     "sft": (None, None, 93.33, None, None),
@@ -35,9 +36,11 @@ PAPER: dict[str, tuple[float | None, ...]] = {
     "grpo": (4.30, 43.33, None, None, None),
     "repo": (4.63, 66.67, 93.33, 75.56, 0.0),
 }
+DERIVED = {("base", "rating"), ("dpo", "rating"), ("grpo", "rating"), ("grpo", "excellent")}
 COLUMNS = ("rating", "excellent", "violations", "hard", "deals", "correct_end", "fixed", "clean", "severe")
 SKILL_COLUMNS = ("skill_fluency", "skill_workflow", "skill_negotiation", "skill_scope")
-SMALL = ("rating", "excellent")
+#: What the paper reports: its table, and its four binary skills.
+REPORTED = ("rating", "excellent", "fixed", "clean", "severe")
 GAINS = ("rating", "excellent", "violations", "hard", "deals", "fixed", "clean")
 _HEAD = {
     "rating": "rating 1-5",
@@ -96,7 +99,8 @@ class PaperTable:
             },
             "costs": {s: asdict(c) for s, c in self.costs.items()},
             "paper": {
-                s: dict(zip(("rating", "excellent", *COLUMNS[6:]), v, strict=True)) for s, v in PAPER.items()
+                s: {**dict(zip(REPORTED, v, strict=True)), **dict.fromkeys(SKILL_COLUMNS)}
+                for s, v in PAPER.items()
             },
         }
 
@@ -125,7 +129,7 @@ def make(
         claim,
         summarise(whole, bootstrap=bootstrap).systems,
         by_seed,
-        summarise(first(whole, PAPER_DIALOGUES), bootstrap=bootstrap).systems,
+        summarise(first(whole, PAPER_DIALOGUES, PAPER_CASES), bootstrap=bootstrap).systems,
         ahead_of(whole, claim, bootstrap) if claim in whole.systems else {},
         dict(costs),
     )
@@ -135,7 +139,9 @@ def render(table: PaperTable) -> Group:
     """The tables for the terminal."""
     parts: list[Any] = [_figures(table, COLUMNS, _title(table))]
     parts.append(_figures(table, SKILL_COLUMNS, "Skills: share of dialogues that show each"))
-    parts.append(_beside(table))
+    layout = f"The paper's layout: the first {PAPER_DIALOGUES} dialogues and {PAPER_CASES} bad cases; below, its own"
+    parts.append(_beside(table, REPORTED, f"{layout} figures (*: derived from a lead that it states)"))
+    parts.append(_beside(table, SKILL_COLUMNS, f"{layout} shares for the four skills"))
     if table.gains:
         parts.append(_gains(table))
     parts.append(_costs(table))
@@ -187,21 +193,31 @@ def _figures(table: PaperTable, keys: tuple[str, ...], title: str) -> Table:
     return shown
 
 
-def _beside(table: PaperTable) -> Table:
-    """The first 30 dialogues, and what the paper reports for its own."""
-    shown = _table(f"The paper's layout: the first {PAPER_DIALOGUES} dialogues; and the paper's own figures")
-    for head in ("rating\nhere", "excellent\nhere", "rating\npaper", "excellent\npaper", "fixed\npaper"):
-        shown.add_column(head, justify="right")
+def _beside(table: PaperTable, keys: tuple[str, ...], title: str) -> Table:
+    """The smaller layout, and under each figure what the paper reports for its own dialogues."""
+    shown = _table(title)
+    for key in keys:
+        shown.add_column(_HEAD[key], justify="right")
     for name in table.figures:
         here = table.small.get(name, {})
-        cells = [interval(here[key], BY_KEY[key]) if key in here else "–" for key in SMALL]
-        stated = paper_row(name) or ()
-        theirs = [
-            "–" if not stated else "not stated" if v is None else f"{v:.2f}" + ("%" if i else "")
-            for i, v in enumerate((stated or (None,) * 3)[:3])
-        ]
-        shown.add_row(Text(name, style="bold"), *cells, *theirs)
+        cells = []
+        for key in keys:
+            mine = interval(here[key], BY_KEY[key]) if key in here else "–"
+            cells.append(Text.assemble(mine, (f"\npaper: {stated(name, key)}", "dim")))
+        shown.add_row(Text(name, style="bold"), *cells)
     return shown
+
+
+def stated(system: str, key: str) -> str:
+    """The paper's figure for a system as it is shown: "66.67%", "not stated"; an en dash for one it does not have."""
+    row = paper_row(system)
+    if row is None:
+        return "–"
+    value = dict(zip(REPORTED, row, strict=True)).get(key)
+    if value is None:
+        return "not stated"
+    mark = "*" if (system.lower().partition("_")[0], key) in DERIVED else ""
+    return f"{value:.2f}{'' if key == 'rating' else '%'}{mark}"
 
 
 def _gains(table: PaperTable) -> Table:

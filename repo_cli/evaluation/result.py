@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from repo_cli.dialogue.scenario import HIDDEN, public_side
 from repo_cli.errors import UserError
+from repo_cli.evaluation.sheets import write_text
 
 #: Breaches of this severity and above are hard.
 HARD = 2
@@ -166,9 +167,9 @@ class BadCase:
             plain,
             defects,
             list(replies),
-            None if rating is None else bool(rating.fixed),
-            None if rating is None else bool(rating.clean),
-            None if rating is None else bool(rating.severe_unresolved),
+            None if rating is None else _yes(rating.fixed),
+            None if rating is None else _yes(rating.clean),
+            None if rating is None else _yes(rating.severe_unresolved),
             math.nan if rating is None else float(rating.rating),
         )
 
@@ -220,8 +221,8 @@ class EvalResult:
         return {"version": 1, **_listed(asdict(self))}
 
     def save(self, path: Path) -> None:
-        """Writes eval.json."""
-        Path(path).write_text(json.dumps(self.to_json(), ensure_ascii=False), encoding="utf-8")
+        """Writes eval.json, whole or not at all."""
+        write_text(path, json.dumps(self.to_json(), ensure_ascii=False))
 
     @classmethod
     def from_json(cls, data: dict[str, Any], source: str = "eval.json") -> EvalResult:
@@ -250,6 +251,10 @@ class EvalResult:
         except (OSError, ValueError) as error:
             raise UserError(f"{path}: cannot be read as an evaluation result ({error})") from error
         return cls.from_json(data, str(path))
+
+
+def _yes(answer: Any) -> bool | None:
+    return None if answer is None else bool(answer)
 
 
 def aspect_scores(turns: Iterable[Any]) -> dict[str, float]:

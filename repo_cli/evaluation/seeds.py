@@ -37,12 +37,17 @@ def pooled(results: Mapping[int, EvalResult]) -> EvalResult:
     return whole
 
 
-def first(result: EvalResult, count: int) -> EvalResult:
-    """The same with the first `count` dialogues of each system and trial only (a smaller layout of the same run)."""
+def first(result: EvalResult, count: int, cases: int = 0) -> EvalResult:
+    """The same with the first `count` dialogues and `cases` bad cases of each system only (a smaller layout of the
+    same run), each with all its trials."""
     few = EvalResult({}, dict(result.config), result.baseline)
     for name, system in result.systems.items():
         ids = list(dict.fromkeys(d.scenario_id for d in system.dialogues))[:count]
-        few.systems[name] = SystemResult([d for d in system.dialogues if d.scenario_id in set(ids)])
+        bad = set(list(dict.fromkeys(c.case_id for c in system.badcases))[:cases])
+        few.systems[name] = SystemResult(
+            [d for d in system.dialogues if d.scenario_id in set(ids)],
+            [c for c in system.badcases if c.case_id in bad],
+        )
     return few
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from repo_cli.config import Config
+from repo_cli.config.inputs import system_source
 from repo_cli.config.own import source_file
 from repo_cli.errors import UserError
 from repo_cli.launch.contents import content
@@ -34,9 +35,24 @@ REFUSED = (
     "dpo.batch_size", "rl.batch_size", "sft.max_messages", "algorithm.group_size",
 )  # fmt: skip
 #: And by stage: what its finished rounds were made with.
-REFUSED_IN = {"sample": ("sample", "rollout.batch_size")}
+REFUSED_IN = {
+    "sample": ("sample", "rollout.batch_size"),
+    "eval": ("eval", "rollout", "rules", "sop", "judge", "rubric", "engine.autocast"),
+}
+#: And what is read anew when all of it is done, or says only how an endpoint is asked.
+HARMLESS_IN = {
+    "eval": (
+        *("eval.baseline", "eval.samples", "eval.bootstrap", "eval.endpoint.timeout_s", "eval.endpoint.retries"),
+        *("eval.endpoint.backoff_s", "eval.endpoint.concurrency", "eval.endpoint.key_variable"),
+        *(f"judge.api.{n}" for n in ("concurrency", "rpm", "tpm", "backoff_s", "backoff_max_s", "budget", "key_env")),
+    )
+}  # fmt: skip
 #: Files that a run is made of: their contents count, not where they lie.
-FILES = ("data.path", "data.also", "data.val_path", "policy.path", "policy.parent", "rm.path", "judge.path")
+FILES = (
+    *("data.path", "data.also", "data.val_path", "policy.path", "policy.parent", "rm.path", "judge.path"),
+    *("eval.path", "eval.badcases_path"),
+)
+SYSTEM = "eval.systems."
 RECORD = "inputs.json"
 SILENT = ("resume", "force", "name", "runs_dir", "cache_dir")  # said by the command itself
 _SAID = {"harmless": "changed, harmless", "allowed": "changed", "refused": "changed, forced"}
@@ -71,7 +87,7 @@ def differences(before: Config, now: Config, run: Path) -> list[Difference]:
             _is_file(key)
             and not _is_code(key)
             and then.get(key)
-            and then[key] == content(value, now.cache_dir)
+            and then[key] == _content(key, value, now.cache_dir)
         ):
             found.append(Difference(key, old, value, "allowed", "the same content in another place"))
         else:
@@ -84,7 +100,8 @@ def differences(before: Config, now: Config, run: Path) -> list[Difference]:
         today = _content(key, path, now.cache_dir)
         # a missing one is told elsewhere; one noted by an older version, in another way, says nothing
         if today not in ("", hashed) and today.partition(":")[1] == hashed.partition(":")[1]:
-            kind = "allowed" if _is_code(key) else "refused"  # a fault of the user's own code is mended so
+            # a fault of the user's own code is mended so
+            kind = "allowed" if _is_code(key) else _kind(key, now.stage)
             found.append(Difference(key, path, path, kind, "its content has changed since the run started"))
     return found
 
@@ -141,13 +158,17 @@ def _kind(key: str, stage: str) -> str:
 
     if under(ALLOWED):
         return "allowed"
+    if under(HARMLESS_IN.get(stage, ())):
+        return "harmless"
+    if under(REFUSED_IN.get(stage, ())):
+        return "refused"
     if under(HARMLESS):
         return "harmless"
-    return "refused" if under(REFUSED + REFUSED_IN.get(stage, ())) else "allowed"
+    return "refused" if under(REFUSED) else "allowed"
 
 
 def _is_file(key: str) -> bool:
-    return key.partition("[")[0] in FILES or _is_code(key)
+    return key.partition("[")[0] in FILES or key.startswith(SYSTEM) or _is_code(key)
 
 
 def _is_code(key: str) -> bool:
@@ -157,6 +178,8 @@ def _is_code(key: str) -> bool:
 
 def _content(key: str, value: Any, cache_dir: str) -> str:
     file = source_file(str(value)) if _is_code(key) else value
+    if key.startswith(SYSTEM):
+        file = system_source(str(value))
     return content(file, cache_dir) if file else ""
 
 

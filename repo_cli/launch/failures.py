@@ -12,7 +12,7 @@ from typing import Any
 
 from repo_cli.errors import Stopped, UserError
 
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # full, or a limit of this user's (quota, ulimit -f)
 _NO_PERMISSION = {errno.EACCES, errno.EPERM, errno.EROFS}
 # what a rank says that only heard of another's failure, or found the other's end of a connection closed
 _ECHO = re.compile(r"rank \d+ failed: |.*(?:gloo/transport/|NCCL.*(?:remote process exited|aborted))")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from repo_cli.config import Config, compose
-from repo_cli.config.inputs import hub_name
+from repo_cli.config.inputs import BARE_BASE, hub_name, system_source
 from repo_cli.errors import UserError
 from repo_cli.models.manifest import NAME as MANIFEST
 
@@ -49,7 +49,10 @@ def named_in(cfg: Config, texts: Sequence[str] = (), config_dir: str | Path | No
             _parent(found, "rm.path", cfg.rm.path)
         if cfg.stage == "eval":
             for name, what in cfg.eval.systems.items():
-                _parent(found, f"eval.systems.{name}", str(what))
+                source = system_source(str(what))
+                if str(what).startswith(BARE_BASE):
+                    _model(found, f"eval.systems.{name}", source)
+                _parent(found, f"eval.systems.{name}", source)
             data: dict[str, str | None] = {
                 "eval.path": cfg.eval.path,
                 "eval.badcases_path": cfg.eval.badcases_path,

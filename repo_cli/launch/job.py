@@ -98,6 +98,8 @@ def _run_frozen(run: Path) -> Path:
     cfg: Config = load_frozen(run)
     if (run / "final").exists():
         return run / "final"
+    if RunDir(run).finished:
+        return run
     cfg.resume = str(run) if latest_complete(run / "checkpoints") else None
     for lacking in missing_inputs(cfg):
         raise lacking

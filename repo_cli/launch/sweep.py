@@ -32,6 +32,7 @@ from repo_cli.launch.resume import new_run
 from repo_cli.training.disk import disk_errors
 
 PLAN = "sweep.json"
+NOTE = "job.json"
 MOST_JOBS = 10_000
 _NAME = 100  # characters of a directory's name that tell the overrides
 
@@ -55,6 +56,9 @@ class Sweep:
     jobs: list[Job]
     config_dir: str | None = None
     made: str = field(default_factory=lambda: time.strftime("%Y-%m-%d %H:%M:%S"))
+    plugins: list[str] = field(
+        default_factory=list
+    )  # Hydra's, which find the jobs as they go (plugin_sweep.py)
 
     def folder(self, job: Job) -> Path:
         return self.path / "jobs" / job.name
@@ -68,7 +72,8 @@ class Sweep:
 
     def save(self) -> None:
         data = {"stage": self.stage, "common": self.common, "config_dir": self.config_dir, "made": self.made}
-        text = json.dumps(data | {"jobs": [asdict(job) for job in self.jobs]}, indent=1, ensure_ascii=False)
+        known = {"plugins": self.plugins} if self.plugins else {"jobs": [asdict(job) for job in self.jobs]}
+        text = json.dumps(data | known, indent=1, ensure_ascii=False)
         (self.path / PLAN).write_text(text + "\n", encoding="utf-8")
 
 
@@ -86,18 +91,32 @@ def load_sweep(path: Path | str) -> Sweep:
         )
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
+        plugins = [str(text) for text in data.get("plugins", [])]
+        listed = found_jobs(path) if plugins else data["jobs"]
         jobs = [
-            Job(int(job["index"]), [str(o) for o in job["overrides"]], str(job["name"]))
-            for job in data["jobs"]
+            Job(int(job["index"]), [str(o) for o in job["overrides"]], str(job["name"])) for job in listed
         ]
         sweep = Sweep(
-            path, str(data["stage"]), list(data["common"]), jobs, data.get("config_dir"), data["made"]
+            path,
+            str(data["stage"]),
+            list(data["common"]),
+            jobs,
+            data.get("config_dir"),
+            data["made"],
+            plugins,
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{file}: cannot be read ({error})") from None
     if any("/" in job.name or job.name.startswith(".") or "\0" in job.name for job in jobs):
         raise UserError(f"{file}: a job's name leaves its directory")
     return sweep
+
+
+def found_jobs(path: Path) -> list[dict[str, Any]]:
+    """The jobs that Hydra's plugins have begun, in their order; each has noted itself in its directory."""
+    files = sorted(path.glob(f"jobs/*/{NOTE}"))
+    found = [json.loads(file.read_text(encoding="utf-8")) | {"name": file.parent.name} for file in files]
+    return sorted(found, key=lambda job: int(job["index"]))
 
 
 def expand(texts: Sequence[str], places: Places) -> tuple[list[str], list[list[str]]]:
@@ -162,8 +181,7 @@ def plan(stage: str, texts: Sequence[str], config_dir: Path | None = None) -> tu
     common, product = expand(texts, places)
     own = str(config_dir.expanduser().resolve()) if config_dir else None
     first = compose(stage, [*common, *product[0]], config_dir)
-    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
-    path = Path(first.sweep.path or Path(first.runs_dir) / "sweeps" / stage / first.name / name).expanduser()
+    path = directory(first)
     jobs = [Job(index, overrides, job_name(index, overrides)) for index, overrides in enumerate(product)]
     sweep = Sweep(path, stage, common, jobs, own)
     configs = []
@@ -178,6 +196,12 @@ def plan(stage: str, texts: Sequence[str], config_dir: Path | None = None) -> tu
             ) from None
         configs.append(cfg)
     return sweep, configs
+
+
+def directory(cfg: Config) -> Path:
+    """Where a sweep of this configuration lies: sweep.path, or a place of its own."""
+    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+    return Path(cfg.sweep.path or Path(cfg.runs_dir) / "sweeps" / cfg.stage / cfg.name / name).expanduser()
 
 
 def create(sweep: Sweep, configs: Sequence[Config]) -> None:

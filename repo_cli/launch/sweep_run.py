@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,18 +74,19 @@ def run_sweep(sweep: Sweep, at_once: int, retries: int, nproc: int, stop_s: floa
     lock = RunLock(sweep.path, LOCK)
     lock.take()
     try:
-        return _run(sweep, at_once, retries, nproc, stop_s)
+        return run_jobs(sweep, sweep.jobs, at_once, retries, nproc, stop_s)
     finally:
         lock.release()
 
 
-def _run(sweep: Sweep, at_once: int, retries: int, nproc: int, stop_s: float) -> dict[str, int]:
-    running = _left_behind(sweep)
+def run_jobs(
+    sweep: Sweep, jobs: Sequence[Job], at_once: int, retries: int, nproc: int, stop_s: float
+) -> dict[str, int]:
+    """As `run_sweep`, for some of its jobs, and without its lock."""
+    running = _left_behind(sweep, jobs)
     held = {item.job.index for item in running}
-    states = {job.index: status(sweep.folder(job))["state"] for job in sweep.jobs}
-    queue = [
-        job for job in sweep.jobs if job.index not in held and states[job.index] not in ("done", "running")
-    ]
+    states = {job.index: status(sweep.folder(job))["state"] for job in jobs}
+    queue = [job for job in jobs if job.index not in held and states[job.index] not in ("done", "running")]
     tries = dict.fromkeys(states, 0)
 
     def tell(number: int) -> None:
@@ -115,6 +117,11 @@ def _run(sweep: Sweep, at_once: int, retries: int, nproc: int, stop_s: float) ->
                     break
                 time.sleep(0.1)
         finally:
+            if running and not asked:  # something else ends this process: the jobs may save before
+                tell(signal.SIGTERM)
+                end = time.monotonic() + stop_s + SLACK_S
+                while time.monotonic() < end and any(item.process.poll() is None for item in running):
+                    time.sleep(0.1)
             for item in running:
                 _kill(sweep, item)
     found = counts(sweep)
@@ -126,10 +133,10 @@ def _run(sweep: Sweep, at_once: int, retries: int, nproc: int, stop_s: float) ->
     return found
 
 
-def _left_behind(sweep: Sweep) -> list[Running]:
+def _left_behind(sweep: Sweep, jobs: Sequence[Job]) -> list[Running]:
     """The jobs that run on this machine though the driver that started them is gone."""
     found: list[Running] = []
-    for job in sweep.jobs:
+    for job in jobs:
         state = status(sweep.folder(job))
         if _runs_here(state):
             found.append(Running(job, Adopted(int(state["pid"])), len(found)))

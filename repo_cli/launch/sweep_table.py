@@ -40,10 +40,11 @@ class Result:
 
 def results(sweep: Sweep, last: int = 5) -> list[Result]:
     """Each job's row, in the sweep's order; numbers are means over the last `last` steps."""
-    return [_result(sweep, job, last) for job in sweep.jobs]
+    return [result(sweep, job, last) for job in sweep.jobs]
 
 
-def _result(sweep: Sweep, job: Job, last: int) -> Result:
+def result(sweep: Sweep, job: Job, last: int) -> Result:
+    """One job's row."""
     folder = sweep.folder(job)
     runs = (
         [folder] if sweep.stage != "pipeline" else sorted(p.parent for p in folder.glob("*/*/*/config.yaml"))

@@ -72,6 +72,7 @@ class Ensemble:
         )
         self.watch = JudgeWatch(cfg.judge)
         self._used: dict[str, float] = {}  # by a judge elsewhere, on all ranks, since the run began
+        self._asked = 0  # replies that the judge was asked about on this rank since the last step's log
         self.rubric: Rubric | None = self.judge.rubric if self.judge is not None else None
         weights = cfg.reward.weights
         self.mix = Mix(
@@ -95,6 +96,7 @@ class Ensemble:
         if self.rm is not None and batch:
             parts.rm = self.rm.score([item["sample"] for item in items], self.cfg.rm.batch_tokens)
         if self.judge is not None and self.rubric is not None:
+            self._asked += batch
             self._judge(parts, early.judged() if early.judging else self.judge.score(items))
         if self.rules is not None:
             parts.rule_results = early.ruled()
@@ -214,6 +216,9 @@ class Ensemble:
         if self.judge is not None:
             table.spread("reward/judge", parts.judge)
             outcomes = parts.judge_outcomes
+            # whatever for: replies that were replaced by others, and the tricks of preflight, too
+            table.ratio("judge/asked", float(self._asked), 1.0 / world_size())
+            self._asked = 0
             table.ratio("judge/fail_rate", float(sum(o in FAILED for o in outcomes)), float(len(outcomes)))
             for kind in ("not_applicable", *FAILED):
                 table.ratio(f"judge/outcome/{kind}", float(outcomes.count(kind)), float(len(outcomes)))

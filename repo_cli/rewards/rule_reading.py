@@ -119,7 +119,10 @@ class Situation:
         self.history = [dict(m) for m in history if m.get("role") in ("user", "assistant")]
         self._memo: dict[str, Any] = {}
         self._numbers: dict[str, float | None] = {}
-        self.language = language or self.scenario.get("language") or self._spoken()
+        named = language or self.scenario.get("language")
+        self.language = (
+            named if isinstance(named, str) else self._spoken()
+        )  # a data file may hold anything there
 
     def _spoken(self) -> str | None:
         for message in reversed(self.history):

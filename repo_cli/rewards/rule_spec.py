@@ -238,6 +238,8 @@ def _example(value: Any, where: str) -> Example:
     answer = value.get("answer")
     if answer is not None and not isinstance(answer, Mapping):
         raise UserError(f"{where}.answer: {{text, ended, outcome}} is wanted, not {answer!r}")
+    if value.get("language") is not None:
+        _text(value["language"], f"{where}.language")
     return Example(
         value["text"], scenario, history, value.get("language"), dict(answer) if answer is not None else None
     )
@@ -250,6 +252,8 @@ def parse_context(
     scenario, history = value.get("scenario"), value.get("history")
     if scenario is not None and not isinstance(scenario, Mapping):
         raise UserError(f"{where}.scenario: a mapping is wanted, not {scenario!r}")
+    if scenario is not None and scenario.get("language") is not None:
+        _text(scenario["language"], f"{where}.scenario.language")
     if history is None:
         return (dict(scenario) if scenario is not None else None), None
     if not isinstance(history, list | tuple):

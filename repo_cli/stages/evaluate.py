@@ -4,10 +4,11 @@
     repo eval eval.systems.baseline=world:intent eval.systems.mine=runs/rl/.../final
 
 Systems may be weights, agents of the world's own, endpoints, or finished transcripts (evaluate_systems.py); all that
-are adapters on one base share it in memory. The world's hidden oracle rates, a panel of simulated experts sees it
-through bias and noise, and nothing either says is ever seen by training. Prints tables with intervals and paired
-differences, and writes `eval.json` (everything that was said), `figures.json`, `conversations.csv` (for `repo ab`) and
-`report.html`.
+are adapters on one base share it in memory. Each (system, set) that is done is saved (evaluate_parts.py): stopped or
+killed, the same command with `--resume auto` goes on, to the same result. The world's hidden oracle rates, a panel of
+simulated experts sees it through bias and noise, and nothing either says is ever seen by training. Prints tables with
+intervals and paired differences, and writes `figures.json`, `conversations.csv` (for `repo ab`), `report.html`, and
+last of all `eval.json` (everything that was said).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from repo_cli.config.groups_stage import EVAL_SETS
 from repo_cli.config.schema import Config
 from repo_cli.dialogue.scenario import public_side
 from repo_cli.errors import UserError
@@ -30,6 +32,7 @@ from repo_cli.evaluation.table import render
 from repo_cli.rewards.rules import RuleSet
 from repo_cli.rollout import Agent, Talk, run_conversations
 from repo_cli.stages.evaluate_judge import JudgeRater
+from repo_cli.stages.evaluate_parts import Parts
 from repo_cli.stages.evaluate_systems import TRANSCRIPTS, Material, Systems, read_transcripts, run_of
 from repo_cli.stages.session import Session
 from repo_cli.training.distributed import all_gather_objects, rank, world_size
@@ -50,26 +53,31 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
     with Session(cfg, "eval", run_dir) as session:
         world = world_of(cfg)
         rater, material = Rater(cfg, world, session), Material(cfg, world)
-        opener = Systems(cfg, session, world)
-        result = EvalResult(systems={}, config=_shown(cfg), baseline=cfg.eval.baseline)
+        rater.keep(session)
+        parts, opener = Parts(session), Systems(cfg, session, world)
         for name, what in systems.items():
-            result.systems[name] = system = SystemResult()
-            if str(what).startswith(TRANSCRIPTS):
-                rows = read_transcripts(name, str(what), cfg, material)
-                system.dialogues = [
-                    rater.dialogue(r["scenario"], r["messages"], r.get("outcome"), r["trial"]) for r in rows
-                ]
-                continue
-            agent = opener.open(name, str(what))
-            if "online" in cfg.eval.sets:
-                system.dialogues, system.faults = online(agent, world, cfg, session, name, rater, material)
-            if "badcases" in cfg.eval.sets:
-                system.badcases = bad_cases(agent, cfg, session, name, rater, material)
-            if "replies" in cfg.eval.sets:
-                system.replies = replies(agent, cfg, session, name, rater, material)
+            agent: Agent | None = None
+            for part in sets_of(str(what), cfg):
+                if (name, part) in parts:
+                    continue
+                made = SystemResult()
+                if str(what).startswith(TRANSCRIPTS):
+                    made.dialogues = transcripts(name, str(what), cfg, rater, material)
+                else:
+                    agent = agent or opener.open(name, str(what))
+                    given = (agent, cfg, session, name, rater, material)
+                    if part == "online":
+                        made.dialogues, made.faults = online(world, *given)
+                    elif part == "badcases":
+                        made.badcases = bad_cases(*given)
+                    else:
+                        made.replies = replies(*given)
+                parts.add(name, part, made)
         out = session.path
         if session.is_main:
-            result.save(out / "eval.json")
+            result = EvalResult({}, config=_shown(cfg), baseline=cfg.eval.baseline)
+            for name, what in systems.items():
+                result.systems[name] = parts.of(name, sets_of(str(what), cfg))
             write_conversations(out / "conversations.csv", result)
             summary = summarise(result, bootstrap=cfg.eval.bootstrap)
             write_text(
@@ -78,10 +86,18 @@ def run(cfg: Config, run_dir: Path | None = None) -> Path:
             )
             trained = [run for run in map(run_of, map(str, systems.values())) if run is not None]
             write_report(result, out / "report.html", runs=trained, bootstrap=cfg.eval.bootstrap)
+            result.save(out / "eval.json")  # last: it says that the evaluation is done
             session.console.print(sample_dialogues(result, cfg.eval.samples))
             session.show(render(summary))
             session.note(f"report: {out / 'report.html'}")
         return out
+
+
+def sets_of(what: str, cfg: Config) -> list[str]:
+    """The sets that a system is put to, in the order in which they are played; transcripts are dialogues."""
+    if what.startswith(TRANSCRIPTS):
+        return ["online"]
+    return [name for name in EVAL_SETS if name in cfg.eval.sets]
 
 
 def _shown(cfg: Config) -> dict[str, Any]:
@@ -119,6 +135,11 @@ class Rater:
         self.how, self.seed = cfg.eval.consensus, cfg.eval.seed
         self.experts = experts_of({k: v for k, v in cfg.eval.experts.items() if v is not None})
         self.rules = RuleSet.from_config(cfg.rules, cfg.sop) if cfg.rules.rules else None
+
+    def keep(self, session: Session) -> None:
+        """What a judge elsewhere has used is part of every checkpoint: its budget holds for the whole evaluation."""
+        if isinstance(self.source, JudgeRater):
+            session.keep("judge", self.source)
 
     def dialogue(
         self, scenario: dict[str, Any], messages: list[Any], outcome: Any, trial: int = 0
@@ -168,8 +189,14 @@ class Rater:
         )
 
 
+def transcripts(name: str, what: str, cfg: Config, rater: Rater, material: Material) -> list[Dialogue]:
+    """Finished dialogues, rated; rank 0's are the ones that count."""
+    rows = read_transcripts(name, what, cfg, material)
+    return [rater.dialogue(r["scenario"], r["messages"], r.get("outcome"), r["trial"]) for r in rows]
+
+
 def online(
-    agent: Agent, world: World, cfg: Config, session: Session, name: str, rater: Rater, material: Material
+    world: World, agent: Agent, cfg: Config, session: Session, name: str, rater: Rater, material: Material
 ) -> tuple[list[Dialogue], list[dict[str, Any]]]:
     """Whole dialogues on held-out scenarios, `eval.trials` times each, shared out over the ranks; and the dialogues
     that their counterpart broke."""

@@ -2,13 +2,16 @@
 judge=openai judge.api.url=...).
 
 Each reply is scored by the rubric; its rating is the weighted mean of the criteria on a 1-5 scale, and a gate
-criterion at its lowest score holds it at 2 and counts as a hard violation. What a judge does not see is left open:
-whether the end was right, and whether a bad case's defect is gone.
+criterion at its lowest score holds it at 2 and counts as a hard violation. Of a bad case the judge is asked, defect by
+defect, whether it is gone (judge_mending.py): fixed = all are, clean = and every reply is rated 2.5 or more without a
+hard violation, severe left = one of severity 3 is not gone. What the judge failed on stays open, and so does whether
+the end of a dialogue was right.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,11 +20,17 @@ from repo_cli.dialogue.scenario import public_side
 from repo_cli.evaluation.result import HARD, SKILLS
 from repo_cli.models.backbone import Backbone
 from repo_cli.rewards.judge import Judge, LocalJudge
+from repo_cli.rewards.judge_mending import MENDING, all_of, questions, verdict
+from repo_cli.rewards.judge_prompt import JudgeScore
 from repo_cli.rewards.judge_remote import RemoteJudge
-from repo_cli.rewards.rubric import normalise_judge
+from repo_cli.rewards.judge_watch import SPENT
+from repo_cli.rewards.judge_writing import WritingJudge
+from repo_cli.rewards.rubric import Rubric, normalise_judge
 from repo_cli.stages.session import Session
-from repo_cli.training.distributed import world_size
+from repo_cli.training.distributed import all_sum, world_size
 from repo_cli.worlds.base import ReplyRating, TurnRating
+
+SOUND = 2.5  # least rating of every reply to a bad case that is fixed cleanly
 
 
 @dataclass
@@ -35,19 +44,52 @@ class JudgedDialogue:
     correct_end: bool | None = None
 
 
-class JudgeRater:
-    """Rates as a world does, from what the judge says. A reply without a score is not rated (nan), never a number."""
+@dataclass
+class JudgedBadCase:
+    """As worlds.base.BadCaseRating; None = the judge's answers do not settle it."""
 
-    def __init__(self, judge: Judge) -> None:
-        self.judge, self.rubric = judge, judge.rubric
+    fixed: bool | None
+    clean: bool | None
+    severe_unresolved: bool | None
+    rating: float
+
+
+class JudgeRater:
+    """Rates as a world does, from what the judge says. A reply without a score is not rated (nan), never a number.
+
+    mends: whether the judge can be asked about a defect; one that is trained on the compact prompt cannot.
+    """
+
+    def __init__(self, judge: Judge, mends: bool = True) -> None:
+        self.judge, self.rubric, self.mends = judge, judge.rubric, mends
+        self.used = dict.fromkeys(
+            SPENT, 0.0
+        )  # of a judge elsewhere, on all ranks, since the evaluation began
 
     @classmethod
     def open(cls, cfg: Config, session: Session) -> JudgeRater:
         """The judge of the configuration, on a base of its own: it must not share adapters with what it rates."""
+        mends = cfg.judge.prompt != "compact"
+        if not mends and "badcases" in cfg.eval.sets:
+            session.note(
+                "bad cases are played and not rated: a judge of judge.prompt=compact cannot be asked about a defect"
+            )
         if cfg.judge.kind == "openai":
-            return cls(RemoteJudge.open(cfg, ranks=world_size()))
+            return cls(RemoteJudge.open(cfg, ranks=world_size()), mends)
         backbone = Backbone.load(cfg, session.device, parent=cfg.judge.path)
-        return cls(LocalJudge.open(cfg, backbone))
+        return cls(LocalJudge.open(cfg, backbone), mends)
+
+    def state(self) -> dict[str, Any]:
+        """All ranks call: what a checkpoint keeps."""
+        if isinstance(self.judge, RemoteJudge):
+            spent = self.judge.spent()
+            self.used = {name: self.used[name] + all_sum(float(getattr(spent, name))) for name in SPENT}
+        return {"used": dict(self.used)}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        self.used = {name: float(state.get("used", {}).get(name, 0.0)) for name in SPENT}
+        if isinstance(self.judge, RemoteJudge):
+            self.judge.go_on_from(self.used)
 
     def rate(self, messages: list[dict[str, Any]], scenario: dict[str, Any], outcome: Any) -> JudgedDialogue:
         """A finished dialogue, reply by reply; its rating is the mean of theirs."""
@@ -66,9 +108,22 @@ class JudgeRater:
         )
         return ReplyRating(turn.rating, turn.violations)
 
-    def rate_badcase(self, row: dict[str, Any], replies: list[str]) -> None:
-        """A rubric does not say whether a marked defect is gone."""
-        return None
+    def rate_badcase(self, row: dict[str, Any], replies: list[str]) -> JudgedBadCase | None:
+        """The new replies to one bad case, by the defects that its row marks."""
+        if not self.mends:
+            return None
+        places = [i for i, m in enumerate(row["messages"]) if m["role"] == "assistant"]
+        asked = [(row["messages"][:i], reply) for i, reply in zip(places, replies, strict=True)]
+        turns = [self._turn(k, scores) for k, scores in enumerate(self._scores(asked, row["scenario"]))]
+        sound = all_of(
+            [None if math.isnan(t.rating) else t.rating >= SOUND and not t.violations for t in turns]
+        )
+        items = questions(row, public_side(row["scenario"]), replies)
+        fixed, clean, severe = verdict(row, self._ask(items, MENDING), sound)
+        rated = [t.rating for t in turns if not math.isnan(t.rating)]
+        # as the oracle's: the mean of the replies, and the worst of them once more
+        rating = 0.7 * sum(rated) / len(rated) + 0.3 * min(rated) if rated else math.nan
+        return JudgedBadCase(fixed, clean, severe, rating)
 
     def _scores(
         self, turns: list[tuple[list[dict[str, Any]], str]], scenario: dict[str, Any]
@@ -76,6 +131,19 @@ class JudgeRater:
         public = public_side(scenario)
         items = [{"scenario": public, "history": history, "reply": reply} for history, reply in turns]
         return [s.criteria if s.outcome == "ok" else {} for s in self.judge.score(items)]
+
+    def _ask(self, items: list[dict[str, Any]], rubric: Rubric) -> list[JudgeScore]:
+        """The same judge by another rubric."""
+        if isinstance(
+            self.judge, RemoteJudge
+        ):  # one client: its limits and its budget hold for all it is asked
+            self.judge.set_rubric(rubric)
+            try:
+                return self.judge.score(items)
+            finally:
+                self.judge.set_rubric(self.rubric)
+        assert isinstance(self.judge, LocalJudge | WritingJudge)
+        return self.judge.with_rubric(rubric).score(items)
 
     def _turn(self, number: int, scores: dict[str, float | None]) -> TurnRating:
         mean = normalise_judge(scores, self.rubric)

@@ -1,6 +1,7 @@
 """What a system of `eval.systems` may be, and what it is asked.
 
 eval.systems.sft=runs/sft/.../final          weights of ours, or a model directory
+eval.systems.base=base:Qwen/Qwen3-0.6B       a model without any adapter: a hub name, a directory, the base of a final/
 eval.systems.baseline=world:intent           an agent of the world's own (intent, gold, mediocre, ...)
 eval.systems.live=endpoint:MODEL@URL         a model behind an OpenAI-compatible endpoint
 eval.systems.old=transcripts:dialogues.jsonl finished dialogues of any system
@@ -12,13 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from repo_cli.config.inputs import SYSTEM_FILES, SYSTEM_NAMES
+from repo_cli.config.inputs import BARE_BASE, SYSTEM_FILES, SYSTEM_NAMES
 from repo_cli.config.schema import Config
 from repo_cli.dialogue.files import load_rows
 from repo_cli.dialogue.messages import BadRow, check_messages
 from repo_cli.dialogue.scenario import HIDDEN
 from repo_cli.errors import UserError
 from repo_cli.models.backbone import Backbone
+from repo_cli.models.loading import resolve_start
 from repo_cli.models.manifest import NAME as MANIFEST
 from repo_cli.models.manifest import find_final, read_manifest
 from repo_cli.rollout import Agent, EndpointAgent, LocalEngine, WorldAgent
@@ -59,7 +61,10 @@ class Systems:
 def open_system(
     backbone: Backbone | None, name: str, path: str, cfg: Config, session: Session
 ) -> tuple[Backbone, str | None]:
-    """The system's role on the backbone in memory where it stands on the same base, else on its own base."""
+    """The system's role on the backbone in memory where it stands on the same base, else on its own base; a role of
+    None is the base alone."""
+    if path.startswith(BARE_BASE):
+        return _bare(backbone, f"eval.systems.{name}", path.removeprefix(BARE_BASE), cfg, session), None
     final = find_final(path, f"eval.systems.{name}")
     adapter = (final / "adapter_config.json").is_file()
     wanted = read_manifest(final).base_hash if (final / MANIFEST).is_file() else None
@@ -71,6 +76,26 @@ def open_system(
     role = f"system_{len(backbone.roles())}"
     backbone.add_role(role, init_from=final)
     return backbone, role
+
+
+def _bare(backbone: Backbone | None, key: str, source: str, cfg: Config, session: Session) -> Backbone:
+    """A model by its hub name or directory (of an adapter: the base that it stands on), without any adapter."""
+    if not Path(source).expanduser().is_dir():
+        base = source
+    else:
+        start = resolve_start(cfg.policy.path, str(find_final(source, key)))
+        assert start is not None
+        base = start.base
+    folder = Path(base).expanduser()
+    if backbone is not None and backbone.base_path == (str(folder.resolve()) if folder.is_dir() else base):
+        return backbone
+    alone = replace(cfg, policy=replace(cfg.policy, path=base, parent=None))
+    try:
+        return Backbone.load(alone, session.device)
+    except UserError as error:
+        raise UserError(
+            error.message.replace("policy.path=", f"{key}={BARE_BASE}"), hint=error.hint
+        ) from error
 
 
 def run_of(what: str) -> Path | None:

@@ -32,7 +32,8 @@ def development_dialogues(
     in training.
 
     dev/rating, dev/deals, dev/violations_per_100: as the evaluation's; dev/rm: the reward model on the same replies, on
-    the run's `rm.scale`; dev/persuasion: the persuasive-ability score, with its parts (evaluation.result.persuasion).
+    the run's `rm.scale`; dev/persuasion: the persuasive-ability score (of a dialogue the mean of its hidden ratings for
+    negotiation effectiveness and emotional value, evaluation.result.persuasion), with its two parts.
     """
     world = world_of(cfg)
     numbers = range(rank(), cfg.rl.eval_n, world_size())

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import repo_cli
 from repo_cli.config.compose import compose, to_yaml
-from repo_cli.config.inputs import SYSTEM_FILES
+from repo_cli.config.inputs import system_source
 from repo_cli.config.own import own_rewards, source_file
 from repo_cli.config.schema import Config
 from repo_cli.errors import Stopped, UserError
@@ -23,7 +23,7 @@ from repo_cli.launch.forked import can_fork, import_first
 from repo_cli.launch.modules import MODULES
 from repo_cli.launch.processes import launch
 from repo_cli.rewards.texts import check_texts
-from repo_cli.stages.pipeline_table import write_table
+from repo_cli.stages.pipeline_table import show_again, write_table
 
 #: The rooms whose code decides what a stage makes; a change there makes the step run again.
 _SHARED = (
@@ -142,7 +142,7 @@ def run(cfg: Config, overrides: list[str], config_dir: str | None = None) -> Pat
             print(f"seed {seed} ({number} of {len(cfg.pipeline.seeds)})", flush=True)
         made[seed] = {}
         try:
-            run_steps(
+            kept = run_steps(
                 cfg, [*overrides, *([f"seed={seed}"] if cfg.pipeline.seeds else [])], config_dir, made[seed]
             )
         except Stopped as stop:  # what earlier steps made is complete, whatever the running one has kept
@@ -151,13 +151,19 @@ def run(cfg: Config, overrides: list[str], config_dir: str | None = None) -> Pat
             raise Stopped(
                 f"{stop}; the steps before it are done", hint="the same command goes on from there"
             ) from stop
+        if kept and not cfg.pipeline.table:
+            show_again(kept)
     print(f"all steps: {time.monotonic() - began:.0f} s", flush=True)
     return write_table(cfg, made) if cfg.pipeline.table else list(made[seed].values())[-1]
 
 
-def run_steps(cfg: Config, overrides: list[str], config_dir: str | None, made: dict[str, Path]) -> None:
-    """Run every step once; `made` gets name -> what it made, in the order in which they ran."""
+def run_steps(
+    cfg: Config, overrides: list[str], config_dir: str | None, made: dict[str, Path]
+) -> Path | None:
+    """Run every step once; `made` gets name -> what it made, in the order in which they ran. Returns what the last one
+    had made before, where it was not run."""
     keys: dict[str, str] = {}
+    kept: Path | None = None
     for number, (name, step) in enumerate(cfg.pipeline.steps.items(), start=1):
         step_cfg = compose(step["stage"], overrides, config_dir, step=name, products=made)
         check_texts(step_cfg)
@@ -165,7 +171,7 @@ def run_steps(cfg: Config, overrides: list[str], config_dir: str | None, made: d
         # the same with the parents' own keys in place of where they lie
         by_key = compose(step["stage"], overrides, config_dir, step=name, products=keys)
         keys[name] = key = step_key(by_key)
-        found = None if cfg.force else find_done(cfg, key)
+        found = kept = None if cfg.force else find_done(cfg, key)
         head = f"[{number}/{len(cfg.pipeline.steps)}] {name}"
         if found:
             print(f"{head}: done before for the same inputs, {found}", flush=True)
@@ -180,6 +186,7 @@ def run_steps(cfg: Config, overrides: list[str], config_dir: str | None, made: d
             remember(cfg, key, found)
             print(f"{head}: {time.monotonic() - began:.0f} s", flush=True)
         made[name] = found
+    return kept
 
 
 def step_key(cfg: Config) -> str:
@@ -194,7 +201,7 @@ def step_key(cfg: Config) -> str:
         cfg.rm.path,
         cfg.judge.path,
     ]
-    systems = [str(what).removeprefix(SYSTEM_FILES) for what in cfg.eval.systems.values()]
+    systems = [system_source(str(what)) for what in cfg.eval.systems.values()]
     own = [*given, cfg.eval.path, cfg.eval.badcases_path, *systems]
     if cfg.stage == "rl":
         files = (source_file(source.target) for source in own_rewards(cfg.reward.own).values())

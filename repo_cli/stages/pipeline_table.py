@@ -9,14 +9,17 @@ from pathlib import Path
 
 from rich.console import Console
 
+from repo_cli.config import load_frozen
 from repo_cli.config.inputs import SYSTEM_NAMES
 from repo_cli.config.schema import Config
 from repo_cli.errors import UserError
+from repo_cli.evaluation.metrics import summarise
 from repo_cli.evaluation.paper_table import Cost, make, render, to_csv
 from repo_cli.evaluation.report import read_metrics, write_report
 from repo_cli.evaluation.result import EvalResult
 from repo_cli.evaluation.seeds import pooled
 from repo_cli.evaluation.sheets import write_text
+from repo_cli.evaluation.table import render as render_evaluation
 from repo_cli.stages.evaluate import finite
 
 WIDTH = 150  # of the table as text
@@ -62,6 +65,15 @@ def write_table(cfg: Config, made: Mapping[int, Mapping[str, Path]]) -> Path:
     return out
 
 
+def show_again(run: Path) -> None:
+    """The table of an evaluation that was done before, and where its report lies; nothing for another stage's run."""
+    if not (run / "eval.json").is_file():
+        return
+    result = EvalResult.load(run / "eval.json")
+    Console().print(render_evaluation(summarise(result, bootstrap=load_frozen(run).eval.bootstrap)))
+    print(f"report: {run / 'report.html'}", flush=True)
+
+
 def _trained(made: Mapping[int, Mapping[str, Path]]) -> list[Path]:
     """The runs behind all products; a base that the seeds share once."""
     runs = dict.fromkeys(product.parent for steps in made.values() for product in steps.values())
@@ -69,18 +81,24 @@ def _trained(made: Mapping[int, Mapping[str, Path]]) -> list[Path]:
 
 
 def run_cost(system: str) -> Cost:
-    """What the run behind a system took, from its metrics; an empty cost for what is no run of ours."""
+    """What the run behind a system took, from its metrics; an empty cost for what is no run of ours.
+
+    Looks at development dialogues (`rl.eval_every`) are no part of the training and of its seconds. Judge calls: the
+    requests to a judge elsewhere, or the replies that a judge on this machine was asked about.
+    """
     if not system or system.startswith(SYSTEM_NAMES):
         return Cost()
     steps, columns = read_metrics(Path(system).parent / "metrics.jsonl")
     if not steps:
         return Cost()
-    seconds = sum(v or 0.0 for v in columns.get("timing/step_s", []))
+
+    def total(name: str) -> float:
+        return sum(v or 0.0 for v in columns.get(name, []))
+
+    seconds = total("timing/step_s") - total("timing/dev_s")
     peak = max((v for v in columns.get("memory/peak_gib", []) if v is not None), default=None)
-    replies = columns.get("rollout/replies", [])
-    judged = columns.get("reward/judge", [])
-    calls = sum(n or 0.0 for n, j in zip(replies, judged, strict=False) if j is not None)
-    return Cost(seconds, peak, int(sum(n or 0.0 for n in replies)), int(calls))
+    calls = total("judge/requests" if "judge/requests" in columns else "judge/asked")
+    return Cost(seconds, peak, round(total("rollout/replies")), round(calls))
 
 
 def _mean(costs: list[Cost]) -> Cost:

@@ -218,6 +218,29 @@ class Session(Speaker):
             raise self._stop.stopped()
         self._stop.at_once = True
 
+    # -- work of another kind --------------------------------------------------------------------------------
+
+    def restore(self) -> int:
+        """For work without `steps`: what `keep` named back as the resumed checkpoint has it; its step, 0 for none."""
+        return self._restore() if self._resumed else 0
+
+    @contextmanager
+    def unbroken(self) -> Iterator[None]:
+        """Within, a signal waits; it ends the stage right behind."""
+        self._stop.at_once = False
+        yield
+        self._stop.at_once = True
+        self._stop.check()
+
+    @property
+    def kept(self) -> str | None:
+        """What lies on the disk if a signal ends the stage here and now; None = nothing. May be set."""
+        return self._stop.kept
+
+    @kept.setter
+    def kept(self, words: str) -> None:
+        self._stop.kept = words
+
     def _rest(self) -> None:
         """No signs of life are expected from here on, and there is no step to leave."""
         self._updates_before = -1

@@ -99,6 +99,17 @@ def _entry(path: Path) -> dict[str, Any]:
     return {"size": path.stat().st_size, "sha256": digest.hexdigest()}
 
 
+def _inside(folder: Path, name: str) -> Path:
+    """The file of a checkpoint that its marker names. ValueError for one elsewhere, and for what is no file: a marker
+    from anywhere could make this run read without end."""
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(f"{name!r:.60} lies elsewhere")
+    if not path.is_file():
+        raise FileNotFoundError(2, "no such file", str(path))
+    return path
+
+
 def _tidy(folder: Path) -> None:
     """Removes what a kill left half-written; brings back a checkpoint that it left under its second name."""
     for aside in folder.glob(".step-*.old"):
@@ -126,7 +137,7 @@ def best_complete(folder: Path, sense: str = "max") -> Path | None:
     scored = []
     for path in folder.glob("step-*"):
         note = _note(path)
-        if note is not None and isinstance(note.get("score"), int | float):
+        if note is not None and isinstance(note.get("score"), float):
             scored.append((sign * note["score"], step_of(path), path))
     return max(scored)[2] if scored else None
 
@@ -160,7 +171,7 @@ def latest_whole(folder: Path, say: Callable[[str], None]) -> Path | None:
 def _note(path: Path) -> dict[str, Any] | None:
     try:
         note = json.loads((path / MARKER).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return note if isinstance(note, dict) else None
 
@@ -168,8 +179,8 @@ def _note(path: Path) -> dict[str, Any] | None:
 def _looks_whole(path: Path) -> bool:
     try:
         files = (_note(path) or {})["files"]
-        return all((path / name).stat().st_size == entry["size"] for name, entry in files.items())
-    except (OSError, KeyError, TypeError, AttributeError):
+        return all(_inside(path, name).stat().st_size == entry["size"] for name, entry in files.items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
 
@@ -183,15 +194,17 @@ def check_checkpoint(path: Path) -> int:
     try:
         note = json.loads((path / MARKER).read_text(encoding="utf-8"))
         for name, entry in note["files"].items():
-            if _entry(path / name) != entry:
+            if _entry(_inside(path, name)) != entry:
                 raise UserError(
                     f"{path / name}: differs from what was saved",
                     hint="the file is damaged; resume with the run's directory takes the one before it",
                 )
-        return int(note["step"])
+        if note["step"] != step_of(path):
+            raise ValueError(f"it says step {note['step']!r:.20}")
+        return step_of(path)
     except FileNotFoundError as error:
         raise UserError(f"{error.filename}: missing from the checkpoint") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{path / MARKER}: cannot be read ({error})") from error
 
 

@@ -27,6 +27,9 @@ def disk_errors(path: Path | str) -> Iterator[None]:
         if full or number in (errno.ENOSPC, errno.EDQUOT):
             hint = "free some room, or set runs_dir to another disk"
             raise UserError(f"{path}: the disk is full", hint=hint) from error
+        if number == errno.EFBIG or "File too large" in str(error):
+            hint = "raise the limit (ulimit -f shows it), or set runs_dir to another disk"
+            raise UserError(f"{path}: no file may grow that large there", hint=hint) from error
         if number in (errno.EACCES, errno.EPERM, errno.EROFS):
             hint = "set runs_dir to a place of your own"
             raise UserError(f"{path}: no permission to write there", hint=hint) from error

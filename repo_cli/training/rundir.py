@@ -53,6 +53,11 @@ class RunDir:
         self.checkpoints = self.path / "checkpoints"
         self.final = self.path / "final"
 
+    @property
+    def finished(self) -> bool:
+        """Whether the stage went to its end: its product is there, or what an evaluation writes last."""
+        return self.final.exists() or (self.path / "eval.json").is_file()
+
     @classmethod
     def create(cls, cfg: Any, overrides: Iterable[str] = (), path: Path | None = None) -> RunDir:
         """A new directory with the frozen configuration, at `path` or under a name of its own.
@@ -107,7 +112,7 @@ class RunDir:
 
 def find_run(cfg: Any, fits: Callable[[RunDir], bool] | None = None) -> RunDir | None:
     """The run that `resume` means: a path (of a run or a checkpoint in it), or with "auto" the newest run of
-    this stage and name that has a complete checkpoint and no final/ (and that `fits`); None when there is none.
+    this stage and name that has a complete checkpoint and is not finished (and that `fits`); None when there is none.
     """
     from repo_cli.training.checkpoint import latest_complete
 
@@ -125,7 +130,7 @@ def find_run(cfg: Any, fits: Callable[[RunDir], bool] | None = None) -> RunDir |
     )
     for path in runs:
         run = RunDir(path)
-        if run.final.exists() or latest_complete(run.checkpoints) is None:
+        if run.finished or latest_complete(run.checkpoints) is None:
             continue
         if fits is None or fits(run):
             return run
