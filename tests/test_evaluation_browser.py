@@ -100,6 +100,8 @@ def test_what_was_entered_is_there_again_after_a_reload(tmp_path: Path) -> None:
     with Browser(tmp_path / "browser") as page:
         page.open(out / "sheet-1.html")
         page.run("document.dispatchEvent(new KeyboardEvent('keydown', {key: 'b', bubbles: true}))")
+        # the page's process hands what it keeps to the browser's in its own time
+        page.run("new Promise(done => setTimeout(done, 1000))")
         page.open(out / "sheet-1.html")
         assert page.run("document.querySelector('button[aria-pressed=true]').dataset.value") == "B"
 

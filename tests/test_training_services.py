@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -214,3 +215,18 @@ def test_trackio_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     done = subprocess.run([sys.executable, "-c", code, noted["id"]], env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     assert json.loads(done.stdout) == [[s, s / 2] for s in range(1, 7)]
+
+
+def test_event_files_of_two_lives_have_different_seconds(tmp_path: Path) -> None:
+    """TensorBoard puts files of one second in any order, and a resumed run's purge would find nothing to take out."""
+    from repo_cli.training.tracking import _let_the_second_pass
+
+    now = int(time.time())
+    (tmp_path / f"events.out.tfevents.{now}.host.99.0").touch()
+    _let_the_second_pass(tmp_path)
+    assert int(time.time()) > now
+    (
+        tmp_path / f"events.out.tfevents.{now + 1000}.host.99.0"
+    ).touch()  # of a clock that was set back: no wait
+    _let_the_second_pass(tmp_path)
+    assert int(time.time()) < now + 30

@@ -98,6 +98,7 @@ class Tracker:
 
             # a resumed run takes the points of later steps out of what the board shows
             purge = None if self._from_step is None else self._from_step + 1
+            _let_the_second_pass(self.run.path / "tensorboard")
             self._board = SummaryWriter(str(self.run.path / "tensorboard"), purge_step=purge)
         return self._board
 
@@ -196,3 +197,11 @@ def _cut(path: Path, from_step: int) -> None:
     with disk_errors(path):
         fresh.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in kept), encoding="utf-8")
         fresh.replace(path)
+
+
+def _let_the_second_pass(folder: Path) -> None:
+    """TensorBoard reads a run's event files by the second in their names. Two of the same second may come the wrong
+    way round, and then what a resumed run takes out stays in: so its file waits for the next one."""
+    seconds = [int(p.name.split(".")[3]) for p in folder.glob("events.out.tfevents.*.*")]
+    while seconds and 0 <= max(seconds) - int(time.time()) < 2:
+        time.sleep(0.02)
