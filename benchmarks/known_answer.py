@@ -174,7 +174,7 @@ class TableModel(nn.Module):
     def logps(self, *given: Any, **more: Any) -> Tensor:
         return self.logps_entropy(*given, **more)[0]
 
-    def values(self, role: str, ids: Tensor, attention: Tensor) -> Tensor:
+    def values(self, role: str, ids: Tensor, attention: Tensor, mask: Tensor | None = None) -> Tensor:
         return self.tables[role][self.states(ids), 0]
 
     @torch.no_grad()

@@ -117,7 +117,7 @@ def test_a_stopped_pipeline_goes_on_in_the_step_that_was_stopped(
 def test_a_pipeline_stopped_while_a_later_step_loads_goes_on_there(
     own: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    real, calls = stage_data.load_rows, []
+    real, calls = stage_data.each_row, []
 
     def load(*given: Any, **named: Any) -> Any:
         calls.append(1)
@@ -125,7 +125,7 @@ def test_a_pipeline_stopped_while_a_later_step_loads_goes_on_there(
             os.kill(os.getpid(), signal.SIGTERM)
         return real(*given, **named)
 
-    monkeypatch.setattr(stage_data, "load_rows", load)
+    monkeypatch.setattr(stage_data, "each_row", load)
     monkeypatch.setattr(processes, "can_fork", lambda device: False)  # the counting above is this process's
     assert run(*own.given) == 75
     said = capsys.readouterr().err

@@ -224,7 +224,7 @@ def interrupted(call: Callable[..., Any]) -> Callable[..., Any]:
 def test_ctrl_c_while_data_is_read(
     stage: str, line: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stage_data, "load_rows", interrupted(stage_data.load_rows))
+    monkeypatch.setattr(stage_data, "each_row", interrupted(stage_data.each_row))
     before = signal.getsignal(signal.SIGINT)  # a job in the background of a shell ignores it
     began = time.monotonic()
     with pytest.raises(Stopped, match="stopped by SIGINT; there was nothing to save") as stop:
@@ -243,7 +243,7 @@ def test_a_resumed_run_that_is_stopped_while_it_loads_is_still_fit_to_be_resumed
         with pytest.raises(Stopped):
             go("sft", tmp_path, *given)
     with monkeypatch.context() as patch:
-        patch.setattr(stage_data, "load_rows", interrupted(stage_data.load_rows))
+        patch.setattr(stage_data, "each_row", interrupted(stage_data.each_row))
         with pytest.raises(
             Stopped, match=r"nothing to save; its last checkpoint stands \(step-000002\)"
         ) as stop:
