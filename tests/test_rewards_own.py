@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import sys
 import textwrap
@@ -507,9 +506,8 @@ def test_reward_score_and_check_have_a_column_for_it(code: Path, tmp_path: Path)
     )
     done = run.invoke(app, ["reward", "check", *given, "--n", "4"], env=wide)
     assert done.exit_code == 2, done.output
-    assert "long prefers" in " ".join(
-        itertools.chain.from_iterable(x.split() for x in done.output.splitlines()[:4])
-    )
+    header = [word for text in done.output.splitlines()[:4] for word in text.split() if word.isalpha()]
+    assert header == ["canary", "contexts", "long", "total", "wins", "gap"], header
     assert "PAYS" in done.output and "length stuffing" in done.output.split("honest replies on average")[1]
     done = run.invoke(
         app, ["reward", "check", "reward=own_only", "rules=none", "reward.own.x._target_=gone.x"]

@@ -86,7 +86,7 @@ def check(
 ) -> None:
     """Do cheap tricks pay? Compares honest replies with canaries; exit code 2 where one earns as much in the total."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
     from repo_cli.config import compose
@@ -96,11 +96,10 @@ def check(
     stage = importlib.import_module("repo_cli.stages.reward")
     lines, means = stage.check(cfg, data, n)
     about = (
-        "share of contexts in which the component scores the honest reply higher; wins in: share in which the canary's "
-        "total is at least as high; gap: honest minus canary, mean"
+        "by component: share of contexts in which it scores the honest reply higher; wins: share in which the canary's "
+        "total is at least as high; gap: honest minus canary in the total, mean"
     )
-    sides = [f"{c} prefers honest" for c in means]
-    table = Table("canary", "contexts", *sides, "canary wins in", "gap in total", "", caption=about)
+    table = Table(Column("canary", no_wrap=True), "contexts", *means, "wins", "gap", "", caption=about)
     for line in lines:
         cells = [
             Text(f"{line.wins[c]:.0%}", style="red" if line.gaps[c] <= 0 else "")

@@ -55,6 +55,8 @@ def ticks(low: float, high: float, count: int = 4) -> list[float]:
     """Round numbers (1, 2, 2.5 or 5 times a power of ten apart) between low and high."""
     if not (math.isfinite(low) and math.isfinite(high)) or high <= low:
         return [low] if math.isfinite(low) else []
+    if high - low <= 1e-9 * max(abs(low), abs(high)):  # the numbers themselves are hardly finer
+        return [low]
     raw = (high - low) / max(1, count)
     power = 10.0 ** math.floor(math.log10(raw))
     step = next((m * power for m in (1, 2, 2.5, 5, 10) if m * power >= raw * 0.999), 10 * power)
