@@ -7,6 +7,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import settings
+
+# the same examples in every run, so that what is red is red for everybody; REPO_TEST_FUZZ=1 looks for new ones
+settings.register_profile("same", derandomize=True)
+settings.register_profile("new", derandomize=False, print_blob=True)
+settings.load_profile("new" if os.environ.get("REPO_TEST_FUZZ") else "same")
+
 
 # Files of tests run side by side (pytest -n): the workers share the cores. Read when torch is loaded.
 WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))

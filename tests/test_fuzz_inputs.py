@@ -200,6 +200,7 @@ ROW = json.dumps({"messages": [{"role": "user", "content": "Hi?"}, {"role": "ass
 @fuzz(60)
 @given(raw=data_files())
 @example(raw=b'{"\\ud800\\u001b[31m": 1}')  # what cannot be printed, and what colours a terminal
+@example(raw=b'{"prompt": "Hi?"}\n{"prompt": "Hi?", "chosen": [null], "rejected": "No."}')  # of two kinds
 @example(raw=f'{ROW}\n{{"\\ud800\\u001b[31m": 1}}'.encode())
 def test_validate_ends_with_0_or_2(place: Path, raw: bytes) -> None:
     path = place / "told.jsonl"

@@ -74,7 +74,7 @@ def validate(
     rows, load = load_rows(path, kind, on_bad_row="skip")
     report = ValidationReport(load)
     report.facts += [("kind", load.kind), ("rows", str(load.read)), ("good rows", str(load.rows))]
-    dialogues = [_dialogue(row) for row in rows]
+    dialogues = [_dialogue(row, load.kind) for row in rows]
     roles = Counter(m["role"] for d in dialogues for m in d)
     report.facts.append(("messages", ", ".join(f"{n} {role}" for role, n in sorted(roles.items()))))
     report.facts.append(("messages a row", spread([len(d) for d in dialogues])))
@@ -151,11 +151,15 @@ def spread(values: Sequence[int]) -> str:
     return f"min {low}, median {middle}, 95% {high}, max {ordered[-1]}"
 
 
-def _dialogue(row: Row) -> list[Message]:
-    """All messages of a row of any kind, the chosen side for a pair."""
-    messages = list(row.get("messages") or row.get("prompt") or [])
-    messages += row.get("chosen") or []
-    if "scores" in row and "reply" in row:
+def _dialogue(row: Row, kind: str) -> list[Message]:
+    """All messages of a row of a kind, the chosen side for a pair. Fields of other kinds were not checked: they may
+    hold anything."""
+    if kind == "sft":
+        return list(row["messages"])
+    messages = list(row.get("prompt") or row.get("messages") or [])
+    if kind == "preference":
+        messages += row["chosen"]
+    if kind == "judge":
         messages.append({"role": "assistant", "content": row["reply"]})
     return messages
 
