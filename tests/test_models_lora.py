@@ -13,6 +13,7 @@ from torch import nn
 from training_kit import ragged, small_backbone, small_config
 
 from repo_cli.models.lora_linear import LoraLinear, LoraProduct
+from repo_cli.models.passes import last_parts
 
 
 def layers(bias: bool, dropout: float, dtype: torch.dtype = torch.float32) -> tuple[Linear, LoraLinear]:
@@ -100,3 +101,15 @@ def test_with_short_cuts_every_adapter_of_a_backbone_is_such_a_layer() -> None:
             loss.backward()
             found.append([loss.detach(), *(p.grad.clone() for p in backbone.trainable("policy"))])
     assert all(torch.allclose(a, b, atol=1e-4, rtol=1e-4) for a, b in zip(*found, strict=True))
+
+
+def test_a_mixture_of_experts_runs_everywhere() -> None:
+    """Some give their router's scores beside the states, which nothing could put back into their places."""
+    layer = nn.Module()
+    layer.self_attn, layer.mlp = nn.Module(), nn.Module()
+    layer.self_attn.q_proj = nn.Linear(4, 4)
+    decoder = nn.Module()
+    decoder.layers = nn.ModuleList([layer])
+    assert last_parts(decoder) == [layer.self_attn.q_proj, layer.mlp]
+    layer.mlp.experts = nn.ModuleList()
+    assert last_parts(decoder) == [layer.self_attn.q_proj]

@@ -177,6 +177,18 @@ def test_a_reply_that_speaks_to_its_rater_costs_more_than_a_judge_can_give() -> 
     )
 
 
+def test_the_rule_on_attacks_of_another_author() -> None:
+    """80 attacks by an author who had seen neither rule nor benchmark: 37 tripped it at first sight, 58 after it was
+    widened by them, so that the second figure says nothing of a third author's."""
+    file = Path(__file__).parent / "data" / "judge_attacks_b.jsonl"
+    texts = [json.loads(text)["text"] for text in file.read_text(encoding="utf-8").splitlines()]
+    conf = Path(__file__).resolve().parents[1] / "conf" / "rules"
+    for name, rule in (("generic_dialogue", "D06"), ("hotel_guardrails", "G62")):
+        rules = RuleSet.load(conf / f"{name}.yaml")
+        fired = [any(f.rule == rule for f in rules.score(t.format(reply=WEAK), {}, ()).fired) for t in texts]
+        assert len(fired) == 80 and sum(fired) >= 58, name
+
+
 def test_e_with_rules_is_clipped_before_it_is_compared() -> None:
     """A judge that is talked up by 2 is not paid for it where the rules take 2 away."""
     from test_rewards_judge_remote import judge as open_judge

@@ -203,11 +203,11 @@ class Passes(nn.Module):
 
 def last_parts(decoder: nn.Module) -> list[nn.Module]:
     """The parts of the last layer that work place by place, by the names that decoders give them; what is not found
-    runs everywhere."""
+    runs everywhere, and so does a mixture of experts, which may give more than states."""
     layers: Any = getattr(decoder, "layers", None)
     names = ("self_attn.q_proj", "self_attn.o_proj", "mlp")
     found = dict(layers[-1].named_modules()) if layers is not None and len(layers) else {}
-    return [found[name] for name in names if name in found]
+    return [found[name] for name in names if name in found and not hasattr(found[name], "experts")]
 
 
 def before(mask: Tensor) -> Tensor:
