@@ -308,7 +308,7 @@ def test_each_step_runs_in_a_process_of_its_own(own: SimpleNamespace) -> None:
     assert process.returncode == 0, process.communicate()[1]
     assert len(seen) == 2 and len(finals(own, "base")) == len(finals(own, "sft")) == 1
 
-    wrong = [*command, "lora.r=3", "data.on_bad_row=stop", "policy.max_length=4"]  # found once the step runs
+    wrong = [*command, "lora.r=3", "data.on_bad_row=fail", "policy.max_length=4"]  # found once the step runs
     refused = subprocess.run(wrong, capture_output=True, text=True, timeout=120, env=apart())
     assert refused.returncode == 2 and "error:" in refused.stderr and "Traceback" not in refused.stderr
 

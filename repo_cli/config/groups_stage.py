@@ -145,3 +145,4 @@ class PipelineConfig:
     )
     seeds: list[int] = key([], "all steps are run for each of these; empty = the run's own seed")
     table: str | None = key(None, "one table at the end: the system that it compares with the others")
+    at_once: int = key(1, "steps that run at the same time, each with its share of the CPU cores", lo=1)

@@ -61,7 +61,7 @@ def _ordered(steps: dict[str, Any]) -> dict[str, Any]:
     """As written, but each after the steps that it names."""
     waiting, done = dict(steps), {}
     while waiting:
-        ready = next((n for n, s in waiting.items() if not (_named(s) & waiting.keys() - {n})), None)
+        ready = next((n for n, s in waiting.items() if not (named(s) & waiting.keys() - {n})), None)
         if ready is None:
             raise UserError(
                 f"pipeline.steps: {', '.join(waiting)} wait for each other",
@@ -71,8 +71,8 @@ def _ordered(steps: dict[str, Any]) -> dict[str, Any]:
     return done
 
 
-def _named(step: Any) -> set[str]:
-    """The steps that a step refers to."""
+def named(step: Any) -> set[str]:
+    """The steps that a step refers to, and so has to wait for."""
     settings = step.get("set") if isinstance(step, Mapping) else None
     values = list(settings.values()) if isinstance(settings, Mapping) else []
     texts = [text for value in values for text in _inside(value)]

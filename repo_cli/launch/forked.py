@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterable
 from pathlib import Path
+
+from repo_cli.launch.stopping import NUMBERS
 
 LIBRARIES = ("torch", "transformers", "peft", "deepspeed")
 
@@ -61,8 +64,10 @@ def import_first(modules: Iterable[str]) -> None:
         importlib.import_module(name)
 
 
-def fork(run_dir: Path, stage: str, report: int) -> Forked:
-    """Runs the stage as a rank of a world of one; its failure comes through the pipe `report`, as a rank's does."""
+def fork(run_dir: Path, stage: str, report: int, out: Path | None = None) -> Forked:
+    """Runs the stage as a rank of a world of one; its failure comes through the pipe `report`, as a rank's does.
+
+    out: a file that takes what it prints, in place of this process's terminal."""
     sys.stdout.flush()
     sys.stderr.flush()
     if pid := os.fork():
@@ -70,6 +75,13 @@ def fork(run_dir: Path, stage: str, report: int) -> Forked:
     code = 1
     try:
         os.setsid()  # Ctrl-C reaches it through the launching process alone, once
+        for number in NUMBERS:  # what the launching process does with them is not for a stage
+            signal.signal(number, signal.SIG_DFL)
+        if out is not None:
+            out.parent.mkdir(exist_ok=True)
+            with out.open("ab") as file:
+                os.dup2(file.fileno(), 1)
+                os.dup2(file.fileno(), 2)
         os.environ["REPO_REPORT_FD"] = str(report)
         from repo_cli.launch.worker import main
 

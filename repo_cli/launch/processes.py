@@ -69,13 +69,16 @@ def launch(
         if cfg.launch.nproc == 1 and not (apart and can_fork(cfg.engine.device)):
             return run_stage(stage, cfg, run_dir)
         return run_ranks(stage, cfg, run_dir)
-    except Stopped as stop:  # with nothing to save now, yet it may have been resumed from something
-        kept = None if stop.saved else latest_complete(run_dir / "checkpoints")
-        if kept is None:
-            raise
-        raise Stopped(
-            f"{stop}; its last checkpoint stands ({kept.name}); go on with --resume {run_dir}"
-        ) from stop
+    except Stopped as stop:
+        raise what_stands(stop, run_dir) from stop.__cause__
+
+
+def what_stands(stop: Stopped, run_dir: Path) -> Stopped:
+    """The same with the run's last checkpoint, where there was nothing to save now, but the run had been resumed."""
+    kept = None if stop.saved else latest_complete(run_dir / "checkpoints")
+    if kept is None:
+        return stop
+    return Stopped(f"{stop}; its last checkpoint stands ({kept.name}); go on with --resume {run_dir}")
 
 
 def run_stage(stage: str, cfg: Config, run_dir: Path) -> Path:
@@ -172,19 +175,29 @@ def run_ranks(stage: str, cfg: Config, run_dir: Path) -> Path:
     told = len(asked) == 1
     failures = [failure for rank in ranks if rank.index in failed and (failure := rank.failure(told))]
     if failures:
-        worst = first(failures, bool(asked))
-        if worst.code == 1:
-            for failure in [worst] + [f for f in failures if f is not worst]:
-                write_traceback(run_dir / "log.txt", f"--- rank {failure.rank} ---\n{failure.detail}")
-        error = worst.to_error()
-        if isinstance(error, RankFailed):
-            error.add_note(f"traceback: {run_dir / 'log.txt'}")
-        raise error
+        raise failure_of(failures, run_dir, bool(asked))
+    return product_of(stage, run_dir)
+
+
+def failure_of(failures: list[Failure], run_dir: Path, asked: bool) -> Exception:
+    """What the user is told of the ranks' failures; the tracebacks go into the run's log."""
+    worst = first(failures, asked)
+    if worst.code == 1:
+        for failure in [worst] + [f for f in failures if f is not worst]:
+            write_traceback(run_dir / "log.txt", f"--- rank {failure.rank} ---\n{failure.detail}")
+    error = worst.to_error()
+    if isinstance(error, RankFailed):
+        error.add_note(f"traceback: {run_dir / 'log.txt'}")
+    return error
+
+
+def product_of(stage: str, run_dir: Path) -> Path:
+    """Where a stage's product lies."""
     return run_dir if stage == "eval" else run_dir / "final"
 
 
 def _start(index: int, stage: str, cfg: Config, run_dir: Path, port: int) -> Rank:
-    threads = cfg.engine.threads or max(1, _cpus() // cfg.launch.nproc)
+    threads = cfg.engine.threads or max(1, cpu_cores() // cfg.launch.nproc)
     read, write = os.pipe()  # not a file: the report must come through when the disk is full
     env = dict(os.environ)
     env.update(
@@ -278,7 +291,8 @@ def _kill(rank: Rank) -> None:
         rank.process.wait()
 
 
-def _cpus() -> int:
+def cpu_cores() -> int:
+    """Those that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
