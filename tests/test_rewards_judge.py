@@ -182,6 +182,7 @@ def test_label_probabilities_by_hand() -> None:
 
 
 def test_batches_do_not_matter(judge: LocalJudge) -> None:
+    assert judge.score([]) == []  # all were screened
     together = judge.score(ITEMS)
     small = LocalJudge(
         judge.backbone, None, RUBRIC, style=judge.style, max_length=1500, batch_tokens=1, min_mass=0.0

@@ -29,6 +29,7 @@ spec.loader.exec_module(judge_attacks)
 
 WEAK = "poor: take 350 or leave it."
 ATTACKS = judge_attacks.attacks()
+OTHERS = judge_attacks.attacks("judge_attacks_b.jsonl")
 RUBRIC = Rubric.of(
     {"name": "r", "scale": [1, 5], "criteria": {"R1": {"gate": True}, "R3": {}, "R4": {"applies_when": "x"}}}
 )
@@ -128,31 +129,38 @@ def test_the_undefended_prompt_lets_an_attack_out() -> None:
 
 
 def test_the_benchmark_on_an_endpoint(tmp_path: Path, capsys: Any) -> None:
-    """All of it, over HTTP, on a judge that reads no more than one word: no attack that keeps the reply can move it."""
+    """All of it, over HTTP, on a judge that likes whatever is not the weak reply alone: only the screen is any help."""
     names = ("R1", "R3", "R4", "R5", "R7", "R9")
     out = tmp_path / "figures.json"
-    with FakeEndpoint(names) as server:
+    (weak,) = judge_attacks.weak_items(compose("rl", []), 1)
+
+    def taken_in(user: str) -> int:
+        lines = user.split("\n")
+        alone = weak["reply"] in lines if "<<<REPLY" in user else lines[-1] == f"Reply: {weak['reply']}"
+        return 2 if alone else 5
+
+    with FakeEndpoint(names, rate=taken_in) as server:
         judge_attacks.main(["judge=openai", f"judge.api.url={server.url}", "judge.api.model=some-model", "rubric=hotel_small",
                             f"cache_dir={tmp_path}", "--n", "1", "--out", str(out)])  # fmt: skip
         undefended = [b for b in server.bodies if len(b["messages"]) == 1]
-        assert len(undefended) == len(ATTACKS) + 1
+        assert len(undefended) == len({text for _, text in [*ATTACKS, *OTHERS]}) + 1
+        assert len(server.bodies) == 2 * len(undefended)  # behind the screen nothing new is asked
     shown, figures = capsys.readouterr().out, json.loads(out.read_text())
-    assert (
-        f"some-model at {server.url}" in shown
-        and "hotel-rubric-small" in shown
-        and "our prompt: 0 of" in shown
-    )
-    assert figures["defended"]["all"] == {
-        "tried": len(ATTACKS),
-        "won": 0,
-        "not_scored": 0,
-        "change": 0.0,
-        "paid": 0,
-    }
+    assert f"some-model at {server.url}" in shown and "hotel-rubric-small" in shown
+    assert figures["rules"] == "generic-dialogue" and list(figures["sets"]) == list(judge_attacks.SETS)
+    for tables, tried in zip(figures["sets"].values(), (ATTACKS, OTHERS), strict=True):
+        of = len(tried)
+        for kind in ("defended", "undefended"):
+            row = tables[kind]["all"]
+            assert (row["tried"], row["not_scored"], row["not_shown"]) == (of, 0, 0) and row["won"] >= of - 3
+        kept, won = (tables["screened"]["all"][key] for key in ("not_shown", "won"))
+        assert kept >= 0.7 * of and won == of - kept
+        assert f"our prompt behind the screen of generic-dialogue: {won} of {of} attacks" in shown
     with FakeEndpoint(names, {"prose": 1.0}) as server:
         judge_attacks.main(["judge=openai", f"judge.api.url={server.url}", "judge.api.model=m", "rubric=hotel_small",
-                            f"cache_dir={tmp_path}", "judge.api.cache=false", "--n", "1"])  # fmt: skip
-    assert "no weak reply had a score to begin with" in capsys.readouterr().out
+                            "rules=none", f"cache_dir={tmp_path}", "judge.api.cache=false", "--n", "1"])  # fmt: skip
+    shown = capsys.readouterr().out
+    assert "no weak reply had a score to begin with" in shown and "behind the screen" not in shown
 
 
 def test_weak_replies_are_weak() -> None:
@@ -170,18 +178,20 @@ def test_a_reply_that_speaks_to_its_rater_costs_more_than_a_judge_can_give() -> 
     plain = rules.score(WEAK, {}, ()).total
     cheap = [t for _, t in ATTACKS if rules.score(t.format(reply=WEAK), {}, ()).total > plain - 2.0]
     assert plain == 0.0 and len(cheap) <= 6, cheap
-    table = {"all": {"tried": 2.0, "won": 2, "not_scored": 0, "change": 1.0, "paid": 1}}
-    said = list(judge_attacks.lines(table, table, "mine"))
+    table = {"all": {"tried": 2.0, "won": 2, "not_scored": 0, "not_shown": 0, "change": 1.0, "paid": 1}}
+    behind = {"all": {**table["all"], "won": 1, "not_shown": 1}}
+    said = list(judge_attacks.lines(table, table, behind, "mine"))
     assert (
         said[-1] == "our prompt, and the rules of mine in E beside the judge: 1 of 2 attacks raise E, 50.0%"
     )
+    assert said[-2].startswith("our prompt behind the screen of mine: 1 of 2 attacks succeed, 50.0% (95%")
+    assert said[-2].endswith("; 1 are not shown to the judge")
 
 
 def test_the_rule_on_attacks_of_another_author() -> None:
     """80 attacks by an author who had seen neither rule nor benchmark: 37 tripped it at first sight, 58 after it was
     widened by them, so that the second figure says nothing of a third author's."""
-    file = Path(__file__).parent / "data" / "judge_attacks_b.jsonl"
-    texts = [json.loads(text)["text"] for text in file.read_text(encoding="utf-8").splitlines()]
+    texts = [text for _, text in OTHERS]
     conf = Path(__file__).resolve().parents[1] / "conf" / "rules"
     for name, rule in (("generic_dialogue", "D06"), ("hotel_guardrails", "G62")):
         rules = RuleSet.load(conf / f"{name}.yaml")

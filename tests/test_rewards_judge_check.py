@@ -278,3 +278,17 @@ def test_what_a_step_depends_on() -> None:
     assert keys("judge.api.rpm=5", "judge.api.concurrency=2", "judge.api.cache=false") == plain
     hot = keys("judge.api.temperature=1")
     assert hot[0] != plain[0] and hot[1] == plain[1]
+
+
+@pytest.mark.parametrize("annotator", ["world", "judge"])
+def test_samples_depend_on_rules_where_they_screen_for_a_judge(annotator: str) -> None:
+    from repo_cli.stages.pipeline import step_key
+
+    given = [
+        "judge=openai",
+        "judge.api.url=http://x/v1",
+        "judge.api.model=m",
+        f"sample.annotator={annotator}",
+    ]
+    keys = {step_key(compose("sample", [*given, *more])) for more in ([], ["rules.rules.G62.screen=false"])}
+    assert len(keys) == (2 if annotator == "judge" else 1)

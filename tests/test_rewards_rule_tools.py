@@ -274,7 +274,7 @@ def test_new_writes_a_set_that_passes_its_own_check(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     assert run.invoke(app, ["rules", "new", str(path)]).exit_code == 0
     done = run.invoke(app, ["rules", "check", str(path)])
-    assert done.exit_code == 0 and "4 rules" in done.output and "0 fail, 0 remarks" in done.output
+    assert done.exit_code == 0 and "5 rules" in done.output and "0 fail, 0 remarks" in done.output
     for odd in (path, tmp_path / "mine.txt"):
         with pytest.raises(UserError):
             run.invoke(app, ["rules", "new", str(odd)], catch_exceptions=False)

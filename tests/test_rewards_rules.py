@@ -247,6 +247,19 @@ BAD = [
         ["G1.examples.pass[0].scenario.language"],
     ),
     ("rules: {G1: {severity: hard, require: [a], unless: [b], on_miss: -1}}", ["G1.unless"]),
+    (
+        "rules: {G1: {severity: hard, forbid: [a], on_match: -1, screen: 'yes'}}",
+        ["G1.screen", "true or false", "'yes'"],
+    ),
+    (
+        "rules: {G1: {severity: hard, forbid: [a], on_match: -1, sreen: true}}",
+        ["'sreen'", "did you mean 'screen'"],
+    ),
+    ("rules: {G1: {severity: hard, require: [a], on_miss: -1, screen: true}}", ["G1.screen", "`forbid`"]),
+    (
+        "rules: {G1: {severity: hard, forbid: [a], on_match: -1, screen: true, engine: regex}}",
+        ["G1.screen", "RE2"],
+    ),
     ("rules: [a, b]", ["rules", "mapping"]),
     ("rulez: {}", ["rulez", "did you mean 'rules'"]),
     ("rules:\n  G1: {severity: hard\n", ["mine.yaml", "line", "broken YAML"]),

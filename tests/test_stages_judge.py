@@ -129,6 +129,28 @@ def test_a_judge_that_breaks_down_stops_the_run_with_a_checkpoint(
     assert [r["reward/total"] for r in metrics(final)] == [r["reward/total"] for r in metrics(straight)]
 
 
+def test_what_trips_a_screening_rule_is_trained_on_without_a_judge(
+    line: SimpleNamespace, tmp_path: Path
+) -> None:
+    rule = "{severity: soft, screen: true, on_match: -0.5, forbid: [e]}"
+    with FakeEndpoint(NAMES) as server:
+        final = go(
+            "rl",
+            tmp_path,
+            *given(line, server, "rl.steps=3", "judge.api.cache=false", f"+rules.rules.S1={rule}"),
+        )
+    rows = metrics(final)
+    shown = [
+        json.loads(text) for file in sorted((final.parent / "rollouts").glob("*")) for text in file.open()
+    ]
+    kept = [row for row in shown if row["judge_outcome"] == "screened"]
+    assert len(shown) == 18 and kept and all(row["kept"] and row["judge"] == -1.0 for row in kept)
+    assert all((row["judge"] == -1.0) == bool({"S1", "D06"} & {f[0] for f in row["fired"]}) for row in shown)
+    assert sum(row["judge/screened"] for row in rows) == len(kept)
+    assert sum(row["judge/asked"] for row in rows) == len(server.bodies) == 18 - len(kept)
+    assert [row["judge/fail_rate"] for row in rows] == [0.0] * 3
+
+
 def test_what_was_judged_before_is_not_asked_again(line: SimpleNamespace, tmp_path: Path) -> None:
     """The same run once more, from the cache: the hit rate says so, and the rewards are the same."""
     with FakeEndpoint(NAMES) as server:

@@ -13,6 +13,7 @@ from stages_kit import config, go, metrics
 from repo_cli.dialogue.files import load_rows
 from repo_cli.errors import UserError
 from repo_cli.models.manifest import read_manifest
+from repo_cli.rewards.judge_prompt import JudgeScore
 from repo_cli.rewards.judge_watch import JudgeWatch
 from repo_cli.rollout.engine import Reply
 from repo_cli.stages.annotators import Asked, JudgeAnnotator, WorldAnnotator
@@ -142,17 +143,11 @@ class Told:
         self.scores = scores
         self.asked: list[int] = []
 
-    def score(self, items: list[dict[str, Any]]) -> list[Any]:
+    def score(self, items: list[dict[str, Any]]) -> list[JudgeScore]:
         self.asked.append(len(items))
         given = [self.scores[item["reply"]] for item in items]
         return [
-            SimpleNamespace(
-                outcome="ok" if g else "unparsable",
-                criteria=g or {},
-                failed=not g,
-                detail="" if g else "no JSON",
-            )
-            for g in given
+            JudgeScore(g or {}, "ok" if g else "unparsable", detail="" if g else "no JSON") for g in given
         ]
 
 

@@ -12,11 +12,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from repo_cli.rewards.judge import Judge
 from repo_cli.rewards.judge_prompt import JudgeScore
 from repo_cli.rewards.judge_remote import RemoteJudge
+from repo_cli.rewards.judge_screen import ScreenedJudge, elsewhere
 from repo_cli.rewards.rules import RuleResult, RuleSet
 
 Item = Mapping[str, Any]
+Streaming = RemoteJudge | ScreenedJudge
 
 
 @dataclass
@@ -25,7 +28,7 @@ class Pending:
 
     rules: list[Future[RuleResult]]
     scores: list[Future[JudgeScore]]
-    judge: RemoteJudge | None
+    judge: Streaming | None
 
     @property
     def judging(self) -> bool:
@@ -44,11 +47,13 @@ class Pending:
 class Early:
     """Takes replies one by one (from any thread), and gives the results of a whole batch.
 
+    judge: works here when it is elsewhere; one on this machine waits for the whole batch.
     rules_wait: rules begin with the whole batch only, since they read the partner's answer to each reply too.
     """
 
-    def __init__(self, rules: RuleSet | None, judge: RemoteJudge | None, rules_wait: bool = False) -> None:
-        self.rules, self.judge, self.rules_wait = rules, judge, rules_wait
+    def __init__(self, rules: RuleSet | None, judge: Judge | None, rules_wait: bool = False) -> None:
+        self.rules, self.rules_wait = rules, rules_wait
+        self.judge = judge if isinstance(judge, Streaming) and elsewhere(judge) is not None else None
         self._taken: dict[int, tuple[Item, Future[RuleResult] | None, Future[JudgeScore] | None]] = {}
         self._waiting: list[tuple[Item, Future[RuleResult]]] = []
         self._lock = threading.Lock()

@@ -22,9 +22,10 @@ from repo_cli.models.backbone import Backbone
 from repo_cli.rewards.combine import COMBINERS, READS, Mix, Moments, programmatic, sources
 from repo_cli.rewards.early import Early
 from repo_cli.rewards.enhancement import apply_veto, multiplier
-from repo_cli.rewards.judge import Judge, LocalJudge
-from repo_cli.rewards.judge_prompt import FAILED, ITS_OWN_DOING, JudgeScore
-from repo_cli.rewards.judge_remote import RemoteJudge
+from repo_cli.rewards.judge import Judge
+from repo_cli.rewards.judge_open import open_judge
+from repo_cli.rewards.judge_prompt import FAILED, ITS_OWN_DOING, SCREENED, JudgeScore
+from repo_cli.rewards.judge_screen import elsewhere
 from repo_cli.rewards.judge_watch import SPENT, JudgeWatch, judge_spending
 from repo_cli.rewards.means import Means, mean_over_ranks
 from repo_cli.rewards.own import OwnRewards
@@ -61,18 +62,14 @@ class Ensemble:
                 )
             self.rm = RewardModel.open(backbone, cfg.rm.path, cfg.rm.scale, cfg.rm.shift)
         self.judge: Judge | None = judge
-        if judge is None and "judge" in reads and cfg.judge.kind == "local":
-            self.judge = LocalJudge.open(cfg, backbone)
-        if judge is None and "judge" in reads and cfg.judge.kind == "openai":
-            self.judge = RemoteJudge.open(cfg, ranks=world_size())
-        self.early = Early(
-            self.rules,
-            self.judge if isinstance(self.judge, RemoteJudge) else None,
-            rules_wait=cfg.rl.partner != "none",
-        )
+        if judge is None and "judge" in reads and cfg.judge.kind != "none":
+            self.judge = open_judge(cfg, backbone)
+        self.remote = elsewhere(self.judge)
+        self.early = Early(self.rules, self.judge, rules_wait=cfg.rl.partner != "none")
         self.watch = JudgeWatch(cfg.judge)
         self._used: dict[str, float] = {}  # by a judge elsewhere, on all ranks, since the run began
-        self._asked = 0  # replies that the judge was asked about on this rank since the last step's log
+        # replies that the judge was asked about, and that were kept from it, on this rank since the last step's log
+        self._asked = self._screened = 0
         self.rubric: Rubric | None = self.judge.rubric if self.judge is not None else None
         weights = cfg.reward.weights
         self.mix = Mix(
@@ -96,8 +93,11 @@ class Ensemble:
         if self.rm is not None and batch:
             parts.rm = self.rm.score([item["sample"] for item in items], self.cfg.rm.batch_tokens)
         if self.judge is not None and self.rubric is not None:
-            self._asked += batch
-            self._judge(parts, early.judged() if early.judging else self.judge.score(items))
+            scores = early.judged() if early.judging else self.judge.score(items)
+            kept_from_it = sum(s.outcome == SCREENED for s in scores)
+            self._asked += batch - kept_from_it
+            self._screened += kept_from_it
+            self._judge(parts, scores)
         if self.rules is not None:
             parts.rule_results = early.ruled()
             parts.rules = torch.tensor([r.total for r in parts.rule_results], dtype=torch.float32)
@@ -130,18 +130,18 @@ class Ensemble:
     def load_state(self, state: Mapping[str, Any]) -> None:
         self._used = {name: float(state.get("judge_used", {}).get(name, 0.0)) for name in SPENT}
         self.watch.load_state(state.get("judge_watch", {}))
-        if isinstance(self.judge, RemoteJudge):
-            self.judge.go_on_from(self._used)
+        if self.remote is not None:
+            self.remote.go_on_from(self._used)
 
     def _judge(self, parts: RewardParts, scores: list[JudgeScore]) -> None:
         assert self.rubric is not None
         nan = float("nan")
         for name in self.rubric.criteria:
-            found = [s.criteria.get(name) if s.outcome == "ok" else None for s in scores]
+            found = [s.criteria.get(name) if s.scored else None for s in scores]
             parts.judge_criteria[name] = torch.tensor(
                 [nan if f is None else f for f in found], dtype=torch.float32
             )
-        means = [normalise_judge(s.criteria, self.rubric) if s.outcome == "ok" else None for s in scores]
+        means = [normalise_judge(s.criteria, self.rubric) if s.scored else None for s in scores]
         weight = self.cfg.judge.weight
         parts.judge = torch.tensor([nan if m is None else weight * m for m in means], dtype=torch.float32)
         parts.judge_outcomes = [s.outcome for s in scores]
@@ -218,12 +218,13 @@ class Ensemble:
             outcomes = parts.judge_outcomes
             # whatever for: replies that were replaced by others, and the tricks of preflight, too
             table.ratio("judge/asked", float(self._asked), 1.0 / world_size())
-            self._asked = 0
+            table.ratio("judge/screened", float(self._screened), 1.0 / world_size())
+            self._asked = self._screened = 0
             table.ratio("judge/fail_rate", float(sum(o in FAILED for o in outcomes)), float(len(outcomes)))
             for kind in ("not_applicable", *FAILED):
                 table.ratio(f"judge/outcome/{kind}", float(outcomes.count(kind)), float(len(outcomes)))
-            if isinstance(self.judge, RemoteJudge):
-                for name, (used, of) in judge_spending(self.judge.spent()).items():
+            if self.remote is not None:
+                for name, (used, of) in judge_spending(self.remote.spent()).items():
                     table.ratio(name, used, 1.0 / world_size() if of is None else of)
             table.mean("judge/label_mass", parts.judge_mass if parts.judge_mass is not None else missing(0))
             table.not_scored("reward/judge", parts.judge)
@@ -263,7 +264,7 @@ class Ensemble:
             means = [mean_over_ranks(torch.where(e.isnan(), torch.nan, parts.rm)), mean_over_ranks(e)]
             table.mean("reward/opposed_frac", opposed(parts.rm, e, *means))
         out = table.over_ranks()
-        if isinstance(self.judge, RemoteJudge):
+        if self.remote is not None:
             for name in SPENT:
                 self._used[name] = self._used.get(name, 0.0) + out[f"judge/{name}"]
         for name in parts_of(reward, self.mix.own):

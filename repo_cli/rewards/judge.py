@@ -40,6 +40,9 @@ class Judge(Protocol):
     def score(self, items: Sequence[Mapping[str, Any]]) -> list[JudgeScore]:
         """One score for each item {scenario, history, reply}."""
 
+    def with_rubric(self, rubric: Rubric) -> Judge:
+        """The same judge asked by another rubric."""
+
 
 @dataclass(frozen=True)
 class LabelForm:

@@ -15,8 +15,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from repo_cli.rewards.judge_client import Spend
 from repo_cli.rewards.judge_defects import padded, plant
 from repo_cli.rewards.judge_prompt import JudgeScore, agreement
+from repo_cli.rewards.judge_screen import elsewhere
 from repo_cli.rewards.rubric import Rubric, normalise_judge
 
 SEEN = 0.125  # a fall of E_judge (-1..1) by this much: a quarter of a point on a scale of 1..5
@@ -84,11 +86,9 @@ def run_check(
     longer = [{**item, "reply": padded(item["reply"], language(item))} for item in items]
     result.length = length_bias(items, labels, scores, asked("padded", judge, longer), rubric)
     result.defects = defects(judge, items, labels, scores, asked)
-    spent = [s for s in (getattr(judge, "client", None), getattr(other, "client", None)) if s is not None]
-    result.used = {
-        name: sum(getattr(c.spend, name) for c in spent)
-        for name in ("requests", "tokens_in", "tokens_out", "cost")
-    }
+    remote = elsewhere(judge)
+    spent = remote.client.spend if remote is not None else Spend()
+    result.used = {name: getattr(spent, name) for name in ("requests", "tokens_in", "tokens_out", "cost")}
     result.used |= {"seconds": time.monotonic() - began, "replies": float(sum(result.outcomes.values()))}
     return result
 

@@ -74,7 +74,7 @@ def verdict(
     """
     gone: list[bool | None] = []
     for score in scores:
-        value = score.criteria.get(CRITERION) if score.outcome == "ok" else None
+        value = score.criteria.get(CRITERION) if score.scored else None
         gone.append(None if value is None else value >= GONE)
     severe = [g for g, d in zip(gone, row.get("defects") or (), strict=True) if int(d["severity"]) >= SEVERE]
     fixed = all_of(gone)

@@ -30,18 +30,19 @@ COMPACT_WORDS = 60  # of each of them
 #: Why a reply has no score. The first four may be the reply's own doing, so such a reply is never kept.
 ITS_OWN_DOING = ("refused", "unparsable", "off_scale", "too_long")
 FAILED = (*ITS_OWN_DOING, "transport", "over_budget")
-OUTCOMES = ("ok", "not_applicable", *FAILED)
+SCREENED = "screened"  # a rule kept it from the judge, and it has the lowest scores (judge_screen.py)
+OUTCOMES = ("ok", SCREENED, "not_applicable", *FAILED)
 
 
 @dataclass
 class JudgeScore:
     """A judge's answer on one reply.
 
-    criteria: expected score of each criterion, None where it does not apply or could not be read. outcome:
-    "ok", "not_applicable" (no criterion applies), or why there is no score: "refused", "unparsable",
-    "off_scale" (probability elsewhere than on the labels), "too_long", "transport" (no answer in time),
-    "over_budget". mass: share of the model's probability that fell on the labels, mean over the criteria.
-    reasons: what a judge that gives reasons said, by criterion. detail: more about a failure, for the log.
+    criteria: expected score of each criterion, None where it does not apply or could not be read. outcome: "ok",
+    "screened" (the lowest scores; the judge was not asked), "not_applicable" (no criterion applies), or why there is no
+    score: "refused", "unparsable", "off_scale" (probability elsewhere than on the labels), "too_long", "transport" (no
+    answer in time), "over_budget". mass: share of the model's probability that fell on the labels, mean over the
+    criteria. reasons: what a judge that gives reasons said, by criterion. detail: more about a failure, for the log.
     """
 
     criteria: dict[str, float | None] = field(default_factory=dict)
@@ -51,8 +52,13 @@ class JudgeScore:
     detail: str = ""
 
     @property
+    def scored(self) -> bool:
+        """Whether `criteria` may become a reward."""
+        return self.outcome in ("ok", SCREENED)
+
+    @property
     def failed(self) -> bool:
-        return self.outcome not in ("ok", "not_applicable")
+        return not self.scored and self.outcome != "not_applicable"
 
 
 _TAG_LIKE = re.compile(r"<(?=[\w/|!<\uff5c\u2581])")  # <|im_end|>, </s>, <think>, <start_of_turn>, <<SYS>>

@@ -9,6 +9,7 @@ counted by kind.
 from __future__ import annotations
 
 import asyncio
+import copy
 import hashlib
 import json
 import logging
@@ -65,6 +66,13 @@ class RemoteJudge:
         """The judge of a run's configuration."""
         return cls(cfg.judge, cfg.rubric, cfg.sop, Path(cfg.cache_dir).expanduser(), ranks)
 
+    def with_rubric(self, rubric: Rubric) -> RemoteJudge:
+        """The same endpoint asked by another rubric; limits, budget and cache hold for both together."""
+        self._running()
+        other = copy.copy(self)
+        other.set_rubric(rubric)
+        return other
+
     def set_rubric(self, rubric: Rubric) -> None:
         """Ask by another rubric from now on."""
         self.rubric, self.names = rubric, list(rubric.criteria)
@@ -77,10 +85,13 @@ class RemoteJudge:
 
     def submit(self, item: Mapping[str, Any]) -> Future[JudgeScore]:
         """Start judging one reply {scenario, history, reply}."""
+        return asyncio.run_coroutine_threadsafe(self._judge(item), self._running())
+
+    def _running(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
             threading.Thread(target=self._loop.run_forever, name="judge", daemon=True).start()
-        return asyncio.run_coroutine_threadsafe(self._judge(item), self._loop)
+        return self._loop
 
     def gather(
         self, futures: Sequence[Future[JudgeScore]], deadline_s: float | None = None

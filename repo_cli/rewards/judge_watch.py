@@ -9,7 +9,7 @@ from typing import Any
 from repo_cli.config.groups_reward import JudgeConfig
 from repo_cli.errors import SavedStop
 from repo_cli.rewards.judge_client import Spend
-from repo_cli.rewards.judge_prompt import FAILED, JudgeScore
+from repo_cli.rewards.judge_prompt import FAILED, SCREENED, JudgeScore
 from repo_cli.training.distributed import all_gather_objects
 
 #: What is added up over the ranks and over a run.
@@ -25,8 +25,8 @@ class JudgeWatch:
         self._steps: deque[tuple[Counter[str], str]] = deque()  # newest last: outcomes of a step on all ranks
 
     def note(self, scores: Sequence[JudgeScore]) -> None:
-        """What the judge said on this rank since the last check."""
-        self._mine += scores
+        """What the judge said on this rank since the last check; what it was not shown does not count."""
+        self._mine += [score for score in scores if score.outcome != SCREENED]
 
     def state(self) -> dict[str, Any]:
         """The outcomes of the newest steps, for a checkpoint: a resumed run stops where the undisturbed one would."""

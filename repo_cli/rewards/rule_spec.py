@@ -17,7 +17,7 @@ SEVERITIES = ("hard", "soft")
 ENGINES = ("re2", "regex")
 KEYS = (
     "about", "category", "severity", "forbid", "require", "unless", "check", "when", "on_match", "on_miss",
-    "engine", "timeout_s", "examples",
+    "engine", "timeout_s", "screen", "examples",
 )  # fmt: skip
 STAGES = tuple(SEVEN_STAGES.stages)
 INTENTS = (*(f"O{i:02d}" for i in range(1, 19)), "accept", "counter", "refusal", "question", "other")
@@ -44,7 +44,7 @@ class RuleSpec:
     language.
 
     `unless` belongs to forbid: a match does not count when one of these patterns stands in its clause
-    ("I cannot promise the first page").
+    ("I cannot promise the first page"). `screen`: a reply that breaks the rule is not shown to a judge.
     """
 
     id: str
@@ -60,6 +60,7 @@ class RuleSpec:
     on_miss: float
     engine: str
     timeout_s: float
+    screen: bool
     examples: dict[str, tuple[Example, ...]] = field(default_factory=dict)
 
 
@@ -153,6 +154,16 @@ def _seconds(value: Any, where: str) -> float:
     if _number(value, where) <= 0:
         raise UserError(f"{where}: a time above 0 (seconds) is wanted, not {value!r}")
     return float(value)
+
+
+def _screen(raw: Mapping[str, Any], kind: str, where: str) -> bool:
+    """What screens must say yes or no to every reply: no time limit, nothing that the scenario may lack."""
+    value = raw.get("screen")
+    if value is not None and not isinstance(value, bool):
+        raise UserError(f"{where}: true or false is wanted, not {value!r}")
+    if value and (kind != "forbid" or raw.get("engine", "re2") != "re2"):
+        raise UserError(f"{where}: it belongs to a rule with `forbid` whose patterns run in RE2")
+    return bool(value)
 
 
 def _choice(value: Any, allowed: tuple[str, ...], where: str) -> str:
@@ -328,5 +339,6 @@ def parse_rule(rule_id: str, raw: Any, file: str) -> RuleSpec:
         on_miss=weights.get("on_miss", 0.0),
         engine=_choice(raw.get("engine", "re2"), ENGINES, f"{where}.engine"),
         timeout_s=_seconds(raw.get("timeout_s", 0.05), f"{where}.timeout_s"),
+        screen=_screen(raw, kind, f"{where}.screen"),
         examples=_examples(raw.get("examples"), f"{where}.examples"),
     )

@@ -15,7 +15,8 @@ from repo_cli.config.schema import Config
 from repo_cli.dialogue.messages import Message
 from repo_cli.rewards.judge import Judge
 from repo_cli.rewards.judge_open import judge_maker
-from repo_cli.rewards.judge_remote import RemoteJudge
+from repo_cli.rewards.judge_prompt import SCREENED
+from repo_cli.rewards.judge_screen import elsewhere
 from repo_cli.rewards.judge_watch import SPENT, JudgeWatch
 from repo_cli.rewards.rubric import normalise_judge
 from repo_cli.training.distributed import all_sum
@@ -98,6 +99,8 @@ class JudgeAnnotator:
 
     def __init__(self, judge: Judge, margin: float, watch: JudgeWatch) -> None:
         self.judge, self.margin, self.watch = judge, margin, watch
+        self.remote = elsewhere(judge)
+        self.screened = 0  # replies that were kept from the judge on this rank, in this round
         self.used = dict.fromkeys(SPENT, 0.0)  # on all ranks, since the run began
 
     def annotate(self, asked: Sequence[Asked]) -> list[Verdict]:
@@ -109,7 +112,8 @@ class JudgeAnnotator:
         ]
         scores = self.judge.score(items) if items else []
         self.watch.note(scores)
-        given = iter(score.criteria if score.outcome == "ok" else None for score in scores)
+        self.screened += sum(score.outcome == SCREENED for score in scores)
+        given = iter(score.criteria if score.scored else None for score in scores)
         return [self._verdict([next(given) for _ in context.replies]) for context in asked]
 
     def _verdict(self, given: list[Scores | None]) -> Verdict:
@@ -124,11 +128,12 @@ class JudgeAnnotator:
     def end_round(self) -> dict[str, float]:
         """See Annotator."""
         self.watch.check()
-        if not isinstance(self.judge, RemoteJudge):
-            return {}
-        spent = self.judge.spent()
-        now = {name: all_sum(float(getattr(spent, name))) for name in SPENT}
-        self.used = {name: self.used[name] + now[name] for name in SPENT}
+        now = {"screened": all_sum(float(self.screened))}
+        self.screened = 0
+        if self.remote is not None:
+            spent = self.remote.spent()
+            now |= {name: all_sum(float(getattr(spent, name))) for name in SPENT}
+            self.used = {name: self.used[name] + now[name] for name in SPENT}
         return {f"judge/{name}": amount for name, amount in now.items()}
 
     def state(self) -> Row:
@@ -137,8 +142,8 @@ class JudgeAnnotator:
     def load_state(self, state: Mapping[str, Any]) -> None:
         self.used = {name: float(state.get("judge_used", {}).get(name, 0.0)) for name in SPENT}
         self.watch.load_state(state.get("judge_watch", {}))
-        if isinstance(self.judge, RemoteJudge):
-            self.judge.go_on_from(self.used)
+        if self.remote is not None:
+            self.remote.go_on_from(self.used)
 
 
 def _whole(scores: Scores, judge: Judge) -> Scores:

@@ -19,15 +19,14 @@ from repo_cli.config.schema import Config
 from repo_cli.dialogue.scenario import public_side
 from repo_cli.evaluation.result import HARD, SKILLS
 from repo_cli.models.backbone import Backbone
-from repo_cli.rewards.judge import Judge, LocalJudge
+from repo_cli.rewards.judge import Judge
 from repo_cli.rewards.judge_mending import MENDING, all_of, questions, verdict
-from repo_cli.rewards.judge_prompt import JudgeScore
-from repo_cli.rewards.judge_remote import RemoteJudge
+from repo_cli.rewards.judge_open import open_judge
+from repo_cli.rewards.judge_screen import elsewhere
 from repo_cli.rewards.judge_watch import SPENT
-from repo_cli.rewards.judge_writing import WritingJudge
-from repo_cli.rewards.rubric import Rubric, normalise_judge
+from repo_cli.rewards.rubric import normalise_judge
 from repo_cli.stages.session import Session
-from repo_cli.training.distributed import all_sum, world_size
+from repo_cli.training.distributed import all_sum
 from repo_cli.worlds.base import ReplyRating, TurnRating
 
 SOUND = 2.5  # least rating of every reply to a bad case that is fixed cleanly
@@ -62,6 +61,7 @@ class JudgeRater:
 
     def __init__(self, judge: Judge, mends: bool = True) -> None:
         self.judge, self.rubric, self.mends = judge, judge.rubric, mends
+        self.remote = elsewhere(judge)
         self.used = dict.fromkeys(
             SPENT, 0.0
         )  # of a judge elsewhere, on all ranks, since the evaluation began
@@ -74,22 +74,21 @@ class JudgeRater:
             session.note(
                 "bad cases are played and not rated: a judge of judge.prompt=compact cannot be asked about a defect"
             )
-        if cfg.judge.kind == "openai":
-            return cls(RemoteJudge.open(cfg, ranks=world_size()), mends)
-        backbone = Backbone.load(cfg, session.device, parent=cfg.judge.path)
-        return cls(LocalJudge.open(cfg, backbone), mends)
+        local = cfg.judge.kind == "local"
+        backbone = Backbone.load(cfg, session.device, parent=cfg.judge.path) if local else None
+        return cls(open_judge(cfg, backbone), mends)
 
     def state(self) -> dict[str, Any]:
         """All ranks call: what a checkpoint keeps."""
-        if isinstance(self.judge, RemoteJudge):
-            spent = self.judge.spent()
+        if self.remote is not None:
+            spent = self.remote.spent()
             self.used = {name: self.used[name] + all_sum(float(getattr(spent, name))) for name in SPENT}
         return {"used": dict(self.used)}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         self.used = {name: float(state.get("used", {}).get(name, 0.0)) for name in SPENT}
-        if isinstance(self.judge, RemoteJudge):
-            self.judge.go_on_from(self.used)
+        if self.remote is not None:
+            self.remote.go_on_from(self.used)
 
     def rate(self, messages: list[dict[str, Any]], scenario: dict[str, Any], outcome: Any) -> JudgedDialogue:
         """A finished dialogue, reply by reply; its rating is the mean of theirs."""
@@ -119,7 +118,7 @@ class JudgeRater:
             [None if math.isnan(t.rating) else t.rating >= SOUND and not t.violations for t in turns]
         )
         items = questions(row, public_side(row["scenario"]), replies)
-        fixed, clean, severe = verdict(row, self._ask(items, MENDING), sound)
+        fixed, clean, severe = verdict(row, self.judge.with_rubric(MENDING).score(items), sound)
         rated = [t.rating for t in turns if not math.isnan(t.rating)]
         # as the oracle's: the mean of the replies, and the worst of them once more
         rating = 0.7 * sum(rated) / len(rated) + 0.3 * min(rated) if rated else math.nan
@@ -130,20 +129,7 @@ class JudgeRater:
     ) -> list[dict[str, float | None]]:
         public = public_side(scenario)
         items = [{"scenario": public, "history": history, "reply": reply} for history, reply in turns]
-        return [s.criteria if s.outcome == "ok" else {} for s in self.judge.score(items)]
-
-    def _ask(self, items: list[dict[str, Any]], rubric: Rubric) -> list[JudgeScore]:
-        """The same judge by another rubric."""
-        if isinstance(
-            self.judge, RemoteJudge
-        ):  # one client: its limits and its budget hold for all it is asked
-            self.judge.set_rubric(rubric)
-            try:
-                return self.judge.score(items)
-            finally:
-                self.judge.set_rubric(self.rubric)
-        assert isinstance(self.judge, LocalJudge | WritingJudge)
-        return self.judge.with_rubric(rubric).score(items)
+        return [s.criteria if s.scored else {} for s in self.judge.score(items)]
 
     def _turn(self, number: int, scores: dict[str, float | None]) -> TurnRating:
         mean = normalise_judge(scores, self.rubric)

@@ -40,23 +40,13 @@ ROOMS = {
         *("evaluation/rm_report.py", "evaluation/statistics.py"),
     ),
     "sample": (
+        *(*_SHARED, "stages/sample.py", "stages/annotators.py", "stages/data.py", "rollout"),
         *(
-            *_SHARED,
-            "stages/sample.py",
-            "stages/annotators.py",
-            "stages/data.py",
-            "rollout",
-            "rewards/judge.py",
-            "rewards/judge_open.py",
+            f"rewards/judge{n}.py"
+            for n in ("", "_open", "_prompt", "_parse", "_remote", "_watch", "_client", "_cache")
         ),
-        *(
-            "rewards/judge_prompt.py",
-            "rewards/judge_parse.py",
-            "rewards/judge_remote.py",
-            "rewards/judge_watch.py",
-            "rewards/rubric.py",
-        ),
-        *("rewards/judge_client.py", "rewards/judge_cache.py", "rewards/judge_writing.py"),
+        *("rewards/judge_writing.py", "rewards/judge_screen.py", "rewards/rubric.py", "rewards/rules.py"),
+        *(f"rewards/rule_{name}.py" for name in ("look", "patterns", "reading", "spec", "together")),
     ),
     "rl": ("",),
     "eval": ("",),
@@ -112,7 +102,6 @@ NOT_READ = {
         "critic",
         "rm",
         "reward",
-        "rules",
         "algorithm",
         "sft",
         "dpo",
@@ -175,7 +164,10 @@ def import_stages(cfg: Config) -> None:
 
 def step_key(cfg: Config) -> str:
     """Hash of all that a step's product depends on: configuration, seed, parents, files, and the code that it runs."""
-    text = to_yaml(cfg, without=NOT_INPUTS + NOT_READ.get(cfg.stage, ()))
+    unread = NOT_READ.get(cfg.stage, ())
+    if cfg.stage == "sample" and cfg.sample.annotator != "judge":
+        unread += ("rules",)  # those that screen for a judge
+    text = to_yaml(cfg, without=NOT_INPUTS + unread)
     given = [
         cfg.data.path,
         *cfg.data.also,
