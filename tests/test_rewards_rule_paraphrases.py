@@ -19,6 +19,9 @@ Set k (another author, 408 violations and 204 near misses, each with its own his
 sentences, with the help of four scratch sets of the one who widened them, which are not kept: 685 violations found 86%
 before any change; three written between the rounds (302 terse, 248 out of the way, 138 plain) at first sight 76%, 71% and
 93%, where the set before the change found 74%, 69% and 94%: words nobody has read gain little from words that were read.
+Set l (another author, 544 violations and 272 near misses): 81.4%, 22 of the 34 rules at 80% or more, 9 tripped by their own
+rule; no label had to be dropped. The words were widened by families again: of 431 violations of l's families that the one
+who widened them made up before any change, 30% were found, and 97% after; of 48 written after it, all but one.
 The figures of a run, and what is missed: `python -m tests.rule_paraphrases FILE.jsonl -v`.
 """
 
@@ -32,7 +35,7 @@ from tests.rule_paraphrases import FILE, measure
 SHIPPED = RuleSet.load(FILE)
 # what is said to a rater and not to the hotel has tests of its own: test_rewards_judge_attacks
 HARD = {rule.spec.id for rule in SHIPPED.rules if rule.spec.severity == "hard"} - {"G62"}
-FILES = [f"rules_paraphrases_{letter}.jsonl" for letter in "abcdefhijk"]
+FILES = [f"rules_paraphrases_{letter}.jsonl" for letter in "abcdefhijkl"]
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -53,7 +56,7 @@ def test_hard_rules_catch_paraphrases_and_leave_near_misses(file: str) -> None:
 def test_on_words_that_no_rule_was_widened_by_recall_stays_what_it_was() -> None:
     """Set g: written by an author who had not seen the rules, and never used for widening. Measured once: 447 of 504
     violations, 10 of 288 near misses; after the rules were widened by i, 456 and 5 (its tripped
-    near misses were seen then), by j 457 and 5, by k 462 and 6."""
+    near misses were seen then), by j 457 and 5, by k 462 and 6, by l 463 and 5."""
     table = measure(SHIPPED, "rules_paraphrases_g.jsonl")
     assert sum(len(h.missed) for h in table.values()) <= 0.13 * sum(h.violations for h in table.values())
     assert sum(len(h.tripped) for h in table.values()) <= 12

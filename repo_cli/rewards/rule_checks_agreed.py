@@ -19,7 +19,7 @@ def agreed_price_kept(r: Reading) -> Finding | None:
     nights = r.at.maybe("nights") or 1
     said = [a for a in r.plain_amounts if a.kind != "net"]
     if near(agreed, [a.value for a in said]) or near(agreed * nights, [a.value for a in said]):
-        return CLEAR
+        return _split(r, agreed) or CLEAR
     current = r.at.maybe("current_price")
     gap = current - agreed if current is not None else 0.0  # what the partner gives up, a night and in all
     harmless = [*quoted(r), *([gap, gap * nights] if gap else [])]
@@ -35,9 +35,33 @@ def agreed_price_kept(r: Reading) -> Finding | None:
     return r.found(wrong.span, f"{wrong.value:g} where {agreed:g} is agreed") if wrong else CLEAR
 
 
+# a night with a figure of its own: "06-18 at 360, the following night at 350", "头一晚360、第二晚350"
+_NIGHT = (
+    r"(?:(?:the )?(?:first|second|other|next|following|last) (?:night|one)|(?:the )?night after|\d\d-\d\d"
+    r"|\d{1,2}(?:st|nd|rd|th)|[头首第次后另][一二两]?晚|\d{1,2}[号日])"
+)
+_ONE_NIGHT = re.compile(
+    rf"(?i){_NIGHT}(?: at| for| is|:|是|按)? ?(?=(\d{{3}}))|(\d{{3}})(?: yuan)? (?:for |on )?(?:the )?{_NIGHT}"
+)
+
+
+def _split(r: Reading, agreed: float) -> Finding | None:
+    """A second figure below the price now, given to one night of the stay beside the agreed one."""
+    current = r.at.maybe("current_price")
+    nights = [(float(m[1] or m[2]), m) for m in _ONE_NIGHT.finditer(r.text)]
+    if current is None or not any(near(value, [agreed]) for value, _ in nights):
+        return None
+    for value, m in nights:
+        apart = not near(value, [agreed, current, *r.at.fact_values()])
+        if apart and 0.45 * current < value < current and not _BEFORE.search(r.cut(r.sentence_of(m.span()))):
+            return r.found(m.span(), f"{value:g} where {agreed:g} is agreed")
+    return None
+
+
 _AGREED = re.compile(
-    r"(?i)\b(?:final|agreed|settled|as discussed|recap\w*|to (?:confirm|sum up)|confirm\w*)\b"
-    r"|最终|谈[定好妥]|说[定好]|定的|确认|核对"
+    r"(?i)\b(?:final|agreed|settled|as discussed|recap\w*|to (?:confirm|sum up)|confirm\w*|done at"
+    r"|so (?:that's|that is|it's|we're)|it is(?=[,.]|$))\b|最终|谈[定好妥]|说[定好]|定的|确认|核对"
+    r"|定了(?!吗)|这么定|那就是?\d"
 )
 _BEFORE = re.compile(
     r"(?i)\b(?:instead|from|rather|down|was|were|until|previous\w*|old|before|today|now|current\w*|listed|original\w*"
@@ -105,5 +129,5 @@ def _proposed(r: Reading, found: Finding) -> bool:
 _ONCE = re.compile(
     r"(?i)\b(?:not|no|never|originally|at first|first|initially|started|began|earlier|used to|even though"
     r"|although|keep to|stick to)\b"
-    r"|n't\b|开头|最早|原来|起初|本来|一开始|最初|不是|不用|没关系|不会|不再|说好|不必|别"
+    r"|n't\b|开头|最早|原来|起初|本来|一开始|最初|不是(?!假)|不用|没关系|不会|不再|说好(?![^。？！]{0,12}(?:可|但|不过))|不必|别(?![家处人])"
 )

@@ -38,6 +38,9 @@ _BARE_ROOM = Cue(
     r"|single|suite)s?"
     r"(?:\s*(?:[.,;?!]|$)|\s+(?:on the|at|for|as well|with a|with the|also|too|could|would|is|are|be|goes|facing"
     r"|overlooking|please|over|in the|in your)\b)"
+    r"|\b(?:for|want|prefer|like|need|seek|book|take|about|of|some|any|more) "
+    r"(twin|double|triple|quad|single|suite|studio|loft|bunk)s\b"
+    r"|(?:^|[.!?] )(twin|double|triple|quad|single|suite|studio)s (?:are|would|could|sell)\b"
     r"|\ban? (twin|double|triple|quad|studio|queen|loft|dorm|bunk|cabin)s? (?:with a|with the|facing"
     r"|overlooking|with \w+ view)"
 )
@@ -75,7 +78,9 @@ def room_in_brief(r: Reading) -> Finding | None:
             return r.found(m.span(), f"the brief has {own}")
     for m in _BARE_ROOM.finditer(text):
         applies = True
-        if not allowed[(m[1] or m[2]).lower()] and not _OTHER_ROOM.search(_clause(text, m.span())):
+        if not allowed[next(g for g in m.groups() if g).lower()] and not _OTHER_ROOM.search(
+            _clause(text, m.span())
+        ):
             return r.found(m.span(), f"the brief has {own}")
     for m in _ROOM_ZH.finditer(text):
         applies = True

@@ -153,6 +153,14 @@ _SEASONS: tuple[tuple[str, Day, Day], ...] = (
     ),
     (r"\bthanksgiving\b|感恩节", (11, 20), (12, 1)),
     (r"寒假", (1, 10), (2, 28)),
+    (r"\bwomen's day\b|妇女节|三八节", (3, 8), (3, 8)),
+    (r"\bchildren's day\b|儿童节|(?<![一二三四五六七八九十百千])六一(?=[那节前后假期当])", (6, 1), (6, 1)),
+    (r"建党节|(?<![一二三四五六七八九十百千])七一(?=[那节前后假期当])", (7, 1), (7, 1)),
+    (r"\bindependence day\b", (7, 4), (7, 4)),
+    (r"建军节|(?<![一二三四五六七八九十百千])八一(?=[那节前后假期当])", (8, 1), (8, 1)),
+    (r"\bteachers'? day\b|教师节", (9, 10), (9, 10)),
+    (r"\bsingles'? day\b|双十一", (11, 11), (11, 11)),
+    (r"\bboxing day\b", (12, 26), (12, 26)),
 )
 _SEASON = Cue("(?i)" + "|".join(words for words, _, _ in _SEASONS))
 # past the stay without a date: to the end of the month, next weekend, the whole summer
@@ -177,6 +185,10 @@ _NOT_NOW = re.compile(
     r"|not|no|never|only|rush|hurry|busy|usually|how (?:was|is|are)|fine)\b|n't\b"
     r"|去年|往年|以前|上次|祝|快乐|生意|淡|旺|联系|回复|打给|沟通|找您|再(?:聊|说|谈|问)|答复|不|没|慢慢|只"
 )
+
+
+# "行不行" asks, it denies nothing
+_OR_NOT = re.compile(r"能不能|行不行|可不可以|好不好|要不要|是不是|成不成")
 
 
 # a month by its name alone; "may" and "march" only where a preposition makes them months
@@ -227,7 +239,7 @@ def _beyond(at: Situation, text: str, days: list[Day]) -> tuple[int, int] | None
         found = re.search(f"(?i){words}", text)
         if found is None or found.group().lower() in spoken or any(first <= day <= last for day in days):
             continue
-        if not _NOT_NOW.search(_around(text, found.span())):
+        if not _NOT_NOW.search(_OR_NOT.sub("", _around(text, found.span()))):
             return found.span()
     return None
 

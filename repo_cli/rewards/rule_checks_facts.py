@@ -74,9 +74,14 @@ _SHARE = Cue(
     r"访客|酒店|游客|住客|顾客)"
     r"|(?:[两三四五六七八九十百]|(?<!\d)\d+)个(?:客人|人|订单|访客|游客|用户)?[里中](?:面|头)?[，,]?(?:就|"
     r"至少)?有?[一两三四五六七八九\d]+个?"
-    r"|\b(?:half|(?:a|one|two|three) (?:quarters?|thirds?|fifths?)|a quarter) of "
-    r"(?:the |all |our |your |those )*(?:guests|travell?ers|people|users|customers|visitors|searchers|"
-    r"bookings|searches)\b"
+    r"|\b(?:half|(?:an?|one|two|three|four) (?:half|quarters?|thirds?|fifths?|eighths?|tenths?))(?: of)? "
+    r"(?:the |all |our |your |those |these |that )*(?:guests|travell?ers|people|users|customers|visitors|searchers|"
+    r"bookings|searches|reservations|reviews|comments|ratings|feedback|stays|orders|cancellations|viewers)\b"
+    r"|\b(?:only|just|barely|merely|no more than) (?:two|three|four|five|six|seven|eight|nine|ten|eleven) (?:\w+ )?"
+    r"(?:guests|people|visitors|travell?ers|users|searchers|viewers|of (?:the|those|them|these))\b[^.?!;]{0,50}"
+    r"\b(?:out of|book\w*|reserv\w+|convert\w*|complet\w+|went on)\b"
+    r"|(?:评价|点评|评论|差评|反馈)[^，。？！；]{0,4}(?:里|中|当中|有|占|达)(?:面|头)?(?:将近|快|差不多|超过)?"
+    r"(?:一半|大半|多半|半数|[二三四五六七八九]成)"
     r"|(?:大半|半数|一半|过半|多半)(?:以上|多)?(?:的)?(?:客人|旅客|用户|访客|游客|住客|顾客|人|搜索|订单"
     r"|(?:商务|散|差旅|年轻|外地|老)客(?:人)?)(?!是|吗|工|手|均)"
 )
@@ -100,7 +105,13 @@ _SPELT_EN = Cue(
 _SPELT_ZH = Cue(
     r"(?<![分之第])([一二两三四五六七八九]{0,4}[十百千万][一二两三四五六七八九十百千万零]{0,16})(?:多|来|几)?(?:人次"
     r"|次(?!日)|位|个(?:客人|人|订单|"
-    r"用户)|名(?:客人|旅客)|单(?!早)|间夜|人(?=在|看|搜|浏览|找|想))"
+    r"用户)|名(?:客人|旅客)|单(?!早)|间夜|人(?=在|看|搜|浏览|找|想|盯|收藏|关注|[，。！]|$))"
+)
+# "demand is down 18 points": of demand, no points off a price or a commission
+_POINTS = Cue(
+    r"(?i)\b(?:demand|interest|conversions?|search\w*|views?|visits?|bookings?|occupancy|traffic|cancellations?"
+    r"|clicks?)\b[^.?!;\d]{0,30}(?<![\d.])(\d+(?:\.\d+)?) (?:percentage )?points?\b"
+    r"|(?:需求|热度|转化率?|搜索量?|浏览量?|入住率?|出租率|流量|点击|预订量?|客流)[^。？！；\d%]{0,12}(?<![\d.])(\d+)个点"
 )
 
 
@@ -170,6 +181,9 @@ def figures_grounded(r: Reading) -> Finding | None:
             of_price and near(value, cuts, 1.0)
         ):
             return r.found(m.span(), f"{value:g}% has no source")
+    for m in _POINTS.finditer(r.text):
+        if not near(float(m[1] or m[2]), r.at.fact_values()):
+            return r.found(m.span(), f"{m[1] or m[2]} points have no source")
     for m in _SHARE.finditer(r.text):
         return r.found(m.span(), "a share without a source")
     for m in _GROWN.finditer(r.text):

@@ -78,7 +78,13 @@ _OWN_ZH = Cue(
 )
 # what the agent works towards, whatever the figure, and a share of the price that it may ask off
 _INSIDE_EN = Cue(
-    r"(?i)\b(?:internal\w*|behind the scenes|on our (?:side|end)|at our end|on paper here)\b[^.?!;#]{0,30}#"
+    r"(?i)\b(?:system|books?|computer|file|records?|screen|sheet)\b[^.?!;#]{0,24}\b(?:net (?:rate|limit"
+    r"|price)|limit|ceiling"
+    r"|maximum|floor|cap|(?:lowest|highest)(?: \w+){0,2})\b[^.?!;#]{0,16}#"
+    r"|\b(?:system|books?|computer|file|records?|screen|sheet)\b[^.?!;#]{0,16}#[^.?!;#]{0,16}\b(?:limit"
+    r"|maximum|max|ceiling"
+    r"|floor|cap)\b"
+    r"|\b(?:internal\w*|behind the scenes|on our (?:side|end)|at our end|on paper here)\b[^.?!;#]{0,30}#"
     r"|\b(?:net|internal|real|true|actual|secret|magic) (?:figure|number|price|rate|cut-?off|target)\b[^.?!;#]{0,16}"
     r"\b(?:we|I|our|us|my)\b[^.?!;#]{0,16}#"
     r"|\b(?:we|I|we're|I'm|we are|I am)\b[^.?!;#]{0,10}\b(?:working (?:to|towards|with)|aiming (?:for"
@@ -87,7 +93,9 @@ _INSIDE_EN = Cue(
     r"|#[^.?!;,#]{0,16}\bis (?:where|when|as far as) (?:I|we) (?:\w+ )?(?:stop|draw|have to|must|need|can|may|get)\b"
 )
 _INSIDE_ZH = Cue(
-    r"(?:内部|我们|我这边|这边|公司|平台|上面)[^，。？！；#]{0,6}(?:净价|结算价|成本线?|价格线|口径|线"
+    r"(?:系统|后台|电脑|表)(?:里|上|中)?[^，。？！；#]{0,8}(?:结算|最低|底线|上限|最高|净价"
+    r"|底价)[^，。？！；#]{0,6}#|(?:内部|我们|我这边|这边|公司|平台|上面)[^，。？！；#]{0,6}(?:净价"
+    r"|结算价|成本线?|价格线|口径|线"
     r"|价)[^，。？！；#]{0,3}"
     r"(?:卡|定|压|控|守|锁|设|划)(?:死)?在?#|(?:奔着|冲着|瞄着|照着)#[^，。？！；#]{0,4}(?:来|去|谈)"
     r"|#(?:元|块)?(?:往上|再高|以上)"
@@ -134,7 +142,8 @@ _HINTS = Cue(
     r"|instructions?|orders|brief|"
     r"manager|boss|tops|internal\w*|behind the scenes|our (?:side|end)|figure|number|working|aiming"
     r"|shooting|supposed|meant"
-    r"|where|when|holding)\b|内部|放弃|走人|收手|作罢|只能|只可以|顶多|至多|净价|奔着|冲着|瞄着|照着"
+    r"|where|when|holding)\b|(?i:\bsystem|books|computer|\bfile|records?|screen)|系统|后台|电脑|结算|内部"
+    r"|放弃|走人|收手|作罢|只能|只可以|顶多|至多|净价|奔着|冲着|瞄着|照着"
     r"|往上|以上|再高|以内|以下|之内|手里|手上|拍板|实在|真不行|必要|万一|大不了|最少|往下|任务|指标|"
     r"底|限|最[高多]|权|额|预算|心理|目标|超|高于|红线|天花板|的线|领导|上面|公司|老板|上级|其实|实话|不瞒|悄悄"
     r"|偷偷|私下|封顶|到顶|顶格|比\d|过了\d"
@@ -159,7 +168,7 @@ _AT_LIMIT = re.compile(
     r"|以内|以下|都能|都行|也行|也能|也可以|能收|能过|能批|最低|最多|最高|允许|权限|够|接受|就可以|就行"
     r"|透|底|到头|极限|再高|再低"
     r"|超过?|打报告|请示|区间|范围|余地|低于|高于|交代|内部|起步|起谈|可接受|封顶|认|不敢|批|收|目标|成交"
-    r"|往上|顶|松到|让到|点头|放到|做主|审批|批到"
+    r"|能[给放松让接出](?!您)|也[接收认]|往上|顶|松到|让到|点头|放到|做主|审批|批到"
 )
 _OWN_PERSON = re.compile(
     r"(?i)\b(?:I|I'd|I'm|we|we'd|we're|us|our|my|me|internal\w*|management|head office)\b|我|内部|交代|上头"

@@ -66,6 +66,16 @@ _RAISES = Cue(
     r"|few|bit|little|touch)\b"
     r"|(?:价格?|房价|388)[^，。？！；不没别]{0,4}(?:提一提|涨一涨|抬一抬|往上(?:提|涨|抬|调|加)|提高"
     r"|上调|调高|提升一?点|(?:涨|提|加)(?:一)?[点些])"
+    r"|\b(?:rais|increas|lift|hik|bump|nudg|mark|put)(?:e|es|ing|ting)? (?:up )?(?:the |your |both |each "
+    r"|it |a |all )*"
+    r"(?:deluxe )?(?:king|rooms?|nights?|rates?|price)?(?: up)? ?by (?:about |some |another )?"
+    r"(?:\d+|five|ten|twelve|fifteen|twenty|thirty|forty|fifty)\b"
+    r"|\badd(?:ing)? (?:\d+|five|ten|twelve|fifteen|twenty|thirty|forty|fifty)(?: yuan| CNY)? (?:to|on"
+    r"|onto|per|a) (?:each|both"
+    r"|the|your|night)"
+    r"|(?:建议|可以|应该|得|每晚|两晚|各|都)[^，。？！；]{0,6}(?:加|涨|抬)(?:个|上|价)?(?:\d{1,3}"
+    r"|[一二三四五六七八九两]?[十百][一二三四五六七八九]?)"
+    r"(?=块|元|吧|呢|[，。！？]|$)"
     r"|(?:提价|涨价|加价|上调|往上加|往上抬)(?:个)?(?:\d+|[一二三四五六七八九十百两]+)(?:块|元|%)?|(?:提"
     r"|涨|加)(?:一)?(?:点|些)价"
 )
@@ -75,19 +85,31 @@ _RAISES = Cue(
 _THEIR_CALL = re.compile(
     r"(?i)\b(?:your (?:own )?(?:call|choice|decision|plan|idea|right)|up to you|for you to decide|you (?:said"
     r"|say|mentioned"
-    r"|want|plan|are|could|may|can)|you're)\b|您(?:说|打算|想|要|自己|提|准备|问|刚)|由您|随您"
+    r"|want|plan|are|could|may|can)|you're|(?:did|do|have|had) you)\b|平时|旺季|您(?:说|打算|想|要|自己"
+    r"|提|准备|问|刚)|由您|随您"
 )
 
 
 _NO_RAISE = re.compile(
-    r"(?i)\b(?:not|never|nobody|no one|without)\b|n't\b|platform [a-z]|elsewhere|(?<![要能可是])不|没|别"
+    r"(?i)\b(?:(?<!why )not|never|nobody|no one|without)\b|n't\b|platform [a-z]|elsewhere|(?<![要能可是])不|没|别"
     r"|平台[A-Z]|别处|官网"
 )
 
 
-def _raise(r: Reading) -> re.Match[str] | None:
+# "a bit over 388 would be right": above a figure that turns out to be the present price
+_ABOVE = Cue(
+    r"(?i)\b(?:go|price|set|sell|charge|ask|move|climb|bit|little|touch|slightly|somewhat"
+    r"|something)\b[^.?!;,\d]{0,16}"
+    r"\b(?:above|over|higher than|beyond|more than|north of) (?:your |the |today's )?(\d{3})\b"
+    r"|比(\d{3})(?:元|块)?(?:再|还|要)?[高贵多](?:一)?[点些出]|往(\d{3})(?:以)?上(?:面)?[走调提加]"
+    r"|(\d{3})(?:元|块)?再[高加涨多](?:一)?[点些]"
+)
+
+
+def _raise(r: Reading, current: float) -> re.Match[str] | None:
     """Where the reply proposes to raise the price by some amount; what it leaves to the partner is no proposal."""
-    found = _RAISES.search(r.text)
+    above = (m for m in _ABOVE.finditer(r.text) if near(float(m[m.lastindex or 0]), [current]))
+    found = _RAISES.search(r.text) or next(above, None)
     clause = r.cut(r.clause_of(found.span())) if found else ""
     return None if _THEIR_CALL.search(clause) or _NO_RAISE.search(clause) else found
 
@@ -103,7 +125,7 @@ def price_in_range(
     one.
     """
     lowest, highest = _bound(r, low), _bound(r, high)
-    raised = _raise(r) if highest is not None and r.at.maybe("current_price") == highest else None
+    raised = _raise(r, highest) if highest is not None and r.at.maybe("current_price") == highest else None
     if raised:
         return r.found(raised.span(), "more than now")
     asks = r.asks
@@ -261,6 +283,15 @@ _LOOSE_CLAIM = Cue(
     r"(?i)\b(?:travel (?:budget|policy|allowance)|per diem|expense (?:limit|cap)|going rate|budgets?"
     r"|(?:price|spending|company|corporate) (?:limit|cap|ceiling)|average(?: (?:price"
     r"|rate))?)\b[^.,;?!\d#]{0,24}\b(\d{3})\b(?! ?(?:%|searches|guests|rooms))"
+    # what breakfast is worth, and where guests are said to set their filter
+    r"|\bbreakfasts?\b[^.?!;\d#]{0,24}\b(?:worth|costs?|valued? at|accounts? for|makes? up)\b[^.?!;\d#]{0,16}"
+    r"\b(\d{2})\b(?! ?(?:%|rooms|nights|guests))"
+    r"|\b(?:take out|without|minus|less|deduct\w*|net of) (?:the |two )?breakfasts?,? (?:at|of|worth) (\d{2})\b"
+    r"|\b(?:slider|price (?:filter|bracket|range)|upper (?:bound|end))\b[^.,;?!\d#]{0,30}\b(\d{3})\b"
+    r"|(?:双早|早餐)[^，。？！；\d]{0,6}(?:算|按|值|成本|折|占|卖)[^，。？！；\d]{0,4}(\d{2})(?![\d%次间人])"
+    r"|(?:客人|用户|旅客|住客|大家|多数人?)[^。？！；\d]{0,14}(?:封顶|上限|筛选?|区间|拉到|卡在"
+    r"|设在)[^。？！；\d]{0,6}"
+    r"(\d{3})(?![\d次间人])"
     r"|(?:差旅|报销|出差|住宿)(?:的)?(?:标准|额度|上限|预算)[^，。？！；\d]{0,8}(\d{3})(?![\d次间人])"
     r"|(?:预算|均价|行情|市价|客单价?|心理价位?)[^，。？！；\d]{0,8}(\d{3})(?![\d次间人])"
 )

@@ -131,17 +131,25 @@ def _is_named(mention: str) -> bool:
     return bool(re.fullmatch(r"(?i)platform [a-z]|平台[a-z]", mention))
 
 
+# "isn't 350 but 358", "不是350，是358": the figure behind these words is not the one that is claimed
+_DENIED = re.compile(
+    r"(?i)(?:\bnot|n't|\bnever)(?: (?:at|for|on|asking|ask|charging|charge|priced|show(?:ing)?|selling|sell|been"
+    r"|is|was)){0,2} $|不是(?:平台[A-Z])?(?:卖|要|的)?$|没(?:有)?[卖标挂要收开报]$|并非(?:卖)?$"
+)
+
+
 def _amount_of(r: Reading, mention: tuple[int, int]) -> Amount | None:
+    amounts = [a for a in r.amounts if not _DENIED.search(r.text[max(0, a.span[0] - 24) : a.span[0]])]
     current = [v for v in [r.at.maybe("current_price")] if v is not None]
     after = None
-    for amount in r.amounts:
+    for amount in amounts:
         gap = r.text[mention[1] : amount.span[0]]
         # "Platform B? They show 358": a name put as a question ends nothing
         if amount.span[0] < mention[1] or len(gap) > 45 or _CLAUSE_END.search(gap.lstrip("?？ ")):
             continue
         if after is None or near(after.value, current):  # "30 less than your 388" tells of 30
             after = amount
-    before = [a for a in r.amounts if a.span[1] <= mention[0]]
+    before = [a for a in amounts if a.span[1] <= mention[0]]
     if before and _JOIN.match(r.text[before[-1].span[1] : mention[0]]):
         # "here it is 388, on Platform B 358"
         return after if after is not None and near(before[-1].value, current) else before[-1]

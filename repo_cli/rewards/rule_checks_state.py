@@ -68,8 +68,20 @@ def no_ask_after_refusals(r: Reading, *, refusals: int = 2) -> Finding | None:
     state = r.at.state
     if state.refusals < refusals and not state.hard_refusal and not state.opted_out:
         return None
-    presses = _asks(r) or PRESSES.search(r.text) or _hopes(r) or _names_figure(r)
+    presses = _asks(r) or _presses(r) or _hopes(r) or _names_figure(r)
     return r.whole(f"asks after {state.refusals} refusals") if presses else CLEAR
+
+
+# "I'm not going to suggest another figure": leaves it, in the words of pressing
+_LEFT = re.compile(
+    r"(?i)\b(?:I|we)(?:'m| am|'re| are|'ll| will)? (?:not|never)\b|\b(?:I|we) (?:won't|shan't|don't)\b"
+    r"|\bno (?:other|more"
+    r"|further|another)\b|我们?(?:也|就)?(?:绝)?不(?:会|再|打算)?|不(?:会)?再"
+)
+
+
+def _presses(r: Reading) -> bool:
+    return any(not _LEFT.search(r.cut(r.clause_of(m.span()))) for m in PRESSES.finditer(r.text))
 
 
 _NO_FIGURE = re.compile(

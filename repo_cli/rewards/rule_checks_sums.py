@@ -15,7 +15,8 @@ _EQUALS = re.compile(
     r"(?i)\b(?:is|are|be|it's|that's|makes?|means?|meaning|namely|equals?|comes? (?:out )?(?:to|at)"
     r"|gives?|brings?|takes?"
     r"|gets?|lands?|"
-    r"puts?|works out|about|around|roughly|leaves?|or|so|to)\b|=|就是|等于|相当于|大概|大约|约|也就是|即|差不多"
+    r"puts?|in other words|works out|about|around|roughly|leaves?|or|so|to)\b|=|就是|等于|相当于|大概"
+    r"|大约|约|也就是|即|差不多"
     r"|是|就|"
     r"^的话$|^[,，]?\s*$|左右|下来|折后"
 )
@@ -76,8 +77,10 @@ _NO_CLAIM = re.compile(
 # a cut in per cent that the reader of prices does not take for one
 _CUT = Cue(
     r"(?i)(?<![\w.])(\d{1,2}|five|ten|fifteen|twenty|thirty) ?(?:%|per ?cent) (?:cut|reduction|lower"
-    r"|less|decrease|drop|saving|cheaper|below|under)\b|(?:便宜|低|少|省)(?:了|掉)?(?:约|大约|差不多|近"
+    r"|less|decrease|drop|saving|cheaper|below|under|deal|offer|promotion|campaign|special|markdown)\b"
+    r"|(?:便宜|低|少|省)(?:了|掉)?(?:约|大约|差不多|近"
     r"|整整)?(?P<zh>\d{1,2})(?:%|个点)"
+    r"|(?<![\d.])(?P<of>\d{1,2})%的(?:活动|优惠|促销|折扣)"
 )
 
 
@@ -90,7 +93,7 @@ def _cuts(r: Reading, current: float) -> list[Amount]:
     cuts = [m for m in _CUT.finditer(r.text) if m.start() not in read]
     return [
         Amount(
-            current * (1 - (_PER_CENT.get(n := (m[1] or m["zh"]).lower()) or float(n)) / 100),
+            current * (1 - (_PER_CENT.get(n := (m[1] or m["zh"] or m["of"]).lower()) or float(n)) / 100),
             m.span(),
             "ratio",
             implied=True,
@@ -175,6 +178,13 @@ _REST = Cue(
     rf"(?<![\d/-]){_NUMBER}{_UNIT}(?:便宜|减|少|降|扣|去|抹|砍|让|优惠)(?:掉|去|了|下)?{_NUMBER}{_UNIT}[，,]?"
     rf"(?:就|只|还)?(?:剩|剩下|就是|等于|是|得|变成|到){_NUMBER}{_NONE}"
 )
+# what lies half way: (price, price, middle)
+_MIDDLE = Cue(
+    rf"(?i)\b(?:midpoint|half ?way(?: point| mark)?|middle|mid price|average)\b[^.?!;\d]{{0,16}}\b(?:between|of) "
+    rf"{_NUMBER}{_UNIT} and {_NUMBER}{_UNIT} (?:is|would be|lies at|comes to|makes) {_NUMBER}{_NONE}"
+    rf"|{_FIRST}{_UNIT}[和跟与到]{_NUMBER}{_UNIT}(?:之间)?的?(?:中间(?:数|价|值)?|平均(?:数|值|价)?|折中|取中)"
+    rf"(?:就|正好)?(?:是|为|等于|得){_NUMBER}{_NONE}"
+)
 _COUNTS = {
     "one": 1,
     "two": 2,
@@ -245,6 +255,7 @@ _SPELT: tuple[tuple[Cue, Callable[[float, float], float]], ...] = (
     (_BY, lambda a, cut: a - cut),
     (_NIGHTS, lambda nights, a: nights * a),
     (_EACH, lambda a, nights: nights * a),
+    (_MIDDLE, lambda a, b: (a + b) / 2),
 )
 
 

@@ -84,6 +84,9 @@ _LOOSE = Cue(
     r"(?i)\b(?:just|only|by|less|adds? up to|comes? to|makes?|amounts? to)\s+(?:just |only "
     r"|about )?(\d{1,4})(?![\d/%:-]|[.]\d)"
     r"(?!\s*(?:nights?|rooms?|searches|guests?|days?|minutes?|hours?|people|per ?cent|more|other|of))"
+    r"|(?<![\d/.:-])(\d{1,3})[ -](?:yuan |CNY )?(?:gap|difference|apart)\b"
+    r"|\b(?:gap|difference|distance)\b[^.?!;\d]{0,12}\b(?:is|of|comes to|amounts to) (?:only "
+    r"|just )?(\d{1,3})(?![\d/%-])"
     r"|(?<![\d/.:-])(\d{2,4}) (?:times|x) (?:two|2|both)"
     r"|(?:差|少|低|省|让|降|去|减)(?:了|掉|个)?(\d{1,3})(?:元|块)"
 )
@@ -95,6 +98,7 @@ _WORDED = Cue(
     rf"(?i)\b((?:{_TENS})(?:-(?:one|two|three|four|five|six|seven|eight|nine))?) (?:yuan )?(?:apart"
     rf"|short of|(?:below|above|under"
     r"|over|less than|more than|cheaper than|dearer than|higher than|lower than) (?:the )?\d)"
+    r"|差(?:了|着|出|个)?([一二三四五六七八九]?十[一二三四五六七八九]?)(?:块|元|[，。！]|$)"
 )
 
 
@@ -110,9 +114,10 @@ def _amounts(r: Reading) -> list[tuple[float, Span]]:
         if not any(a <= span[0] < b for a, b in found):
             found[span] = float(m[m.lastindex or 0])
     for m in _WORDED.finditer(r.text):
-        value = _number(m[1])
-        if value is not None and not any(a <= m.start(1) < b for a, b in found):
-            found[m.span(1)] = value
+        group = m.lastindex or 0
+        value = _number(m[group])
+        if value is not None and not any(a <= m.start(group) < b for a, b in found):
+            found[m.span(group)] = value
     return [(value, span) for span, value in sorted(found.items())]
 
 

@@ -128,19 +128,21 @@ LOWER = Cue(
     r"|smidge\w*|shade) (?:lower|less|cheaper)|(?:bit|little|touch|shade|still|too) (?:too )?(?:high|steep)"
     r"|sharpen\w*|tighten|room (?:below|under|beneath)|(?:any|some|anything|go|get|dip) (?:below|under|beneath)"
     r"|(?:five|ten|fifteen|twenty|\d{1,2}) (?:yuan )?(?:less|off|lower|cheaper)(?! (?:than|the|your|\d))|"
-    r"drop (?:a|an|another)|round (?:it |that )?(?:down|off)|take off (?:a|another)|(?:another|a further"
+    r"(?:something|room|slack) (?:left |still )?in (?:it|that|the (?:price|rate))|drop (?:a|an|another)"
+    r"|round (?:it |that )?(?:down|off)|take off (?:a|another)|(?:another|a further"
     r"|an extra) (?:five|ten|\d+)(?: yuan)? (?:off|less|lower))"
     r"\b|(?:下调|降价|优惠|商量)的?(?:空间|余地)|抹(?:掉|去|个零)|去掉零头|再考虑考虑|再(?:低|降|便宜|少"
     r"|让|优惠|松|抹|压)|往下(?:松|走|调|压|谈|降|让)|松(?:一)?松|松动|偏高|有点高|还能(?:优惠|便宜|降|让|低|少)|"
     r"便宜(?:点|些)|低(?:一)?点|降(?:一)?点|让(?:一)?点"
 )
 WISHES = Cue(
-    r"(?i)[?？]|\b(?:maybe|perhaps|I'd (?:still )?(?:like|love)|hop(?:e|ed|ing)|please|let's|try|prefer"
+    r"(?i)[?？]|\b(?:maybe|perhaps|wonder|tempted|I'd (?:still )?(?:like|love)|hop(?:e|ed|ing)|please"
+    r"|let's|try|prefer"
     r"|ask(?: once)? (?:more|again)|would rather|if (?:that's |it's )?possible"
     r"|(?:would|could|will|'d) (?:really |certainly )?help|we're there|it's done|'d do it|(?:it'd"
     r"|would) be (?:so much |much "
     r"|even )?(?:better|perfect|great|nice|ideal|lovely|even better))\b|希望|试试|还是想|想请|争取|吧"
-    r"|再考虑|完美|更好|帮大忙|最好是"
+    r"|再考虑|完美|更好|帮大忙|最好是|(?<!不)想再"
 )
 #: Words that make a lower price a need, where nothing is asked.
 NEEDS = Cue(
@@ -215,6 +217,11 @@ PRESSES = Cue(
     r"|\b(?:what|which) (?:number|figure|price|rate|amount)\b[^.?!]{0,10}\b(?:live with|work for you"
     r"|suit|acceptable|(?:can|could"
     r"|would) you))"
+    r"|(?i:\b(?:bit|little|touch|something|some|any) (?:of )?(?:give|air|slack|leeway|fat|margin|wiggle)\b"
+    r"|\b(?:slack|wiggle|give|air|margin) (?:left |hidden |still )*in\b"
+    r"|\bmeet (?:between|somewhere)\b)|(?:对半|对)[劈开分砍]|取个?中|劈个?中|各退一半|中间(?:数"
+    r"|价)?(?:成交|吧|得了)"
+    r"|(?:里|里头|里面|多少|总(?:归|还|能))[^，。？！；]{0,8}(?:挤|抠|匀|水分|余量)"
     r"|(?:只|就|光|单)(?:降|调|让|动|改)(?:第[一二]晚|头一晚|一晚|一天)|总(?:得|该|要)(?:给|让|降"
     r"|少)(?:一)?点|接受(?:什么|多少|哪个"
     r"|啥)(?:样的)?(?:价|数)?|(?<!不)松(?:一)?松?口|松一?松|(?:报|给|说"
