@@ -78,6 +78,15 @@ def test_table_shows_systems_and_differences():
     assert render(summarise(result(n=3), bootstrap=200))
 
 
+def test_differences_of_many_systems_are_read_in_80_columns():
+    names = ("sft", "base", *(f"tried_{i}" for i in range(30)))
+    text = plain(summarise(result(n=12, systems=names), bootstrap=100), width=80)
+    below = text[text.index("Paired differences") :]
+    assert below.count("Paired differences to sft") == 11
+    assert all(name in below for name in names[1:])  # in one piece each
+    assert "Hard violations / 100" in below and max(map(len, below.splitlines())) <= 80
+
+
 def test_words_in_both_languages():
     assert words("Would 350 yuan work for 06-18?") == 6
     assert words("350元可以吗？") == 5

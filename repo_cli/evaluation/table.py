@@ -76,6 +76,7 @@ _SHORT = {
     "clean": "cleanly fixed",
     "severe": "severe left",
 }
+BESIDE = 3  # systems of a table of differences: more do not fit into 80 columns
 _STYLE = {"better": "green", "worse": "red", "level": "dim", "": ""}
 
 
@@ -101,7 +102,8 @@ def render(summary: Summary) -> RenderableType:
             Text(f"{name}: {count} dialogues broken by the counterpart, in no figure", style="yellow")
         )
     if summary.differences:
-        parts.append(_differences(summary))
+        names = list(summary.differences)
+        parts += [_differences(summary, names[i : i + BESIDE]) for i in range(0, len(names), BESIDE)]
     return Group(*parts) if parts else Text("nothing was evaluated")
 
 
@@ -157,7 +159,8 @@ def _two_lines(text: str) -> Text:
     return Text.assemble((value, "bold"), ("\n[" + rest, "dim") if rest else "")
 
 
-def _differences(summary: Summary) -> Table:
+def _differences(summary: Summary, names: list[str]) -> Table:
+    """The differences of these systems, beside each other."""
     table = Table(
         title=f"Paired differences to {escape(str(summary.baseline))} (95%)",
         title_justify="left",
@@ -165,13 +168,14 @@ def _differences(summary: Summary) -> Table:
         pad_edge=False,
     )
     table.add_column("")
-    for name in summary.differences:
+    for name in names:
         table.add_column(Text(name), justify="right")
     for key in DIFFERENCES:
-        if not any(key in d for d in summary.differences.values()):
+        if not any(key in summary.differences[name] for name in names):
             continue
         cells = []
-        for name, found in summary.differences.items():
+        for name in names:
+            found = summary.differences[name]
             if key not in found:
                 cells.append(Text("–"))
                 continue
