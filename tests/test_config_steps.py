@@ -137,7 +137,7 @@ def test_the_ablation_has_the_tables_sum_and_as_many_values_for_it_as_for_repo()
 def test_the_table_looks_at_repo_and_at_the_reward_model_alone() -> None:
     steps = compose("pipeline", ["+experiment=paper_table"]).pipeline.steps
     looks = {name: step["set"]["rl.eval_every"] for name, step in steps.items() if step["stage"] == "rl"}
-    assert looks == {"rl": 10, "ppo_rm": 10, "grpo_rm": 10, "ppo_sum": 0, "grpo_sum": 0}
+    assert looks == {"rl": 5, "ppo_rm": 5, "grpo_rm": 5, "ppo_sum": 0, "grpo_sum": 0}
     demo = compose("pipeline", ["+experiment=demo"]).pipeline.steps
     assert "rl.eval_every" not in demo["rl"]["set"]
 

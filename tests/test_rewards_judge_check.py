@@ -267,7 +267,7 @@ def test_the_chinese_rubric_is_asked_for_in_chinese(tmp_path: Path, mode: str, s
 
 def test_what_a_step_depends_on() -> None:
     """How fast a judge is asked changes no product; what it is asked changes RL, and no training of a judge's base."""
-    from repo_cli.stages.pipeline import step_key
+    from repo_cli.stages.pipeline_steps import step_key
 
     def keys(*more: str) -> tuple[str, str]:
         given = ("judge=openai", "judge.api.url=http://x/v1", "judge.api.model=m", "rules=none", *more)
@@ -282,7 +282,7 @@ def test_what_a_step_depends_on() -> None:
 
 @pytest.mark.parametrize("annotator", ["world", "judge"])
 def test_samples_depend_on_rules_where_they_screen_for_a_judge(annotator: str) -> None:
-    from repo_cli.stages.pipeline import step_key
+    from repo_cli.stages.pipeline_steps import step_key
 
     given = [
         "judge=openai",

@@ -30,7 +30,7 @@ from repo_cli.rewards.ensemble import Ensemble
 from repo_cli.rewards.own import OwnRewards
 from repo_cli.rewards.scores import RewardParts
 from repo_cli.stages.groups import gdpo_sources
-from repo_cli.stages.pipeline import step_key
+from repo_cli.stages.pipeline_steps import step_key
 
 NAN = float("nan")
 LIGHT = ("rules=none", "reward=own_only", "critic.init=fresh")

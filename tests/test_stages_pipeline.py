@@ -25,7 +25,7 @@ from repo_cli.evaluation.paper_table import Cost
 from repo_cli.launch import processes
 from repo_cli.models.manifest import read_manifest
 from repo_cli.stages import data as stage_data
-from repo_cli.stages import pipeline
+from repo_cli.stages import pipeline, pipeline_steps
 from repo_cli.stages.pipeline_table import run_cost
 
 
@@ -199,7 +199,7 @@ def test_every_experiment_runs_two_steps_on_the_cpu(
         given += ["policy.build=null", f"policy.path={tiny_base}", "judge.path=${policy.path}"][
             : 3 if "judge" not in steps else 2
         ]
-    monkeypatch.setattr(pipeline, "find_done", lambda cfg, key: None)
+    monkeypatch.setattr(pipeline_steps, "find_done", lambda cfg, key: None)
     product = pipeline.run(compose("pipeline", given), given)
     assert product.is_dir()
     made = {p.parent.parent.name: p for p in (tmp_path / "runs").glob("*/*/*/metrics.jsonl")}
