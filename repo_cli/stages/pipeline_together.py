@@ -82,7 +82,11 @@ class _Board:
             seed, name = task
             if named(self.cfg.pipeline.steps[name]) - self.made[seed].keys():
                 continue
-            step = self.ready.setdefault(task, self.ready.get(task) or self._step(task))
+            try:
+                step = self.ready[task] = self.ready.get(task) or self._step(task)
+            except UserError as error:  # of its configuration: what runs saves and stops
+                self._fail(error)
+                return
             if found := step.found or self.products.get(step.key):
                 self._done(task, step, found, f"done before for the same inputs, {found}")
                 continue
