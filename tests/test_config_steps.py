@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from repo_cli.config import compose
 from repo_cli.config.steps import expand
 from repo_cli.errors import UserError
 
+TUNED = Path(__file__).parent.parent / "benchmarks" / "results" / "paper_tune.csv"
 SFT = {"stage": "sft", "about": "first", "cache": True, "set": {"optim.lr": 1.0, "lora.r": 4}}
 
 
@@ -45,6 +48,12 @@ def test_the_written_order_is_kept_where_nothing_speaks_against_it() -> None:
 
 def test_a_step_set_to_null_is_left_out() -> None:
     assert list(expand({"a": SFT, "b": None})) == ["a"]
+
+
+def test_a_system_set_to_null_is_not_played() -> None:
+    played = {"stage": "eval", "set": {"eval.systems": {"x": "step:a", "y": None}, "eval.path": None}}
+    (_, step) = expand({"a": SFT, "eval": played}).values()
+    assert step["set"] == {"eval.systems": {"x": "step:a"}, "eval.path": None}
 
 
 @pytest.mark.parametrize(
@@ -108,7 +117,7 @@ def _value(its: dict[str, Any], key: str) -> Any:
     """What a step's settings say of a key; where they say nothing, the shipped default."""
     if key == "reward.weights":
         return tuple(its.get(f"{key}.{name}", 1.0) for name in ("rm", "judge", "rules"))
-    return its.get(key, {"algorithm.kl_coef": 0.0, "reward.n": 2.0}.get(key))
+    return its.get(key, {"algorithm.kl_coef": 0.0, "reward.n": 2.0, "algorithm.beta": 0.1}.get(key))
 
 
 def test_the_defaults_that_a_step_may_leave_out() -> None:
@@ -118,20 +127,35 @@ def test_the_defaults_that_a_step_may_leave_out() -> None:
     assert (weights.rm, weights.judge, weights.rules) == (1.0, 1.0, 1.0)
 
 
-def test_the_ablation_has_the_tables_sum_and_as_many_values_for_it_as_for_repo() -> None:
+def test_the_ablation_changes_one_thing_of_the_tables_repo_and_has_its_sums() -> None:
     steps = compose("pipeline", ["+experiment=ablation"]).pipeline.steps
-
-    def values(key: str, *names: str) -> list[Any]:
-        return [_value(steps[n]["set"], key) for n in names]
-
-    sums = values("reward.weights", "sum", "sum_half", "sum_double")
-    assert values("reward.weights", "grpo_sum", "grpo_sum_half", "grpo_sum_double") == sums
-    assert len(set(sums)) == len(set(values("reward.n", "rl", "n1", "n4"))) == 3
-    assert values("algorithm.name", "sum", "grpo_sum", "grpo_sum_half") == [None, "grpo", "grpo"]
     table = compose("pipeline", ["+experiment=paper_table"]).pipeline.steps
-    assert sums[0] == _value(table["ppo_sum"]["set"], "reward.weights")
+    shared = {"base", "sft", "enrich", "train_rm", "judge", "rl", "ppo_sum", "grpo_sum"}
+    assert {name for name, step in steps.items() if step == table.get(name)} == shared  # made once for both
+    repo = steps["rl"]["set"]
+    for name in steps.keys() - shared - {"eval"}:
+        its = steps[name]["set"]
+        changed = {key for key in its | repo if its.get(key) != repo.get(key)} - {"rl.eval_every"}
+        assert len(changed - {"judge.kind", "judge.path"}) <= 1 and changed, name  # no judge: two keys
+        assert its["rl.eval_every"] == 0, name
+    assert len({_value(steps[n]["set"], "reward.n") for n in ("rl", "n1", "n4")}) == 3
     played = {s.removeprefix("step:") for s in steps["eval"]["set"]["eval.systems"].values()}
     assert played == steps.keys() - {"enrich", "train_rm", "judge", "eval"}
+
+
+def test_the_table_has_what_the_search_chose() -> None:
+    """The rule in paper_table's head, applied to the search's own rows."""
+    rows = {r["system"]: r for r in csv.DictReader(TUNED.open(encoding="utf-8"))}
+    tried = compose("pipeline", ["+experiment=paper_tune"]).pipeline.steps
+    table = compose("pipeline", ["+experiment=paper_table"]).pipeline.steps
+    least = float(rows["sft"]["deals"]) - 0.10
+    for method, (key, _) in KNOBS.items():
+        mine = [row for name, row in rows.items() if name == method or name.startswith(f"{method}_")]
+        closing = [row for row in mine if float(row["deals"]) >= least]
+        best = max(closing or mine, key=lambda row: float(row["rating"]))["system"]
+        chosen, taken = tried["rl" if best == "repo" else best], table["rl" if method == "repo" else method]
+        for what in ("optim.lr", key):
+            assert _value(chosen["set"], what) == _value(taken["set"], what), (method, what)
 
 
 def test_the_table_looks_at_repo_and_at_the_reward_model_alone() -> None:

@@ -5,8 +5,8 @@
       hot: {like: sft, about: the same at a higher rate, set: {optim.lr: 8.0e-3}}
 
 A step may stand on another (`like`: its settings first, then its own), and may refer to any other step (`step:NAME`),
-wherever that one is written: each runs after those that it names. A step set to null is left out, so that an
-experiment which begins with another one's steps can drop some.
+wherever that one is written: each runs after those that it names. A step set to null is left out, and so is a system of
+`eval.systems`, so that an experiment which begins with another one's steps can drop some.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from repo_cli.config.build import free_part
 from repo_cli.errors import UserError, nearest
 
 STEP = "step:"  # policy.parent=step:sft names another step of the pipeline
+_SYSTEMS = "eval.systems"
 STEP_KEYS = ("stage", "like", "about", "cache", "set")
 _OWN = ("name", "seed", "runs_dir", "cache_dir", "force")  # keys without a dot that a step may set
 
@@ -37,7 +38,7 @@ def expand(steps: Any) -> Any:
 
 def _filled(name: str, steps: Mapping[str, Any], above: tuple[str, ...]) -> Any:
     """One step with the settings of the step that it is `like`, and of those above that one."""
-    step = steps[name]
+    step = _without_nulls(steps[name])
     if not isinstance(step, Mapping) or step.get("like") is None:
         return step
     model = str(step["like"])
@@ -55,6 +56,16 @@ def _filled(name: str, steps: Mapping[str, Any], above: tuple[str, ...]) -> Any:
     if not (isinstance(first, Mapping) and isinstance(own, Mapping)):
         return step
     return {**whole, **{k: v for k, v in step.items() if k not in ("like", "set")}, "set": {**first, **own}}
+
+
+def _without_nulls(step: Any) -> Any:
+    """A step whose `eval.systems` says null for a system is played without it."""
+    settings = step.get("set") if isinstance(step, Mapping) else None
+    systems = settings.get(_SYSTEMS) if isinstance(settings, Mapping) else None
+    if not isinstance(systems, Mapping):
+        return step
+    kept = {name: what for name, what in systems.items() if what is not None}
+    return {**step, "set": {**settings, _SYSTEMS: kept}}
 
 
 def _ordered(steps: dict[str, Any]) -> dict[str, Any]:
