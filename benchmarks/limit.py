@@ -41,8 +41,8 @@ def measure(way: str, given: argparse.Namespace, device: str) -> dict[str, float
         f"rollout.max_new_tokens={given.reply}",
         f"rl.batch_size={given.rows}",
         f"lora.r={given.lora_r}",
-        f"policy.attn={given.attn}",
-        f"engine.short_cuts={given.short_cuts}",
+        f"policy.attn={given.attn or ('blocks' if device == 'cpu' else 'sdpa')}",
+        f"engine.short_cuts={not given.plain}",
         *WAYS[way],
     )
     rate = kit_work.matrix_rate(torch.float32 if way == "float32" else torch.bfloat16, device, given.seconds)
@@ -86,8 +86,8 @@ def main() -> int:
     for name, default in (("rows", 12), ("prompt", 256), ("reply", 64), ("rounds", 3), ("lora-r", 16)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--micro-tokens", type=int, default=2048)
-    parser.add_argument("--attn", default="sdpa")
-    parser.add_argument("--short-cuts", action="store_true", help="with engine.short_cuts")
+    parser.add_argument("--attn", help="policy.attn; by default blocks on a CPU, sdpa on a GPU")
+    parser.add_argument("--plain", action="store_true", help="without engine.short_cuts")
     parser.add_argument("--even", action="store_true", help="all rows of one length")
     parser.add_argument("--seconds", type=float, default=0.6, help="for each matrix product")
     parser.add_argument("--ways", nargs="+", choices=sorted(WAYS), default=list(WAYS))

@@ -141,10 +141,12 @@ def main(arguments: list[str] | None = None) -> int:
     if asked.replies % GROUP:
         parser.error(f"--replies must be a multiple of {GROUP}")
     with tempfile.TemporaryDirectory() as name, Ours() as process:
-        bench = Bench(RlTask(Path(name), asked.hidden, asked.layers, asked.replies, process))
+        task = RlTask(Path(name), asked.hidden, asked.layers, asked.replies, process, asked.vocabulary)
+        bench = Bench(task)
         print(
-            f"hidden {asked.hidden}, {asked.layers} layers, {kit.threads()}; {asked.replies} replies a step, of "
-            f"{bench.task.mean:.1f} tokens on average, at most {LONGEST_REPLY}; GRPO: groups of {GROUP}"
+            f"hidden {asked.hidden}, {asked.layers} layers, vocabulary {asked.vocabulary}, {kit.threads()}; "
+            f"{asked.replies} replies a step, of {bench.task.mean:.1f} tokens on average, at most "
+            f"{LONGEST_REPLY}; GRPO: groups of {GROUP}"
         )
         for precision in (asked.precision,) if asked.precision else PRECISIONS:
             print(f"\n{precision}; TRL's grid:")

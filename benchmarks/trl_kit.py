@@ -25,6 +25,7 @@ from typing import Any
 
 LENGTHS = Path(__file__).with_name("bargain_lengths.json")
 WORDS = 1200
+VOCABULARY = 8192
 RANK, ALPHA, RATE = 16, 16, 1e-5
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
@@ -107,10 +108,14 @@ def write(path: Path, rows: list[Row]) -> Path:
 
 
 def make_base(
-    folder: Path, hidden: int, layers: int, vocabulary: int = 4096, reply: float | None = None
+    folder: Path, hidden: int, layers: int, vocabulary: int = VOCABULARY, reply: float | None = None
 ) -> Path:
     """A Qwen3 with random weights and its tokenizer, on the disk. reply: the mean length of its replies in tokens; such
-    a base gives the end of a turn at the same chance after any token (None: hardly ever)."""
+    a base gives the end of a turn at the same chance after any token (None: hardly ever).
+
+    Small as it is, it has Qwen3-0.6B's proportions: a feed-forward part of three times the width, two heads to a key,
+    and (at hidden 512, four layers) an output layer of a quarter of the weights that a token meets.
+    """
     import torch
 
     from repo_cli.models.tiny import build_tiny
@@ -121,7 +126,7 @@ def make_base(
         intermediate_size=3 * hidden,
         num_layers=layers,
         num_heads=hidden // 64,
-        num_kv_heads=hidden // 64,
+        num_kv_heads=max(1, hidden // 128),
         head_dim=64,
         tie_embeddings=reply is None,
         rope_theta=10000.0,

@@ -40,6 +40,7 @@ def our_settings(base: Path, folder: Path, precision: str, *more: str, **groups:
 def our_options(parser: Any) -> None:
     """What may be said of our side."""
     parser.add_argument("--micro-tokens", type=int, default=1024, help="engine.micro_tokens of ours")
+    parser.add_argument("--vocabulary", type=int, default=kit.VOCABULARY, help="rows of the output layer")
     parser.add_argument("--attn", default="blocks", help="policy.attn of ours (TRL: sdpa)")
     parser.add_argument("--cell", action="append", help="of TRL's grid only this cell (may be given again)")
     parser.add_argument("--plain", action="store_true", help="ours without engine.short_cuts")
@@ -98,10 +99,18 @@ class RlTask:
     The base ends its replies at random, so that their mean length is that of real ones (trl_kit.end_turns).
     """
 
-    def __init__(self, folder: Path, hidden: int, layers: int, replies: int, process: Ours) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        hidden: int,
+        layers: int,
+        replies: int,
+        process: Ours,
+        vocabulary: int = kit.VOCABULARY,
+    ) -> None:
         self.folder, self.replies, self.process = folder, replies, process
         self.mean = statistics.mean(kit.reply_lengths())
-        self.base = kit.make_base(folder / "base", hidden, layers, reply=self.mean)
+        self.base = kit.make_base(folder / "base", hidden, layers, vocabulary, self.mean)
         self.prompts = kit.prompt_rows(128)
         self.data = kit.write(folder / "prompts.jsonl", self.prompts)
         self.rm: Path | None = None

@@ -215,9 +215,10 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"{wrong.pop()}: not one of {', '.join(STAGES)}")
     with tempfile.TemporaryDirectory() as name, Ours() as process:
         folder = Path(name)
-        base = kit.make_base(folder / "base", asked.hidden, asked.layers)
+        base = kit.make_base(folder / "base", asked.hidden, asked.layers, asked.vocabulary)
         print(
-            f"hidden {asked.hidden}, {asked.layers} layers, {kit.threads()}; LoRA r={kit.RANK}, all linear layers"
+            f"hidden {asked.hidden}, {asked.layers} layers, vocabulary {asked.vocabulary}, {kit.threads()}; "
+            f"LoRA r={kit.RANK}, all linear layers"
         )
         for stage in asked.stages or STAGES:
             task = Task(stage, base, folder, asked.samples, process)

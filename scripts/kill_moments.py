@@ -105,7 +105,7 @@ def arm(kill: Kill, launcher: int | None) -> None:
     import torch
 
     import repo_cli.rollout.engine as rollout
-    import repo_cli.stages.session as session
+    import repo_cli.stages.session_saving as saving
     from repo_cli.training import checkpoint, engine, rundir
 
     if moment == "generation":
@@ -124,9 +124,9 @@ def arm(kill: Kill, launcher: int | None) -> None:
 
         halfway(torch, "save", written)
     elif moment == "random numbers":
-        before(session, "save_rng")
+        before(saving, "save_rng")
     elif moment == "half the state":
-        halfway(session, "write_state", lambda folder, state: folder / "state.json")
+        halfway(saving, "write_state", lambda folder, state: folder / "state.json")
     elif moment == "before the marker":
         before(checkpoint, "fsync_tree")
     elif moment == "half a marker":

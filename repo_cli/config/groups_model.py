@@ -112,7 +112,7 @@ class EngineConfig:
     grad_clip: float = key(1.0, "largest gradient norm; 0 = no clipping", lo=0)
     micro_tokens: int = key(4096, "padded tokens in one micro-batch", lo=1)
     gradient_checkpointing: bool = key(False, "recompute activations in the backward pass to save memory")
-    short_cuts: bool = key(False, "compute less for the same numbers, but for rounding")
+    short_cuts: bool = key(True, "compute less for the same numbers, but for rounding")
     threads: int | None = key(None, "CPU threads a rank; null = leave as it is", lo=1)
     device: str = key("auto", "where to train", choices=("auto", "cpu", "cuda"))
 

@@ -62,7 +62,7 @@ def _without_nulls(step: Any) -> Any:
     """A step whose `eval.systems` says null for a system is played without it."""
     settings = step.get("set") if isinstance(step, Mapping) else None
     systems = settings.get(_SYSTEMS) if isinstance(settings, Mapping) else None
-    if not isinstance(systems, Mapping):
+    if not isinstance(systems, Mapping) or settings is None:
         return step
     kept = {name: what for name, what in systems.items() if what is not None}
     return {**step, "set": {**settings, _SYSTEMS: kept}}

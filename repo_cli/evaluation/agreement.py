@@ -24,32 +24,41 @@ def krippendorff_alpha(ratings: Sequence[Sequence[float]] | np.ndarray, level: s
     data = np.asarray(ratings, dtype=float)
     if data.ndim != 2:
         raise ValueError(f"ratings must be raters x units, got shape {data.shape}")
+    values, each = _coincidences(data)
+    return float(_alphas(each.sum(axis=0)[None], values, level)[0])
+
+
+def _coincidences(data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(the values given, each unit's part of the coincidence matrix [units, values, values]); 0 with fewer than two
+    raters."""
     values = np.unique(data[~np.isnan(data)])
-    # counts [units, values]: how many raters gave each value to each unit
-    counts = (data.T[:, :, None] == values).sum(axis=1).astype(float)
+    counts = (data.T[:, :, None] == values).sum(axis=1).astype(float)  # [units, values]: how many gave it
     raters = counts.sum(axis=1)
-    counts, raters = counts[raters >= 2], raters[raters >= 2]
-    if len(counts) == 0 or len(values) < 2:
-        return math.nan
-    weights = 1.0 / (raters - 1.0)
-    coincidence = (counts * weights[:, None]).T @ counts - np.diag((counts * weights[:, None]).sum(axis=0))
-    margins = coincidence.sum(axis=1)
-    total = margins.sum()
+    pairs = counts[:, :, None] * counts[:, None, :] - counts[:, :, None] * np.eye(len(values))
+    return values, pairs * np.where(raters >= 2, 1.0 / np.maximum(raters - 1.0, 1.0), 0.0)[:, None, None]
+
+
+def _alphas(coincidence: np.ndarray, values: np.ndarray, level: str) -> np.ndarray:
+    """Alpha of each coincidence matrix [matrices, values, values]; nan where there is nothing to compare."""
+    margins = coincidence.sum(axis=2)
     distance = _distance(values, margins, level)
-    observed = (coincidence * distance).sum()
-    expected = (np.outer(margins, margins) * distance).sum() / (total - 1.0)
-    return math.nan if expected == 0 else float(1.0 - observed / expected)
+    observed = (coincidence * distance).sum(axis=(1, 2))
+    chance = margins[:, :, None] * margins[:, None, :] * distance
+    with np.errstate(invalid="ignore", divide="ignore"):
+        alphas: np.ndarray = 1.0 - observed / (chance.sum(axis=(1, 2)) / (margins.sum(axis=1) - 1.0))
+    return np.where(np.isfinite(alphas), alphas, math.nan)
 
 
 def _distance(values: np.ndarray, margins: np.ndarray, level: str) -> np.ndarray:
-    """Squared differences between values [values, values] at the level of measurement."""
+    """Squared differences between values [1 or matrices, values, values] at the level of measurement."""
     if level == "nominal":
-        return 1.0 - np.eye(len(values))
+        return 1.0 - np.eye(len(values))[None]
     if level == "interval":
-        return (values[:, None] - values[None, :]) ** 2
+        return ((values[:, None] - values[None, :]) ** 2)[None]
     # ordinal: all ratings between two values count, the ends by half
-    middle = np.cumsum(margins) - margins / 2.0
-    return (middle[:, None] - middle[None, :]) ** 2
+    middle = np.cumsum(margins, axis=1) - margins / 2.0
+    squares: np.ndarray = (middle[:, :, None] - middle[:, None, :]) ** 2
+    return squares
 
 
 def alpha_interval(
@@ -61,7 +70,8 @@ def alpha_interval(
     units = data.shape[1]
     if units < 3 or math.isnan(alpha):
         return alpha, math.nan, math.nan
-    left_out = np.array([krippendorff_alpha(np.delete(data, u, axis=1), level) for u in range(units)])
+    values, each = _coincidences(data)
+    left_out = _alphas(each.sum(axis=0) - each, values, level)
     left_out = left_out[~np.isnan(left_out)]
     pseudo = len(left_out) * alpha - (len(left_out) - 1) * left_out
     error = float(pseudo.std(ddof=1) / math.sqrt(len(pseudo)))

@@ -22,6 +22,7 @@ from repo_cli.models.adapters import AdapterSet, read_adapter_config
 from repo_cli.models.heads import ScalarHead
 from repo_cli.models.merging import merged_weights
 from repo_cli.models.passes import Passes
+from repo_cli.models.rms_norm import take_norms
 from repo_cli.quiet import quiet_libraries
 
 HEAD_FILE = "head.safetensors"
@@ -50,6 +51,8 @@ class Backbone(Passes):
         self.heads = nn.ModuleDict()
         self.adapters = AdapterSet(base, base_path, short_cuts)
         self.short_cuts = short_cuts
+        if short_cuts:
+            take_norms(base)
         self.tokenizer = tokenizer
         self.fmt = ChatFormat(tokenizer, dict(template_kwargs or {}), max_length, reply_room=reply_room)
         self.base_path, self.base_hash, self.seed = base_path, base_hash, seed

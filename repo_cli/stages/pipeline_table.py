@@ -37,6 +37,7 @@ def write_table(cfg: Config, made: Mapping[int, Mapping[str, Path]]) -> Path:
                 f"pipeline.table: the last step of seed {seed} ({run}) is no evaluation",
                 hint="pipeline.table=null, or a step of stage eval at the end",
             )
+    print(f"table of seeds {', '.join(map(str, runs))}: figures and intervals (up to a minute)", flush=True)
     results = {seed: EvalResult.load(run / "eval.json") for seed, run in runs.items()}
     costs = {
         name: _mean([run_cost(str(r.config.get("systems", {}).get(name, ""))) for r in results.values()])

@@ -32,19 +32,11 @@ from repo_cli.config.schema import Config
 from repo_cli.errors import SavedStop, Stopped, UserError
 from repo_cli.models.backbone import Backbone
 from repo_cli.quiet import quiet_libraries, route_logs
-from repo_cli.stages.going_on import Due, checkpoint_to_resume, out_of_time, score_of
+from repo_cli.stages.going_on import Due, checkpoint_to_resume, out_of_time
 from repo_cli.stages.product import write_product
-from repo_cli.stages.speaker import Speaker
+from repo_cli.stages.session_saving import Saving
 from repo_cli.training import distributed
-from repo_cli.training.checkpoint import (
-    latest_complete,
-    load_rng,
-    read_state,
-    save_checkpoint,
-    save_rng,
-    step_of,
-    write_state,
-)
+from repo_cli.training.checkpoint import latest_complete, step_of
 from repo_cli.training.engine import NonFiniteLoss, TrainEngine
 from repo_cli.training.heartbeat import Heartbeat, beat
 from repo_cli.training.memory import give_back, peak_gib, spare_memory
@@ -65,7 +57,7 @@ class LeftStep(Stopped):
     """A signal came before the running step changed anything: the state before it is what gets saved."""
 
 
-class Session(Speaker):
+class Session(Saving):
     """See the module's docstring. One per run of a stage; `path` is the run directory."""
 
     def __init__(self, cfg: Config, stage: str, run_dir: Path | None = None) -> None:
@@ -186,10 +178,6 @@ class Session(Speaker):
         self._engines[role] = engine
         return engine
 
-    def keep(self, name: str, thing: Any) -> None:
-        """Make `thing.state()` (JSON) a part of every checkpoint; `thing.load_state` gets it back on resume."""
-        self._kept[name] = thing
-
     # -- the loop --------------------------------------------------------------------------------------------
 
     def steps(self, total: int) -> Iterator[int]:
@@ -248,9 +236,6 @@ class Session(Speaker):
             self._heart.stop()
             self._heart = None
 
-    def _updates(self) -> int:
-        return sum(engine.updates for engine in self._engines.values())
-
     def safe_place(self) -> None:
         """All ranks pass here equally often; after a signal they leave the step together, if it changed nothing yet."""
         beat(f"step {self._step + 1}", lockstep=True)
@@ -290,65 +275,6 @@ class Session(Speaker):
             self.save(done)
         if told == 2:
             raise Stopped(self._stopped_text(done))
-
-    def save(self, step: int, kept: dict[str, Any] | None = None) -> Path:
-        """A complete checkpoint: every engine's exact state, random numbers, the step, and what `keep` named.
-
-        kept: those states where they are not what they are now (the step that is left has changed them).
-        """
-        kept = {name: thing.state() for name, thing in self._kept.items()} if kept is None else kept
-
-        def write(folder: Path) -> None:
-            for role, engine in self._engines.items():  # all ranks stop at the first that one could not write
-                distributed.agreed(lambda engine=engine, role=role: engine.save(folder / role))  # type: ignore[misc]
-                beat("save", lockstep=True)
-            save_rng(folder)
-            state = {"step": step, "stage": self.stage, "seed": self.cfg.seed, "kept": kept}
-            state["metrics"] = {
-                k: v if isinstance(v, int) else float(v) for k, v in self.last_metrics.items()
-            }
-            write_state(
-                folder, state | {"threads": torch.get_num_threads(), "ranks": distributed.world_size()}
-            )
-
-        tracker = self.cfg.tracker
-        score, problem = score_of(tracker, self.last_metrics)
-        if problem and not self._told_best:
-            self._told_best = True
-            self.alarm(problem)
-        # what was logged before a checkpoint is on the disk before the checkpoint counts
-        distributed.agreed(self.tracker.flush)
-        made = save_checkpoint(
-            self.run.checkpoints,
-            step,
-            write,
-            tracker.keep_checkpoints,
-            score=score,
-            keep_best=tracker.best_is if tracker.keep_best else None,
-        )
-        self._due.saved(step)
-        return made
-
-    def _save_before_it(self) -> None:
-        """After a loss that is no number: the state before the step, if the step has changed nothing yet, the weights
-        are numbers, and it is not saved. Else the last checkpoint stands."""
-        if self._updates() != self._updates_before or self._step < 1 or self._due.has(self._step):
-            return
-        broken = int(any(not engine.finite() for engine in self._engines.values()))
-        if not distributed.all_max(broken):
-            self.save(self._step, kept=self._kept_before)
-
-    def _restore(self) -> int:
-        assert self._resumed is not None
-        state = read_state(self._resumed)
-        for role, engine in self._engines.items():
-            engine.load(self._resumed / role)
-        for name, thing in self._kept.items():
-            thing.load_state(state.get("kept", {}).get(name, {}))
-        load_rng(self._resumed, optional=self.cfg.force)
-        self.last_metrics = state.get("metrics", {})
-        self.note(f"resumed after step {state['step']} from {self._resumed}")
-        return int(state["step"])
 
     def step_seed(self, step: int) -> int:
         """A seed of this step and rank alone."""
