@@ -358,9 +358,8 @@ def test_plain_peft_opens_what_was_saved(saved: dict[str, Path], backbone: Backb
     )
     model = PeftModel.from_pretrained(base, str(saved["policy"])).eval()
     backbone.use("policy")
-    assert torch.allclose(
-        model(ids).logits, backbone.base(ids).logits, atol=1e-6
-    )  # engine.short_cuts rounds otherwise
+    apart = (model(ids).logits - backbone.base(ids).logits).abs().max()
+    assert float(apart) < 1e-5  # engine.short_cuts adds in another order
     state = load_file(str(saved["policy"] / "adapter_model.safetensors"))
     assert len(state) == 28 and all(tensor.numel() for tensor in state.values())
     assert set(load_file(str(saved["rm"] / "head.safetensors"))) == {"weight", "bias"}

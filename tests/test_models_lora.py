@@ -84,9 +84,13 @@ def test_what_is_not_plain_goes_pefts_way() -> None:
     assert torch.equal(theirs(low), ours(low)) and ours(low).dtype == torch.bfloat16
 
 
+def _plain() -> Any:
+    return small_backbone(small_config(engine__short_cuts=False))
+
+
 def test_with_short_cuts_every_adapter_of_a_backbone_is_such_a_layer() -> None:
-    assert not any(isinstance(layer, LoraLinear) for layer in small_backbone().adapters.layers)
-    backbone = small_backbone(small_config(engine__short_cuts=True))
+    assert not any(isinstance(layer, LoraLinear) for layer in _plain().adapters.layers)
+    backbone = small_backbone()
     assert backbone.adapters.layers and all(
         isinstance(layer, LoraLinear) for layer in backbone.adapters.layers
     )

@@ -64,8 +64,8 @@ for name in sys.argv[2:]:
             wrong.append(f"{final}: {sorted(found)} instead of {sorted(want)}")
             continue
         for key, tensor in found.items():
-            # a head on a part of the states may add in another order
-            if not torch.allclose(tensor, want[key], rtol=0.0, atol=0.0 if key == "logits" else 1e-6):
+            # engine.short_cuts and a head on a part of the states add in another order
+            if not torch.allclose(tensor, want[key], rtol=0.0, atol=1e-5):
                 wrong.append(f"{final}: {key} differ by {float((tensor - want[key]).abs().max()):.2g}")
         opened += 1
 assert not any(module.startswith("repo_cli") for module in sys.modules)

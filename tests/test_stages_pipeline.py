@@ -164,12 +164,12 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return launch("sft", compose("sft", texts))
 
 
-# paper_tune is paper_table at other learning rates: composed (test_config_steps), not run once more; the ablation is
+# the two searches are paper_table at other settings: composed (test_config_steps), not run once more; the ablation is
 # the demo's RL some twenty times over, with a key or two changed (each of them runs in test_stages_line)
 RUN = [
     pytest.param(e, marks=pytest.mark.slow) if e == "ablation" else e
     for e in EXPERIMENTS
-    if e != "paper_tune"
+    if e not in ("paper_tune", "paper_finals")
 ]
 
 

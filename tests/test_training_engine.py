@@ -226,7 +226,10 @@ def test_two_engines_on_one_base(stage: int, tmp_path: Path) -> None:
     backbone.save_role("critic", tmp_path / "critic")
     fresh = small_backbone(cfg, ("policy",))
     fresh.add_role("critic", init_from=tmp_path / "critic", head=True)
-    assert torch.equal(fresh.values("critic", *data[:2]), now["critic"])
+    # ZeRO-3 takes none of the short cuts in the layers, which round otherwise
+    assert torch.allclose(
+        fresh.values("critic", *data[:2]), now["critic"], atol=1e-6 if stage == 3 else 0.0, rtol=0.0
+    )
 
     for name, train in engines.items():
         train.save(tmp_path / f"{name}-state")
@@ -259,7 +262,9 @@ def test_full_training_moves_all_of_the_base(stage: int, tmp_path: Path) -> None
         assert all(not torch.equal(p, before[name]) for name, p in backbone.named_parameters())
         want = backbone.logps("full", *data).detach()
     again = Backbone.load(small_config(policy__path=str(tmp_path / "final")), "cpu")
-    assert torch.equal(again.logps(None, *data), want)
+    assert torch.allclose(
+        again.logps(None, *data), want, atol=2e-6
+    )  # norms that do not train take a short cut
     train.close()
 
 
