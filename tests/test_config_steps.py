@@ -12,7 +12,8 @@ from repo_cli.config import compose
 from repo_cli.config.steps import expand
 from repo_cli.errors import UserError
 
-TUNED = Path(__file__).parent.parent / "benchmarks" / "results" / "paper_tune.csv"
+RESULTS = Path(__file__).parent.parent / "benchmarks" / "results"
+TUNED, FINALS = RESULTS / "paper_tune.csv", RESULTS / "paper_finals.csv"
 SFT = {"stage": "sft", "about": "first", "cache": True, "set": {"optim.lr": 1.0, "lora.r": 4}}
 
 
@@ -143,19 +144,36 @@ def test_the_ablation_changes_one_thing_of_the_tables_repo_and_has_its_sums() ->
     assert played == steps.keys() - {"enrich", "train_rm", "judge", "eval"}
 
 
-def test_the_table_has_what_the_search_chose() -> None:
-    """The rule in paper_table's head, applied to the search's own rows."""
-    rows = {r["system"]: r for r in csv.DictReader(TUNED.open(encoding="utf-8"))}
-    tried = compose("pipeline", ["+experiment=paper_tune"]).pipeline.steps
-    table = compose("pipeline", ["+experiment=paper_table"]).pipeline.steps
-    least = float(rows["sft"]["deals"]) - 0.10
+def _searched(file: Path) -> dict[str, dict[str, float]]:
+    """Deals and rating by system, from a search's rows: wide (one seed) or long (the means over seeds)."""
+    rows = list(csv.DictReader(file.open(encoding="utf-8")))
+    if "figure" not in rows[0]:
+        return {row["system"]: {"deals": float(row["deals"]), "rating": float(row["rating"])} for row in rows}
+    found: dict[str, dict[str, float]] = {}
+    for row in rows:
+        if row["figure"] in ("deals", "rating"):
+            found.setdefault(row["system"], {})[row["figure"]] = float(row["value"])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("file", "search", "chosen"),
+    [(TUNED, "paper_tune", "paper_finals"), (FINALS, "paper_finals", "paper_table")],
+)
+def test_each_round_and_the_table_have_what_the_search_chose(file: Path, search: str, chosen: str) -> None:
+    """The rule in paper_table's head, applied to the search's own rows; a round's own name is its favourite."""
+    rows = _searched(file)
+    tried = compose("pipeline", [f"+experiment={search}"]).pipeline.steps
+    taken = compose("pipeline", [f"+experiment={chosen}"]).pipeline.steps
+    least = rows["sft"]["deals"] - 0.10
     for method, (key, _) in KNOBS.items():
-        mine = [row for name, row in rows.items() if name == method or name.startswith(f"{method}_")]
-        closing = [row for row in mine if float(row["deals"]) >= least]
-        best = max(closing or mine, key=lambda row: float(row["rating"]))["system"]
-        chosen, taken = tried["rl" if best == "repo" else best], table["rl" if method == "repo" else method]
+        mine = {name: row for name, row in rows.items() if name == method or name.startswith(f"{method}_")}
+        assert len(mine) == (5 if search == "paper_tune" else 2)
+        closing = {name: row for name, row in mine.items() if row["deals"] >= least}
+        best = max(closing or mine, key=lambda name: mine[name]["rating"])
+        won, has = tried["rl" if best == "repo" else best], taken["rl" if method == "repo" else method]
         for what in ("optim.lr", key):
-            assert _value(chosen["set"], what) == _value(taken["set"], what), (method, what)
+            assert _value(won["set"], what) == _value(has["set"], what), (method, what)
 
 
 def test_the_table_looks_at_repo_and_at_the_reward_model_alone() -> None:
