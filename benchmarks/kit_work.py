@@ -100,9 +100,11 @@ def flops(cfg: Any, made: list[Any], roles: int, attention: bool = False) -> flo
 def timed(step: Callable[[], None], rounds: int) -> float:
     """Median seconds of a step, after one that warms up."""
     step()
-    took = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        step()
-        took.append(time.perf_counter() - began)
-    return statistics.median(took)
+    return statistics.median(seconds_of(step) for _ in range(rounds))
+
+
+def seconds_of(step: Callable[[], None]) -> float:
+    """Seconds of one call."""
+    began = time.perf_counter()
+    step()
+    return time.perf_counter() - began

@@ -39,7 +39,7 @@ def our_settings(base: Path, folder: Path, precision: str, *more: str, **groups:
 
 def our_options(parser: Any) -> None:
     """What may be said of our side."""
-    parser.add_argument("--micro-tokens", type=int, default=1024, help="engine.micro_tokens of ours")
+    parser.add_argument("--micro-tokens", type=int, default=640, help="engine.micro_tokens of ours")
     parser.add_argument("--vocabulary", type=int, default=kit.VOCABULARY, help="rows of the output layer")
     parser.add_argument("--attn", default="blocks", help="policy.attn of ours (TRL: sdpa)")
     parser.add_argument("--cell", action="append", help="of TRL's grid only this cell (may be given again)")

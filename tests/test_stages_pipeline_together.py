@@ -20,8 +20,10 @@ from safetensors.torch import load_file
 from stages_kit import dialogue, metrics, settings, write
 from test_stages_pipeline import apart, children
 
-from repo_cli.config import load_frozen
+from repo_cli.config import compose, load_frozen
+from repo_cli.errors import Stopped, UserError
 from repo_cli.stages import pipeline
+from repo_cli.stages.pipeline_together import _Board
 from repo_cli.training.checkpoint import latest_complete
 
 STEPS: dict[str, Any] = {
@@ -111,6 +113,32 @@ def test_ctrl_c_stops_all_and_the_same_command_goes_on(own: SimpleNamespace) -> 
     again = run(own, *long, "--resume", "auto")
     assert again.returncode == 0, again.stderr
     assert again.stdout.count("resuming ") == 2 and len(metrics(finals(own.runs, "right")[0])) == 600
+
+
+def test_what_is_saving_after_a_signal_is_not_sent_a_second_one(own: SimpleNamespace) -> None:
+    # the second would end it at once, and its checkpoint would be lost
+    told: dict[str, list[int]] = {"left": [], "right": []}
+
+    def task(name: str, ends: list[Any]) -> Any:
+        def poll() -> None:
+            if ends:
+                raise ends.pop()
+
+        return SimpleNamespace(poll=poll, tell=told[name].append), SimpleNamespace(stage="sft"), 0.0
+
+    cfg = compose("pipeline", ["+experiment=four"], config_dir=str(own.runs.parent / "conf"))
+    for first, sent in (
+        (Stopped("stopped by SIGINT"), signal.SIGINT),
+        (UserError("bad row"), signal.SIGTERM),
+    ):
+        board = _Board(cfg, [], None, {})
+        board.running = {(3, "left"): task("left", [first]), (3, "right"): task("right", [])}
+        for sent_to in told.values():
+            sent_to.clear()
+        if isinstance(first, Stopped):
+            board.stop(signal.SIGINT)
+        board.look()
+        assert told["right"] == [sent] and board.failure is first
 
 
 def test_a_failing_step_stops_the_others_and_is_told(own: SimpleNamespace) -> None:

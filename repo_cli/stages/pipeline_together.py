@@ -168,10 +168,11 @@ class _Board:
         print(f"{self.head(task)}: {how}", flush=True)
 
     def _fail(self, error: Exception) -> None:
-        """The first failure counts; what else runs is asked to save and stop."""
+        """The first failure counts; what else runs is asked to save and stop, once: a second signal ends it at once."""
         if self.failure is None:
             self.failure = error
-            self.stop(signal.SIGTERM)
+            if self.told_at is None:
+                self.stop(signal.SIGTERM)
 
 
 class _Screen:
